@@ -1,14 +1,19 @@
 """Is it said in plain words that Envoy may not watch its files, and blamed on nobody else?"""
 
+import ctypes
 import json
+import os
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from subprocess import run
 
 import pytest
 from structlog.testing import capture_logs
 
+from cloudgate.diagnosis import machine as machine_checks
+from cloudgate.diagnosis.findings import Verdict
 from cloudgate.host.envoy import process
 from cloudgate.host.envoy.data_path.deaths import MOST_SHORT_LIVES
 from cloudgate.host.platform.file_watches import NEEDED
@@ -17,6 +22,8 @@ from tests.host.support import Machine
 from tests.support.few_watches import needs_user_namespaces, within
 from tests.support.ports import free_port
 
+ANOTHER_USER = 54321
+begin_watching = ctypes.CDLL(None).inotify_init1
 pytestmark = [pytest.mark.anyio, needs_user_namespaces]
 
 
@@ -62,3 +69,30 @@ def test_the_doctor_says_it_before(tmp_path: Path) -> None:
     found = {each["Check"]: each for each in json.loads(said.stdout)}
     assert found["file watches"]["Verdict"] == "problem"
     assert found["file watches"]["Advice"].startswith("As root: sysctl -w user.max_inotify")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
+def test_the_doctor_looks_for_the_user_as_whom_envoy_runs_and_says_where_it_cannot(
+    tmp_path: Path,
+) -> None:
+    assert machine_checks._watches(tmp_path).verdict is Verdict.OK
+    os.chown(tmp_path, ANOTHER_USER, -1)
+    assert machine_checks._watches(tmp_path).verdict is Verdict.OK
+    with ExitStack() as taken:
+        os.seteuid(ANOTHER_USER)
+        try:
+            while (descriptor := begin_watching(0)) >= 0:
+                taken.callback(os.close, descriptor)
+        finally:
+            os.seteuid(0)
+        found = machine_checks._watches(tmp_path)
+        assert found.verdict is Verdict.PROBLEM
+        assert f"programs of user {ANOTHER_USER} have all" in found.text
+    look = (
+        "import sys, pathlib; from cloudgate.diagnosis.machine import _watches as look;"
+        " print(look(pathlib.Path(sys.argv[1])))"
+    )
+    command = within(NEEDED, [sys.executable, "-c", look, str(tmp_path)])
+    unseen = run(command, check=True, capture_output=True).stdout.decode()
+    assert "UNKNOWN" in unseen
+    assert "only it and root can see" in unseen

@@ -84,7 +84,7 @@ async def check(
         advice = "On a machine that is to be a gateway: cloudgate host join."
         yield Finding("host service", Verdict.UNKNOWN, text, advice)
         return
-    yield _watches()
+    yield _watches(state)
     yield _module()
     layout = state_paths(state)
     try:
@@ -143,12 +143,20 @@ def _congestion() -> Finding:
     return Finding(name, Verdict.OK, "Programs of this user may have BBR.")
 
 
-def _watches() -> Finding:
-    """Whether one more Envoy may watch its files: the next release's, or after a crash."""
-    text, _, command = file_watches.shortage().partition(" As root: ")
+def _watches(state: Path) -> Finding:
+    """Whether one more Envoy may watch its files: the next release's, or after a crash.
+
+    It runs as the host service does, whose the state folder is.
+    """
+    name = "file watches"
+    try:
+        said = file_watches.shortage(state.stat().st_uid)
+    except UnavailableError as problem:
+        return Finding(name, Verdict.UNKNOWN, problem.message, "sudo cloudgate doctor")
+    text, _, command = said.partition(" As root: ")
     if text:
-        return Finding("file watches", Verdict.PROBLEM, text, f"As root: {command}")
-    return Finding("file watches", Verdict.OK, "One more Envoy may watch its files.")
+        return Finding(name, Verdict.PROBLEM, text, f"As root: {command}")
+    return Finding(name, Verdict.OK, "One more Envoy may watch its files.")
 
 
 def _module() -> Finding:
