@@ -3,6 +3,8 @@
 import ssl
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,14 +14,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cloudgate.manager.gateways.operations import list_gateways
 from cloudgate.manager.host_protocol.report_handling import current_assignment
-from cloudgate.manager.jobs import presence_notes, timeouts
+from cloudgate.manager.jobs import presence_notes, scheduler, timeouts
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.certificate_names import not_covered
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager, finished
-from tests.support.waiting import until
+from tests.support.manager import RunningManager, finished, running_manager
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -178,6 +180,29 @@ def test_all_gateways_get_new_certificates_some_at_a_time(running: RunningManage
     assert rounds == len(hosts) + 1
     for each in hosts:
         each.close()
+
+
+def certificates_of(running: RunningManager) -> set[str]:
+    with running.manager.reading() as work:
+        return {each.certificate_pem for each in list_gateways(work)}
+
+
+def test_between_the_certificates_of_some_gateways_and_of_the_next_others_have_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_manager(tmp_path / "data") as first:
+        for number in range(3):
+            host = ScriptedHost(first, f"gw{number}.example", ("127.0.0.1",), is_told=False)
+            gateway_of(first.logged_on(), host)
+            host.close()
+        before = certificates_of(first)
+    one = partial(timeouts.renew_certificates, most=1)
+    monkeypatch.setattr(timeouts, "renew_certificates", one)
+    monkeypatch.setattr(scheduler, "RENEWING_REST_SECONDS", PATIENCE_SECONDS)
+    with running_manager(tmp_path / "data", site=None, ahead=timedelta(hours=25)) as later:
+        until(lambda: certificates_of(later) - before)
+        later.logged_on()
+        assert len(certificates_of(later) - before) == 1
 
 
 def test_a_machine_that_is_away_for_long_has_a_warning_of_its_certificates_end(

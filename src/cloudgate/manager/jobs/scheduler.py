@@ -1,8 +1,10 @@
 """Scheduler: when does the manager act by itself? At deadlines, and when something changes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,6 +34,8 @@ _TASKS = (Task.__tablename__,)
 SETTLING_REST_SECONDS = 0.05
 """With many changes, those of so long are looked at together."""
 RENEWING = "Renewing certificates of gateways"
+RENEWING_REST_SECONDS = 0.1
+"""Between the certificates of some gateways and those of the next."""
 RENEWING_PORT = "Renewing the manager's own certificate"
 COMPACTING = "Adding up old usage"
 HOLDING_BACK = "Writing down when tenants were held back"
@@ -180,15 +184,15 @@ class Scheduler:
             deliver(self._manager, self._audit_outlet)
 
     async def _renew(self) -> None:
-        await run_in_threadpool(self._renew_gateways)
+        after = await run_in_threadpool(self._renew_some, None)
+        while after is not None:
+            # A thousand at a stretch would keep half a core from others for as long as they take.
+            await asyncio.sleep(RENEWING_REST_SECONDS)
+            after = await run_in_threadpool(self._renew_some, after)
 
-    def _renew_gateways(self) -> None:
-        after = None
-        while True:
-            with self._manager.changing() as work:
-                after = timeouts.renew_certificates(work, after)
-            if after is None:
-                return
+    def _renew_some(self, after: UUID | None) -> UUID | None:
+        with self._manager.changing() as work:
+            return timeouts.renew_certificates(work, after)
 
     async def _compact(self) -> None:
         while await run_in_threadpool(self._compact_some):
