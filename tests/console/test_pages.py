@@ -549,7 +549,7 @@ def test_usage_of_a_month_is_a_table_for_the_bill(operator: Visitor) -> None:
 def test_the_audit_log_is_exported_as_it_is_filtered_and_no_cell_is_a_formula(
     running: RunningManager, operator: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "_AT_ONCE", 3)
+    monkeypatch.setattr(audit, "AT_ONCE", 3)
     hostile = '=HYPERLINK("//elsewhere.example")'
     for _ in range(4):
         visitor(running).http.post("sign-in", data={"name": hostile, "password": "wrong"})

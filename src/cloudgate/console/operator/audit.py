@@ -1,13 +1,12 @@
 """Audit page: who has changed what, from where, and how did it end?"""
 
-import csv
-import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import PAGE_SIZE, Page, Visit, paging
+from cloudgate.console.tables import AT_ONCE, begun, table
 from cloudgate.console.texts import NOTHING
 from cloudgate.console.texts import words as _
 
@@ -16,10 +15,6 @@ COLUMNS = (
     "Number", "Time", "Account", "Address", "Code", "Severity", "Operation", "Text", "ObjectType",
     "ObjectId", "ObjectName", "Success", "Message", "Before", "After", "Hash",
 )  # fmt: skip
-_AT_ONCE = 200
-"""Entries: a thousand would hold up what others ask of the manager for 200 ms, and cost no less."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula; strangers' names are in the log."""
 
 
 def _given(visit: Visit) -> dict[str, str]:
@@ -50,52 +45,27 @@ async def load(visit: Visit) -> Json:
 async def load_table(visit: Visit) -> Json:
     """All entries that fit, the oldest first, comma-separated (RFC 4180)."""
     file = {"media_type": "text/csv; charset=utf-8", "file": "audit.csv"}
-    return {"download": await _pieces(visit, _table), **file}
+    return {"download": await begun(table(COLUMNS, _entries(visit))), **file}
 
 
 async def load_objects(visit: Visit) -> Json:
     """The same, as the API says them: an array of JSON."""
     file = {"media_type": "application/json", "file": "audit.json"}
-    return {"download": await _pieces(visit, _objects), **file}
+    return {"download": await begun(_objects(_entries(visit))), **file}
 
 
-async def _pieces(
-    visit: Visit, write: Callable[[AsyncIterator[list[Json]]], AsyncIterator[str]]
-) -> AsyncIterator[str]:
-    """What is written, piece by piece, of which the first is there: the API has not refused it."""
-    pieces = write(_entries(visit, condition(_given(visit))))
-    first = await anext(pieces)
-
-    async def all_of_them() -> AsyncIterator[str]:
-        yield first
-        async for each in pieces:
-            yield each
-
-    return all_of_them()
-
-
-async def _entries(visit: Visit, fitting: str) -> AsyncIterator[list[Json]]:
-    """The entries, some at a time; what comes meanwhile moves none of them."""
-    last, size = 0, _AT_ONCE
-    while size == _AT_ONCE:
+async def _entries(visit: Visit) -> AsyncIterator[list[Json]]:
+    """The entries that fit, some at a time; what comes meanwhile moves none of them."""
+    fitting = condition(_given(visit))
+    last, size = 0, AT_ONCE
+    while size == AT_ONCE:
         wanted = ";".join(each for each in (fitting, f"Number>{last}") if each)
-        asked = {"sortAsc": "Number", "pageSize": _AT_ONCE, "filter": wanted}
+        asked = {"sortAsc": "Number", "pageSize": AT_ONCE, "filter": wanted}
         found = await visit.api.get(f"/audit?{urlencode(asked)}")
         rows = list((found.get("AuditEvents") or {}).get("AuditEvents") or ())
         size = len(rows)
         yield rows
         last = rows[-1]["Number"] if rows else last
-
-
-async def _table(entries: AsyncIterator[list[Json]]) -> AsyncIterator[str]:
-    heading: list[tuple[str, ...]] = [COLUMNS]
-    async for rows in entries:
-        written = io.StringIO()
-        table = csv.writer(written)
-        table.writerows(heading)
-        table.writerows([harmless(row.get(name)) for name in COLUMNS] for row in rows)
-        heading = []
-        yield written.getvalue()
 
 
 async def _objects(entries: AsyncIterator[list[Json]]) -> AsyncIterator[str]:
@@ -108,12 +78,6 @@ async def _objects(entries: AsyncIterator[list[Json]]) -> AsyncIterator[str]:
         ) or (before if before == "[" else "")
         before = ","
     yield "\n]\n"
-
-
-def harmless(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    said = "" if value is None else str(value)
-    return f"'{said}" if said.startswith(_FORMULA) else said
 
 
 def condition(given: dict[str, str]) -> str:

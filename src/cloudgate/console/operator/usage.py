@@ -1,12 +1,12 @@
 """Usage pages: what did tenants use in a month, on a page and as a table for the bill?"""
 
-import csv
-import io
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import PAGE_SIZE, Page, Visit, paging
+from cloudgate.console.tables import begun, portions, table
 from cloudgate.console.texts import words as _
 
 MOST_DAYS = 999
@@ -52,10 +52,10 @@ def used_rows(found: Json) -> list[Json]:
     return list((found.get("CloudUsages") or {}).get("CloudUsages") or ())
 
 
-def download(table: str, begin: datetime) -> Json:
+async def download(pieces: AsyncIterator[str], begin: datetime) -> Json:
     """What a browser is to keep as a file: a table of the month that begins then."""
     return {
-        "download": table,
+        "download": await begun(pieces),
         "media_type": "text/csv; charset=utf-8",
         "file": f"usage-{begin:%Y-%m}.csv",
     }
@@ -77,20 +77,20 @@ async def load(visit: Visit) -> Json:
 
 async def load_table(visit: Visit) -> Json:
     """All of a month, comma-separated (RFC 4180)."""
-    now = visit.now
-    begin = month_of(visit.query.get("month", ""), now)
-    written = io.StringIO()
-    table = csv.writer(written)
-    table.writerow(COLUMNS)
+    begin = month_of(visit.query.get("month", ""), visit.now)
+    return await download(table(COLUMNS, _month(visit, begin)), begin)
+
+
+async def _month(visit: Visit, begin: datetime) -> AsyncIterator[list[Json]]:
+    # The API adds a month up for each page of it: pages are as large as it lets them be.
     number, pages = 1, 1
     while number <= pages:
-        what = {**asked(begin, now), "pageSize": _LARGEST_PAGE, "page": number}
+        what = {**asked(begin, visit.now), "pageSize": _LARGEST_PAGE, "page": number}
         found = await visit.api.get(f"/cloud/usage?{urlencode(what)}")
-        for row in used_rows(found):
-            table.writerow(["" if row.get(name) is None else row[name] for name in COLUMNS])
+        async for rows in portions(used_rows(found)):
+            yield rows
         pages = int((found.get("PagingInfo") or {}).get("PagesCount") or 1)
         number += 1
-    return download(written.getvalue(), begin)
 
 
 PAGES = (

@@ -1,13 +1,12 @@
 """Own usage: what did a tenant use in a month, on a page and as a table?"""
 
-import csv
-import io
 from datetime import datetime
 from urllib.parse import urlencode
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.declarations import Page, Visit
 from cloudgate.console.operator.usage import asked, download, last_months, month_of
+from cloudgate.console.tables import portions, table
 from cloudgate.console.tenant.pages import SELF
 from cloudgate.console.texts import words as _
 
@@ -37,13 +36,9 @@ async def load(visit: Visit) -> Json:
 
 async def load_table(visit: Visit) -> Json:
     """The same, comma-separated (RFC 4180), to the byte."""
-    now = visit.now
-    begin = month_of(visit.query.get("month", ""), now)
-    written = io.StringIO()
-    table = csv.DictWriter(written, (*WHO, *SUMS), extrasaction="ignore")
-    table.writeheader()
-    table.writerows(await _month(visit.api, begin, now))
-    return download(written.getvalue(), begin)
+    begin = month_of(visit.query.get("month", ""), visit.now)
+    rows = await _month(visit.api, begin, visit.now)
+    return await download(table((*WHO, *SUMS), portions(rows)), begin)
 
 
 PAGES = (
