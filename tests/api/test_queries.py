@@ -12,6 +12,7 @@ from lxml import etree
 from sqlalchemy import select
 
 from cloudgate.api.handlers.queries import TYPES
+from cloudgate.manager.queries.filter import MOST_COMPARISONS
 from cloudgate.manager.queries.sources import SOURCES
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Task
 from cloudgate.wire.resources.queries import Entities, Resources
@@ -261,6 +262,9 @@ def test_a_uid_is_compared_whole_or_bare(client: httpx2.Client) -> None:
         ("type=CloudTenant&page=0", "page: found '0', expected a whole number from 1"),
         ("type=CloudTenant&pageSize=-1", "pageSize: found '-1'"),
         ("type=CloudTenant&pageSize=99999", "pageSize: found '99999'"),
+        ("type=CloudTenant&page=" + "0" * 19 + "9" * 30, "page: found '0000"),
+        ("type=CloudTenant&pageSize=" + "9" * 5000, "pageSize: found '9999"),
+        (f"type=CloudTenant&filter={','.join(['Name==x'] * 501)}", "at most 500 comparisons"),
     ],
 )
 def test_what_makes_no_sense_is_shown_its_place(
@@ -269,6 +273,21 @@ def test_what_makes_no_sense_is_shown_its_place(
     answer = client.get(f"/query?{text}")
     assert answer.status_code == 400, answer.text
     assert words in answer.json()["Message"]
+
+
+@pytest.mark.parametrize("joint", [",", ";"])
+def test_as_many_comparisons_as_a_filter_may_have_are_made(
+    client: httpx2.Client, joint: str
+) -> None:
+    text = joint.join(["Name!=x"] * MOST_COMPARISONS)
+    assert query(client, f"type=CloudTenant&filter={text}")["Refs"]
+
+
+def test_zeros_before_a_number_count_for_nothing(client: httpx2.Client) -> None:
+    zeros = "0" * 5000
+    assert query(client, f"type=CloudTenant&page={zeros}1")["PagingInfo"]["PageNum"] == 1
+    assert client.get(f"/cloud/usage?days={zeros}7").status_code == 200
+    assert client.get(f"/cloud/usage?days={'9' * 5000}").status_code == 400
 
 
 def test_a_page_of_many_costs_as_many_statements_as_a_page_of_few(tmp_path: Any) -> None:

@@ -107,6 +107,7 @@ def test_filters_mean_what_is_published(text: str, expected: Condition | None) -
         ('a=="x"y', "position 7: found 'y', expected ; or , or the end"),
         ("(" * 100 + "a==1" + ")" * 100, "at most 64 brackets"),
         ("a==" + "x" * 20000, "expected at most 16384"),
+        (",".join(["a==1"] * 501), "position 2501: expected at most 500 comparisons"),
     ],
 )
 def test_a_malformed_filter_is_shown_its_place(text: str, message: str) -> None:

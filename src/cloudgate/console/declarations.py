@@ -13,10 +13,12 @@ from urllib.parse import quote, urlencode
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.languages import SOURCE, Language
+from cloudgate.values.numbers import whole
 
 Values = Mapping[str, str]
 """What a form was filled with; what was left empty is not there."""
 PAGE_SIZE = 50
+_LAST_PAGE = 999_999
 
 
 class WrongInputError(ValueError):
@@ -54,8 +56,7 @@ class Visit:
     @property
     def number(self) -> int:
         """Which page of a list is wanted."""
-        said = self.query.get("page", "")
-        return int(said) if said.isascii() and said.isdigit() and len(said) < 7 else 1  # noqa: PLR2004
+        return whole(self.query.get("page", ""), 0, _LAST_PAGE) or 1
 
 
 Load = Callable[[Visit], Awaitable[Json]]

@@ -1,5 +1,6 @@
 """Values: how is a single value written and read? Texts, numbers, booleans, times."""
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -10,6 +11,8 @@ from cloudgate.wire.description import Scalar
 BLANKS = " \t\r\n"
 """What XML means by white space (XML 1.0, production 3), and so its schema types: other blanks of
 Unicode, such as the no-break space, are characters like any other."""
+_ZEROS_BEFORE = re.compile(r"^([+-]?)0+(?=[0-9])")
+"""Of a number: any number of them may be there, and Python reads no more than 4,300 digits."""
 
 
 def to_text(value: Scalar) -> str:
@@ -42,7 +45,7 @@ def from_text(text: str, value_type: type, name: str) -> Scalar | None:
     if value_type is bool:
         return text.lower() in ("true", "1")
     if value_type is int:
-        return int(text)
+        return int(_ZEROS_BEFORE.sub(r"\1", text))
     return parse_time(text, name)
 
 

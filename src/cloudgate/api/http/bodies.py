@@ -6,6 +6,7 @@ from cloudgate.api.http.failures import TooLargeError
 from cloudgate.api.http.negotiation import Form, body_charset, body_form
 from cloudgate.api.http.router import Route
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values.numbers import whole
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import Described, parts
 from cloudgate.wire.encoding import json_text, xml_text
@@ -19,7 +20,7 @@ async def received(request: Request, limit_bytes: int) -> bytes:
     """
     said = request.headers.get("content-length", "")
     problem = TooLargeError(f"The body is larger than {limit_bytes} bytes, the limit.")
-    if said.isascii() and said.isdigit() and int(said[:20]) > limit_bytes:
+    if said and whole(said, 0, limit_bytes) is None:
         raise problem
     pieces: list[bytes] = []
     size = 0

@@ -12,6 +12,7 @@ from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import complain
 from cloudgate.errors import InvalidRequestError
 from cloudgate.trust.audit_chain import verify_lines
+from cloudgate.values.numbers import whole
 
 PATH = "/audit/verification"
 
@@ -95,7 +96,8 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _numbered(text: str) -> tuple[int, str]:
-    number, _, digest = text.partition(":")
-    if not number.isascii() or not number.isdigit() or not digest:
+    said, _, digest = text.partition(":")
+    number = whole(said, 0, 2**63 - 1)
+    if number is None or not digest:
         raise typer.BadParameter(f"{text!r} is not NUMBER:HASH, such as 4711:5f2c….")
-    return int(number), digest
+    return number, digest

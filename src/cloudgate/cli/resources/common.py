@@ -13,6 +13,7 @@ from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns
 from cloudgate.client.core.addresses import ENTITY
 from cloudgate.client.core.kinds import Json, Kind
+from cloudgate.values.numbers import whole
 
 Thing = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.", show_default=False)]
 Description = Annotated[str | None, typer.Option(help="What it is for.", show_default=False)]
@@ -93,6 +94,7 @@ Deadline = Annotated[
     ),
 ]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MOST = 10**9
 
 
 def seconds_of(text: str) -> int:
@@ -102,9 +104,10 @@ def seconds_of(text: str) -> int:
         typer.BadParameter: it is none.
     """
     number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
-    if not (number.isascii() and number.isdigit()):
-        raise typer.BadParameter(f"{text!r} is no time; write 2h, 30m, 45s or 0.")
-    return int(number) * _UNITS[unit]
+    found = whole(number, 0, _MOST)
+    if found is None:
+        raise typer.BadParameter(f"{text[:50]!r} is no time; write 2h, 30m, 45s or 0.")
+    return found * _UNITS[unit]
 
 
 _SIZE = re.compile(r"(?P<number>[0-9]{1,18}) ?(?P<unit>|B|[KMGTP]i?B?)", re.IGNORECASE)

@@ -13,6 +13,8 @@ from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.logons import Logon
 
 T = TypeVar("T")
+LONGEST_RETRY_AFTER_SECONDS = 10**9
+"""What a manager, or who answers in its place, may want; a longer one is as none."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from cloudgate.client.core.exchange import LONGEST_RETRY_AFTER_SECONDS
 from cloudgate.client.core.kinds import Json
 from cloudgate.errors import (
     AccessDeniedError,
@@ -15,6 +16,7 @@ from cloudgate.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
+from cloudgate.values.numbers import whole
 
 if TYPE_CHECKING:  # commands load this before they know whether anything is asked
     from cloudgate.client.core.exchange import Reply, Request
@@ -91,6 +93,5 @@ def refusal(request: "Request", reply: "Reply", body: Json) -> RefusedError:
         where=f"{request.verb} {request.url}/api{request.path}",
     )
     if isinstance(problem, UnavailableError):
-        said = reply.retry_after
-        problem.retry_after_seconds = int(said) if said.isdigit() else None
+        problem.retry_after_seconds = whole(reply.retry_after, 0, LONGEST_RETRY_AFTER_SECONDS)
     return problem

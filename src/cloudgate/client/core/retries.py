@@ -8,8 +8,9 @@ nothing, which is reading.
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from cloudgate.client.core.exchange import Reply, Request
+from cloudgate.client.core.exchange import LONGEST_RETRY_AFTER_SECONDS, Reply, Request
 from cloudgate.errors import UnavailableError
+from cloudgate.values.numbers import whole
 
 _FIRST_SECONDS = 0.2
 _USUAL_SECONDS = 2.0
@@ -42,8 +43,8 @@ class Retries:
         if number >= self.most:
             return None
         usual = min(_FIRST_SECONDS * 2.0**number, _USUAL_SECONDS)
-        wanted = float(said) if said.isdigit() else usual
-        return min(wanted, self.longest_pause_seconds)
+        wanted = whole(said, 0, LONGEST_RETRY_AFTER_SECONDS)
+        return min(usual if wanted is None else wanted, self.longest_pause_seconds)
 
 
 NONE = Retries(most=0)

@@ -23,13 +23,15 @@ from cloudgate.console.declarations import (
     query,
 )
 from cloudgate.console.texts import words as _
+from cloudgate.values.numbers import whole
 
 ENTITY = "?format=Entity"
 GB_IN_MB = 1024
 OFFERED = 500
 """Things of a type that a form has to choose from."""
 _IN_A_FILTER = 300
-"""The API takes 16,384 characters of a filter."""
+"""The API takes 16,384 characters of a filter, and 500 comparisons."""
+_LARGEST_NUMBER = 10**15 - 1
 MOST_COUNTED = 10
 """Gateways of a list that are asked, again and again while it is open."""
 _CARRYING = ("Listening", "Draining", "Closed")
@@ -71,11 +73,12 @@ def number(values: Values, name: str, label: str) -> int | None:
     said = values.get(name)
     if said is None:
         return None
-    if not (said.isascii() and said.isdigit() and len(said) < 16):  # noqa: PLR2004
+    found = whole(said, 0, _LARGEST_NUMBER)
+    if found is None:
         raise WrongInputError(
             _("%(label)s: '%(said)s' is not a whole number."), label=label, said=said[:50]
         )
-    return int(said)
+    return found
 
 
 def lines(text: str) -> list[str]:

@@ -16,10 +16,11 @@ from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.probes.rules import NotMeasuredError
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError
 from cloudgate.network.http_transport import DiallingTransport
+from cloudgate.values.numbers import whole
 
 ANSWER_SECONDS = 30.0
 """How long a server may be silent."""
-_MOST_DIGITS = 18
+_MOST_BYTES = 10**18 - 1
 _MOST_UNWANTED_BYTES = 1024 * 1024
 """How much of an answer is kept in memory before an element comes that was asked for."""
 
@@ -100,10 +101,7 @@ def explained(url: str) -> Iterator[None]:
 
 def number(text: str | None) -> int | None:
     """A number of bytes; None when it is none."""
-    digits = (text or "").strip()
-    if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
-        return int(digits)
-    return None
+    return whole((text or "").strip(), 0, _MOST_BYTES)
 
 
 class Reader:

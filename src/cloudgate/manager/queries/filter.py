@@ -23,6 +23,8 @@ LONGEST = 16_384
 """Characters of a filter."""
 DEEPEST = 64
 """Brackets inside brackets."""
+MOST_COMPARISONS = 500
+"""SQLite takes a condition of no more than 1,000 parts, of which a question has some of its own."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _OPERATOR = re.compile(r"==|!=|<=|>=|<|>")
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
@@ -109,6 +111,7 @@ class _Parser:
         self._text = text
         self._at = 0
         self._depth = 0
+        self._comparisons = 0
 
     def whole(self) -> Condition:
         found = self._any_of()
@@ -142,6 +145,9 @@ class _Parser:
 
     def _comparison(self) -> Comparison:
         self._skip_blanks()
+        self._comparisons += 1
+        if self._comparisons > MOST_COMPARISONS:
+            raise self._problem(f"expected at most {MOST_COMPARISONS} comparisons")
         position = self._at + 1
         name = self._match(_NAME, "the name of a parameter")
         operator = self._match(_OPERATOR, "== or != or < or <= or > or >=")

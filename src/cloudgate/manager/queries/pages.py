@@ -16,6 +16,7 @@ from cloudgate.manager.queries.fields import Fields
 from cloudgate.manager.queries.filter import Condition
 from cloudgate.manager.storage.tables import BackupServer
 from cloudgate.manager.storage.tenant_rows import Named
+from cloudgate.values.numbers import whole
 
 DEFAULT_PAGE_SIZE = 100
 LARGEST_PAGE = 10_000
@@ -147,9 +148,9 @@ def number(text: str | None, name: str, default: int, largest: int) -> int:
     """
     if text is None or not text.strip():
         return default
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits[:20]) <= largest:
+    found = whole(text.strip(), 1, largest)
+    if found is None:
         raise InvalidRequestError(
             f"{name}: found {text[:100]!r}, expected a whole number from 1 to {largest}."
         )
-    return int(digits)
+    return found

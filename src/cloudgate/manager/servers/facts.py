@@ -22,6 +22,7 @@ from cloudgate.protocol.bounds import (
     readable,
     usable_addresses,
 )
+from cloudgate.values.numbers import whole
 
 _LEAST_RSA_BITS = 2048
 TOLD_REVISION: ColumnElement[str] = ManagedServer.report["directory_revision"].as_string()
@@ -73,7 +74,7 @@ def directory_revision_of(server: ManagedServer) -> int:
 
 def told_revision(text: str | None) -> int | None:
     """The number in `TOLD_REVISION`; None where there is none that can be used."""
-    return int(text) if text is not None and text.isdecimal() else None
+    return whole(text, 0, 2**63 - 1) if text is not None else None
 
 
 def keep_report(server: ManagedServer, report: Report) -> None:

@@ -26,6 +26,7 @@ from cloudgate.manager.storage.tables import (
     Task,
     TenantResource,
 )
+from cloudgate.values.numbers import whole
 
 GATEWAY_DEADLINE = timedelta(seconds=13)
 """How long a host may stay silent about a gateway. Its own attempts end well before."""
@@ -243,9 +244,8 @@ def find_task(work: UnitOfWork, identifier: str, whose: TaskScope = ALL_TASKS) -
     Raises:
         NotFoundError: there is none, or it is somebody else's.
     """
-    digits = identifier.lower().removeprefix(_PREFIX)
-    known = digits.isascii() and digits.isdigit() and len(digits) < len(str(2**63))
-    task = work.session.get(Task, int(digits)) if known else None
+    number = whole(identifier.lower().removeprefix(_PREFIX), 0, 2**63 - 1)
+    task = work.session.get(Task, number) if number is not None else None
     if (
         task is None
         or task.hidden

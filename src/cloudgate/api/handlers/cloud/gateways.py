@@ -21,6 +21,7 @@ from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import remark
 from cloudgate.values import precis
 from cloudgate.values.fields import given
+from cloudgate.values.numbers import whole
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.cloud.gateways import (
     CloudGateway,
@@ -103,12 +104,13 @@ def drain_seconds(call: Call) -> int | None:
     text = call.query.get(DRAIN_SECONDS.lower())
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) > LONGEST_DRAIN_SECONDS:
+    seconds = whole(text, 0, LONGEST_DRAIN_SECONDS)
+    if seconds is None:
         raise InvalidRequestError(
             f"{DRAIN_SECONDS}: found {text[:50]!r}, expected a number of seconds from 0 to"
             f" {LONGEST_DRAIN_SECONDS}."
         )
-    return int(text)
+    return seconds
 
 
 DRAINED = Parameter(

@@ -18,6 +18,7 @@ from cloudgate.manager.tenants.operations import TYPE, get_tenant
 from cloudgate.manager.usage.held_back import held_back_of
 from cloudgate.manager.usage.reading import By, UsageRow, page_of_usage, traffic_by, usage_of
 from cloudgate.values.identifiers import uid
+from cloudgate.values.numbers import whole
 from cloudgate.wire.resources.cloud.usage import (
     CloudHeldBackTime,
     CloudHeldBackTimes,
@@ -179,12 +180,13 @@ def days_of(call: Call) -> timedelta:
     Raises:
         InvalidRequestError: that is no number of days.
     """
-    days = call.query.get("days", str(USAGE_DAYS))
-    if not (days.isascii() and days.isdigit() and 0 < int(days) <= MOST_USAGE_DAYS):
+    said = call.query.get("days", str(USAGE_DAYS))
+    days = whole(said, 1, MOST_USAGE_DAYS)
+    if days is None:
         raise InvalidRequestError(
-            f"days: found {days[:50]!r}, expected a number from 1 to {MOST_USAGE_DAYS}."
+            f"days: found {said[:50]!r}, expected a number from 1 to {MOST_USAGE_DAYS}."
         )
-    return timedelta(days=int(days))
+    return timedelta(days=days)
 
 
 def _total(call: Call) -> bool:

@@ -10,8 +10,10 @@ from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.infrastructure import repositories
 from cloudgate.client.core.kinds import Json
 from cloudgate.errors import NotFoundError
+from cloudgate.values.numbers import whole
 
 DEFAULT_GB = 100
+_MOST_GB = 10**15
 MB_PER_GB = 1024
 QuotaGb = typer.Option(
     min=1, metavar="N", help="Quota on the repository, in GB.", show_default="100"
@@ -36,7 +38,8 @@ def of_options(words: Sequence[str], sizes: Sequence[int]) -> list[tuple[str, in
 
 def _split(word: str) -> tuple[str, int | None]:
     name, _, size = word.rpartition("=")
-    return (name, int(size)) if name and size.isdecimal() else (word, None)
+    gigabytes = whole(size, 0, _MOST_GB)
+    return (name, gigabytes) if name and gigabytes is not None else (word, None)
 
 
 def spec(call: Call, repository: str, gigabytes: int, site: str | None, name: str = "") -> Json:
