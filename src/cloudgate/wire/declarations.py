@@ -49,9 +49,14 @@ class Declarations:
         """
         declared = self.elements.get(names[0]) if names else None
         for name in names[1:]:
-            inner = self.complex_of(declared) if declared is not None else None
-            declared = self.contents(inner).elements.get(name) if inner is not None else None
+            held = self.held_by(declared)
+            declared = held.elements.get(name) if held is not None else None
         return declared
+
+    def held_by(self, declared: etree._Element | None) -> Contents | None:
+        """What an element may hold by its declaration; None when it has none, or holds a value."""
+        inner = self.complex_of(declared) if declared is not None else None
+        return self.contents(inner) if inner is not None else None
 
     def declared_in(self, names: Sequence[str]) -> Contents | None:
         """What an element in a document may hold; None when it is not declared, or holds a value.
@@ -59,9 +64,7 @@ class Declarations:
         Args:
             names: of the element and of those around it, the root first.
         """
-        declared = self.declared(names)
-        inner = self.complex_of(declared) if declared is not None else None
-        return self.contents(inner) if inner is not None else None
+        return self.held_by(self.declared(names))
 
     def may_be_taken_out(self, declared: etree._Element) -> bool:
         """Whether an element may be left out, and is for others, each of which comes once.
@@ -83,8 +86,8 @@ class Declarations:
         """
         declared = self.declared(names)
         if attribute is not None and declared is not None:
-            inner = self.complex_of(declared)
-            declared = self.contents(inner).attributes.get(attribute) if inner is not None else None
+            held = self.held_by(declared)
+            declared = held.attributes.get(attribute) if held is not None else None
         return None if declared is None else declared.get("type")
 
     def collapses(self, type_name: str | None) -> bool:

@@ -4,6 +4,7 @@ JSON is held to the rules of the XML: a body is put into the schema's order and 
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -120,8 +121,8 @@ def _parse(body: bytes | str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
+        often = Counter(name for name, _ in pairs)
+        doubled = next(name for name, count in often.items() if count > 1)
         raise InvalidRequestError(f"{schema.shorten(doubled)} is given twice.")
     return document
 

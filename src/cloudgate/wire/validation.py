@@ -34,6 +34,8 @@ _BAD_LENGTH = re.compile(
     r"\[facet '\w+'\] The value has a length of '(?P<length>\d+)'"
 )
 _BLANKS = re.compile(f"[{BLANKS}]+")
+_PREFIXED = re.compile(r"(?<=/)([^/\[\]@:]+:[^/\[\]]+)")
+"""A step of libxml2's path to an element of which the namespace has a prefix."""
 _ANY_TYPE = "TYPE"
 """Stands in the words of the schema for the type that a UID is of."""
 _ANY_UID = f"a UID such as urn:veeam:{_ANY_TYPE}:"
@@ -85,18 +87,36 @@ class _Place:
 
 def _normalize(root: etree._Element) -> None:
     known = declarations()
-    for node in [each for each in root.iter(f"{{{NAMESPACE}}}*") if len(each) == 0]:
-        text = node.text or ""
-        collapsed = " ".join(_BLANKS.split(text.strip(BLANKS)))
-        if collapsed and collapsed == text:
-            continue
-        declared, parent = known.declared(_names_of(node)), node.getparent()
-        if declared is None or parent is None:
-            continue
-        if known.collapses(declared.get("type")):
-            node.text = collapsed
-        elif not collapsed and not node.attrib and known.may_be_taken_out(declared):
-            parent.remove(node)
+    waiting = [(root, known.elements.get(etree.QName(root).localname))]
+    while waiting:
+        node, declared = waiting.pop()
+        held = known.held_by(declared)
+        if held is None:
+            continue  # Nobody knows what is inside, so nothing of it is looked at.
+        for child in [*node.iterchildren(tag=etree.Element)]:
+            name = etree.QName(child)
+            inner = held.elements.get(name.localname)
+            if len(child):
+                waiting.append((child, inner))
+            elif inner is not None and name.namespace == NAMESPACE:
+                _normalize_value(child, inner)
+
+
+def _normalize_value(node: etree._Element, declared: etree._Element) -> None:
+    known, parent = declarations(), node.getparent()
+    text = node.text or ""
+    collapsed = " ".join(_BLANKS.split(text.strip(BLANKS)))
+    if collapsed and collapsed == text:
+        return
+    if known.collapses(declared.get("type")):
+        node.text = collapsed
+    elif (
+        parent is not None
+        and not collapsed
+        and not node.attrib
+        and known.may_be_taken_out(declared)
+    ):
+        parent.remove(node)
 
 
 def _names_of(node: etree._Element | None) -> list[str]:
@@ -108,13 +128,8 @@ def _names_of(node: etree._Element | None) -> list[str]:
 
 
 def _node_at(root: etree._Element, path: str) -> etree._Element | None:
-    prefixes = {
-        prefix: uri
-        for each in root.iter(tag=etree.Element)
-        for prefix, uri in each.nsmap.items()
-        if prefix
-    }
-    found: Any = root.getroottree().xpath(path, namespaces=prefixes)
+    # A prefix may mean this here and that there: elements are found by their names as written.
+    found: Any = root.getroottree().xpath(_PREFIXED.sub(r"*[name()='\1']", path))
     return found[0] if found else None
 
 
