@@ -6,6 +6,7 @@ import socket
 import stat
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -225,6 +226,25 @@ def test_what_an_outlet_did_not_take_comes_again(manager: Manager, tmp_path: Pat
         "one",
         "two",
     ]
+
+
+def test_an_entry_too_long_for_syslog_comes_shortened_and_keeps_none_after_it(
+    manager: Manager, tmp_path: Path
+) -> None:
+    tenants = [f"tenant {number}" for number in range(30_000)]
+    with manager.changing() as work:
+        record(work, replace(change("all"), after={"Tenants": tenants}))
+    log(manager, "next")
+    path = tmp_path / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(path))
+        assert deliver(manager, SyslogOutlet(path)) == 2
+        received = [syslog.recv(65536).decode().partition(": ")[2] for _ in range(2)]
+    long, after = (json.loads(text) for text in received)
+    assert (long["object_name"], long["left_out"]) == ("all", ["before", "after"])
+    assert long["hash"] == after["previous"]
+    assert after["object_name"] == "next"
+    assert "left_out" not in after
 
 
 def test_a_file_that_cannot_be_is_refused_at_the_start(tmp_path: Path) -> None:

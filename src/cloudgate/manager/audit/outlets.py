@@ -4,14 +4,15 @@ Each line is delivered at least once and in order. One that was delivered when t
 killed may come again: its ``number`` tells.
 """
 
+import errno
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import select
 
@@ -27,6 +28,9 @@ DELIVERED = "audit_delivered"
 BATCH = 500
 _FACILITY_SECURITY = 10  # RFC 5424, 6.2.1: security/authorization messages
 _SEVERITY = {"Info": 6, "Warning": 4}
+_LEFT_OUT = ("before", "after")
+"""What a line is shortened by: of a pool it names all tenants."""
+_KEPT_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,10 @@ class FileOutlet:
 
 
 class SyslogOutlet:
-    """Sends lines to the machine's syslog (RFC 3164 on its Unix socket)."""
+    """Sends lines to the machine's syslog (RFC 3164 on its Unix socket).
+
+    An entry that is longer than a datagram may be comes without what was before and after.
+    """
 
     def __init__(self, path: Path = SYSLOG_SOCKET) -> None:
         self._path = path
@@ -107,16 +114,39 @@ class SyslogOutlet:
                 syslog.connect(str(self._path))
                 for each in events:
                     priority = _FACILITY_SECURITY * 8 + _SEVERITY.get(each.severity, 6)
-                    syslog.send(f"<{priority}>cloudgate: {each.line}".encode())
+                    _send(syslog, f"<{priority}>cloudgate: ", each.line)
         except OSError as problem:
             raise UnavailableError(
                 f"Syslog at {self._path} does not take the audit log: {problem.strerror}."
             ) from None
 
 
+def _send(syslog: socket.socket, head: str, line: str) -> None:
+    try:
+        syslog.send(f"{head}{line}".encode())
+    except OSError as problem:
+        if problem.errno != errno.EMSGSIZE:  # else: longer than the kernel takes, and ever so
+            raise
+        syslog.send(f"{head}{_shortened(line)}".encode())
+
+
+def _shortened(line: str) -> str:
+    """An entry for who takes no line as long: else all that comes after it would wait for ever."""
+    document = {
+        name: said[:_KEPT_CHARACTERS] if isinstance(said, str) else said
+        for name, said in json.loads(line).items()
+        if name not in _LEFT_OUT
+    }
+    return _json({**document, "left_out": _LEFT_OUT})
+
+
 def line_of(event: AuditEvent, previous: str) -> str:
     """An entry as one line of JSON; `previous` is the hash of the one before it."""
     document = {**document_of(event), "previous": previous, "hash": event.hash}
+    return _json(document)
+
+
+def _json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
