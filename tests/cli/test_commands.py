@@ -538,6 +538,9 @@ def test_text_from_the_api_cannot_steer_the_terminal(cloudgate: Run) -> None:
     assert "\u202e" not in shown
     assert "\u009b" not in shown
     assert "\\u202e" in shown
+    as_json = cloudgate("-o", "json", "repository", "list").stdout
+    assert as_json.strip().isprintable()
+    assert "\u202e" in json.dumps(json.loads(as_json), ensure_ascii=False)
 
 
 def test_a_certificate_is_brought_from_files_and_taken_away(

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,13 @@ from typing import Any
 
 import pytest
 
-from cloudgate.cli.service.logs import LossyStream, RepetitionFilter, _JsonLines, _missing_as
+from cloudgate.cli.service.logs import (
+    LossyStream,
+    RepetitionFilter,
+    _Coloured,
+    _JsonLines,
+    _missing_as,
+)
 
 
 class Stream(io.StringIO):
@@ -93,6 +100,22 @@ def test_every_line_is_json_with_its_time_its_level_and_what_happened_first() ->
     ]  # fmt: skip
     assert "ZeroDivisionError" in found[3]["exception"]
     assert all(each["timestamp"].endswith("Z") for each in found)
+
+
+@pytest.mark.parametrize("render", [_Coloured(), _JsonLines(with_priority=False)])
+def test_what_others_say_steers_no_terminal_and_begins_no_line(render: Any) -> None:
+    steering = "\x1b]0;x\x07\x9b2J\n2030-01-01 [info] nothing happened"
+    said = {
+        "level": "warning",
+        "event": f"a library: {steering}",
+        "name": steering,
+        "other": "\x1b",
+    }
+    lines = render(None, "warning", {**said, "exception": f"Traceback:\n  {steering}"})
+    ours = re.sub(r"\x1b\[[0-9]*m", "", lines)
+    assert ours.replace("\n", "").isprintable()
+    ends = [line for line in ours.split("\n") if line.startswith("2030")]
+    assert len(ends) == isinstance(render, _Coloured)  # of the exception, which has several lines
 
 
 def test_journald_is_told_how_urgent_each_line_is() -> None:

@@ -11,6 +11,7 @@ from cloudgate.cli import readable
 from cloudgate.cli.settings import Output
 from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.lookup import up_link
+from cloudgate.values.shown_texts import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -72,7 +73,7 @@ class Screen:
 
     def _shown_as_json(self, answer: "Answer") -> bool:
         if self.output is Output.JSON:
-            print(answer.text)
+            print(printable_json(answer.text))
         return self.output is Output.JSON
 
 
@@ -135,14 +136,6 @@ def said(value: Any) -> str:
             return parts[0][1]
         return ", ".join(f"{name} {text}" for name, text in parts)
     return str(value)
-
-
-def printable(text: str) -> str:
-    """Text that cannot steer a terminal."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else repr(character)[1:-1]
-        for character in text
-    )
 
 
 def _properties(thing: Json) -> list[tuple[str, Any]]:

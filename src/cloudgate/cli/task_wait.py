@@ -7,12 +7,12 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
-from cloudgate.cli.output import printable
 from cloudgate.client.api import Api
 from cloudgate.client.core import tasks
 from cloudgate.client.core.exchange import Answer
 from cloudgate.client.core.tasks import TaskLeftError, Watcher
 from cloudgate.errors import UnavailableError
+from cloudgate.values.shown_texts import printable
 
 
 def finished(api: Api, accepted: Answer, progress: Callable[[], str] | None = None) -> Answer:

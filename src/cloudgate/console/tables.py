@@ -6,11 +6,10 @@ import io
 from collections.abc import AsyncIterator, Sequence
 
 from cloudgate.console.api import Json
+from cloudgate.values.shown_texts import cell
 
 AT_ONCE = 200
 """Rows: a thousand would hold up what others ask of the manager, and cost no less."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula; others than its reader give names."""
 
 
 async def table(columns: Sequence[str], portions: AsyncIterator[list[Json]]) -> AsyncIterator[str]:
@@ -20,7 +19,7 @@ async def table(columns: Sequence[str], portions: AsyncIterator[list[Json]]) -> 
         written = io.StringIO()
         lines = csv.writer(written)
         lines.writerows(heading)
-        lines.writerows([harmless(row.get(name)) for name in columns] for row in rows)
+        lines.writerows([cell(row.get(name)) for name in columns] for row in rows)
         heading = []
         yield written.getvalue()
 
@@ -42,9 +41,3 @@ async def begun(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
             yield each
 
     return all_of_them()
-
-
-def harmless(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    said = "" if value is None else str(value)
-    return f"'{said}" if said.startswith(_FORMULA) else said

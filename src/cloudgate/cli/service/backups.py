@@ -14,6 +14,7 @@ from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.cli.service.manager.options import Data
 from cloudgate.cli.settings import default_data_folder
 from cloudgate.errors import CloudgateError
+from cloudgate.values.shown_texts import printable
 
 if TYPE_CHECKING:
     from cloudgate.manager.backups.archive import Contents
@@ -176,7 +177,7 @@ def _say_what_was_taken(by: str, since: "ChangesSince | None", contents: "Conten
         return
     print(f"Taken away after {made_at}, by {by}; decide what is to be so again:")
     for each in since.revocations:
-        print(f"  {each}")
+        print(f"  {printable(str(each))}")
     print(
         f"The last of {since.changes} changes that it has is of {since.last_at}. What was changed"
         " after that, or whose task had not ended, is not known here."

@@ -8,11 +8,12 @@ from typing import NoReturn
 import typer
 
 from cloudgate.errors import CloudgateError
+from cloudgate.values.shown_texts import printable
 
 
 def fail(message: str) -> NoReturn:
     """Say why, and end with 1."""
-    print(f"Error: {message}", file=sys.stderr)
+    print(f"Error: {printable(message)}", file=sys.stderr)
     raise typer.Exit(1)
 
 
@@ -22,5 +23,5 @@ def failing_in_words() -> Iterator[None]:
     try:
         yield
     except CloudgateError as problem:
-        print(f"Error: {problem.message}", file=sys.stderr)
+        print(f"Error: {printable(problem.message)}", file=sys.stderr)
         raise typer.Exit(1) from None

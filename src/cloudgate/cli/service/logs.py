@@ -11,6 +11,8 @@ from typing import TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor
 
+from cloudgate.values.shown_texts import printable, printable_json
+
 SUMMED_UP_SECONDS = 60.0
 
 
@@ -91,9 +93,7 @@ def log_to_stderr(before: Callable[[], None] | None = None) -> None:
 
     for_people = sys.stderr.isatty()
     render: Processor = (
-        structlog.dev.ConsoleRenderer()
-        if for_people
-        else _JsonLines(with_priority=_is_journal(sys.stderr))
+        _Coloured() if for_people else _JsonLines(with_priority=_is_journal(sys.stderr))
     )
     missing = None if for_people else _missing_as(render)
     stream = LossyStream(sys.stderr, missing)
@@ -122,8 +122,23 @@ _SHARED: tuple[Processor, ...] = (
 )
 _FIRST = ("timestamp", "level", "event")
 """What every line has, in this order; see docs/logs.md."""
+_OF_SEVERAL_LINES = ("exception", "stack")
 _PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 """As syslog(3) counts them."""
+
+
+class _Coloured:
+    """Coloured lines for people, whose terminal nothing steers that others have said."""
+
+    def __init__(self) -> None:
+        self._to_lines = structlog.dev.ConsoleRenderer()
+
+    def __call__(self, logger: object, name: str, event: EventDict) -> str:
+        """Render it; a stack trace has several lines, all else one."""
+        for key, said in event.items():
+            if isinstance(said, str):
+                event[key] = printable(said, kept="\n" if key in _OF_SEVERAL_LINES else "")
+        return str(self._to_lines(logger, name, event))
 
 
 class _JsonLines:
@@ -137,7 +152,7 @@ class _JsonLines:
         """Render it."""
         ordered = {key: event.pop(key) for key in _FIRST if key in event} | dict(event)
         line = self._to_json(logger, name, ordered)
-        text = line if isinstance(line, str) else line.decode()
+        text = printable_json(line if isinstance(line, str) else line.decode())
         if not self._with_priority:
             return text
         return f"<{_PRIORITIES.get(str(ordered.get('level')), 6)}>{text}"

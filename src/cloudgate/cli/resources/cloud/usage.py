@@ -13,6 +13,7 @@ from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import Columns, at, exactly
 from cloudgate.cli.settings import Output
 from cloudgate.client.core.pages import following
+from cloudgate.values.shown_texts import cell
 
 if TYPE_CHECKING:
     from cloudgate.client.core.exchange import Answer
@@ -109,7 +110,7 @@ def _write_csv(call: Call, path: str, columns: Columns) -> None:
     table.writerow(columns)
     for answer in _pages(call, path):
         for row in answer.body["CloudUsages"]["CloudUsages"] or []:
-            table.writerow(say(row) for say in columns.values())
+            table.writerow(cell(say(row)) for say in columns.values())
 
 
 def _of_month(begin: datetime, now: datetime) -> dict[str, str]:
