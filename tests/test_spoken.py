@@ -58,7 +58,7 @@ def test_it_is_shown_where_the_test_fails(tmp_path: Path, pytestconfig: pytest.C
     done = subprocess.run(
         command,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(root), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,
