@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +24,7 @@ import pytest
 from tests.support.connector import connector
 from tests.support.network import PUBLIC, Provider, missing, provider
 from tests.support.repository import rest_server_command
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import until
 
 PROGRAMS = ("restic", "rclone", "curl")
 pytestmark = [
@@ -194,14 +194,6 @@ def tenant(tmp_path: Path) -> Iterator[Tenant]:
 def tell(text: str) -> None:
     """Say it to who looks (pytest -s)."""
     sys.stdout.write(f"\n{text}\n")
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Something comes to hold."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_backup_ends_well_though_two_of_three_gateways_die_and_they_are_used_again_when_back(

@@ -355,11 +355,14 @@ class Provider:
         found: dict[str, Any] = json.loads(
             self.network.run("manager", *curl, *words).stdout or "{}"
         )
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while found.get("State", "Finished") != "Finished" and "Operation" in found:
-            assert time.monotonic() < deadline, found
+        if "Operation" not in found:
+            return found
+        for _ in looks(PATIENCE_SECONDS):
+            if found["State"] == "Finished":
+                break
             found = json.loads(self.network.run("manager", *curl, found["Href"]).stdout)
-        assert found.get("Result", {}).get("Success", True), found
+        assert found["State"] == "Finished", found
+        assert found["Result"]["Success"], found
         return found
 
     def kill_manager(self) -> None:

@@ -31,13 +31,11 @@ from cloudgate.api.http.entity_tags import HEADER as ETAG
 from cloudgate.api.http.entity_tags import precondition, tag
 from cloudgate.api.http.failures import NoSuchVerbError, error_response
 from cloudgate.api.http.login_gate import LoginGate
-from cloudgate.api.http.long_answers import LongAnswer
 from cloudgate.api.http.negotiation import (
     Form,
     UnsupportedFormError,
     answer_form,
 )
-from cloudgate.api.http.parameters import parameters
 from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
 from cloudgate.api.http.repeated_requests import Meaning, RepeatedRequests
 from cloudgate.api.http.request_meter import RequestMeter, note_at_once, note_route
@@ -48,7 +46,11 @@ from cloudgate.api.table import ROUTES
 from cloudgate.api.watchers import WATCHED, WATCHERS, MonitoringEndpoint, MonitoringTarget
 from cloudgate.console.application import Console
 from cloudgate.console.brand import Brand
-from cloudgate.errors import AccessDeniedError, NotAuthenticatedError, NotFoundError
+from cloudgate.errors import (
+    AccessDeniedError,
+    NotAuthenticatedError,
+    NotFoundError,
+)
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.reachability_probe import Prober, dial
 from cloudgate.manager.portal import sessions as portal_sessions
@@ -218,7 +220,7 @@ class Application:
     async def _answer(self, request: Request, first: str, path: str, form: Form) -> Response:
         self._manager.check_sure()
         found, verb = self._matched(request, first, path)
-        given = parameters(request)
+        given = _parameters(request)
         query = {name.lower(): value for name, value in given}
         route = choose(found.routes[verb], query.get("action"))
         note_route(request, f"/{API}{route.path}")
@@ -430,6 +432,12 @@ def _handled(
     return response
 
 
+def _parameters(request: Request) -> tuple[tuple[str, str], ...]:
+    """The query parameters. Some clients copy ``&amp;`` from XML, and name them ``amp;page``."""
+    found = request.query_params.multi_items()
+    return tuple((name.removeprefix("amp;"), value) for name, value in found)
+
+
 def _response(answer: Answer, form: Form) -> Response:
     headers = dict(answer.headers)
     if answer.document is not None:
@@ -437,6 +445,6 @@ def _response(answer: Answer, form: Form) -> Response:
     if answer.resource is None:
         return Response(status_code=answer.status, headers=headers)
     write = xml.write if form is Form.XML else json.write
-    response = LongAnswer(write(answer.resource), answer.status, headers)
+    response = Response(write(answer.resource), answer.status, headers)
     response.headers["Content-Type"] = form.value
     return response
