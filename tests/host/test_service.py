@@ -124,6 +124,17 @@ async def test_joining_leaves_private_files_and_tells_the_facts(
     assert manager.facts.envoy_version == "1.40.0"
 
 
+async def test_that_no_manager_is_there_is_said_in_plain_words(
+    tmp_path: Path, authority: Authority
+) -> None:
+    for url, why in (
+        (f"https://localhost:{free_port()}", "Connection refused"),
+        ("https://nowhere.invalid:1", "Name or service not known"),
+    ):
+        with pytest.raises(UnavailableError, match=f"The manager at {url} does not answer: {why}."):
+            await join_host(tmp_path / "other", url, TOKEN, authority.pem)
+
+
 async def test_a_wrong_token_joins_nothing(
     tmp_path: Path, manager: TinyManager, authority: Authority
 ) -> None:

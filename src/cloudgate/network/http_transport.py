@@ -4,6 +4,7 @@ They are told the one address that takes connections, by `happy_eyeballs`.
 """
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterable
@@ -88,3 +89,19 @@ class _AsyncBackend(httpcore2.AnyIOBackend):
             raise httpcore2.ConnectTimeout(f"{host} does not answer") from problem
         except (OSError, UnicodeError) as problem:
             raise httpcore2.ConnectError(str(problem)) from problem
+
+
+def why_unanswered(problem: httpx2.TransportError) -> str:
+    """What kept a connection from being made or an answer from coming, in words for people."""
+    if isinstance(problem, httpx2.TimeoutException):
+        return "nothing came in time"
+    found: BaseException | None = problem
+    said = str(problem) or type(problem).__name__
+    while found is not None:
+        if isinstance(found, ssl.SSLError):
+            return str(found)
+        if isinstance(found, OSError) and found.errno is not None:
+            # Those of looking up a name are negative, and have words of their own.
+            said = os.strerror(found.errno) if found.errno > 0 else found.strerror or said
+        found = found.__cause__ or found.__context__
+    return said

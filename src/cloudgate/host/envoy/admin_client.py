@@ -10,6 +10,7 @@ import httpx2
 from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.xds_resources import CERTIFICATE, TUNNELS
+from cloudgate.network.http_transport import why_unanswered
 
 _LISTENERS = (
     "/config_dump?resource=dynamic_listeners"
@@ -124,7 +125,9 @@ class AdminClient:
             return await self._client.request(method, path)
         except httpx2.TransportError as error:
             await self.close()  # it may be elsewhere by now
-            raise UnavailableError(f"Envoy's administration does not answer: {error!r}.") from error
+            raise UnavailableError(
+                f"Envoy's administration does not answer: {why_unanswered(error)}."
+            ) from error
 
 
 def read_listeners(dump: Any, bound: Any) -> Listeners:

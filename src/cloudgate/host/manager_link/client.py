@@ -18,7 +18,7 @@ from cloudgate.errors import (
     RevokedError,
     UnavailableError,
 )
-from cloudgate.network.http_transport import AsyncDiallingTransport
+from cloudgate.network.http_transport import AsyncDiallingTransport, why_unanswered
 from cloudgate.protocol import (
     POLL_SECONDS,
     REVOKED,
@@ -174,7 +174,7 @@ class ManagerClient:
                     f"What answers at {self._url} is not the manager and was told nothing: {wrong}."
                 ) from None
             raise UnavailableError(
-                f"The manager at {self._url} does not answer: {error!r}."
+                f"The manager at {self._url} does not answer: {why_unanswered(error)}."
             ) from error
         self._note_time(answer)
         self._check(answer)

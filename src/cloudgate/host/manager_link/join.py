@@ -14,7 +14,7 @@ from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.facts import gather_facts
 from cloudgate.host.state.enrolment import Enrolment, save_enrolment
 from cloudgate.host.state.paths import state_paths
-from cloudgate.network.http_transport import AsyncDiallingTransport
+from cloudgate.network.http_transport import AsyncDiallingTransport, why_unanswered
 from cloudgate.protocol import JoinRequest
 from cloudgate.trust.unreadable import UNREADABLE
 
@@ -71,8 +71,12 @@ async def authority_by_fingerprint(url: str, fingerprint: str) -> str:
         ) as client:
             answer = await client.get(f"{url.rstrip('/')}/host/v1/authority")
         certificate = x509.load_pem_x509_certificate(answer.content)
-    except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-        raise UnavailableError(f"The manager at {url} does not answer: {error!r}.") from error
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+        raise UnavailableError(f"The manager cannot be asked at {url}: {error}.") from error
+    except httpx2.TransportError as error:
+        raise UnavailableError(
+            f"The manager at {url} does not answer: {why_unanswered(error)}."
+        ) from error
     except UNREADABLE:
         raise UnavailableError(f"{url} answers, but not as a manager does.") from None
     found = certificate.fingerprint(hashes.SHA256()).hex()
