@@ -14,7 +14,7 @@
 
 #include "envoy_abi.h"
 
-enum { BUCKETS = 4096, AGAIN_MS = 200, MOST_UNSENT = 4 * 1024 * 1024 };
+enum { BUCKETS = 4096, AGAIN_MS = 200, MOST_UNSENT = 4 * 1024 * 1024, MOST_HELD = 64 * NEWS_BYTES };
 
 static const int64_t durations_ms[TIMERS] = {FIRST_BYTE_MS, REST_OF_HEAD_MS, ANSWER_MS};
 
@@ -33,6 +33,9 @@ static struct {
   struct list timers[TIMERS];
   char *unsent; /* what the socket did not take at once */
   size_t unsent_length, unsent_room;
+  char held[MOST_HELD + LONGEST_QUESTION]; /* news that go along with what is said next */
+  size_t held_length;
+  int64_t held_until_ms;
 } asker = {.lock = PTHREAD_MUTEX_INITIALIZER, .connection = -1, .bell = -1};
 
 static int64_t now_ms(void) {
@@ -71,10 +74,7 @@ static void start_timer(struct waiter *waiter, enum timer timer) {
   waiter->timer = (int)timer;
   waiter->before = list->last;
   *(list->last != NULL ? &list->last->next : &list->first) = waiter;
-  list->last = waiter;
-  if (waiter->before == NULL) {
-    ring();
-  }
+  list->last = waiter; /* the thread wakes before its time, without being rung for */
 }
 
 static void not_asked(struct waiter *waiter) {
@@ -96,7 +96,7 @@ static void hang_up(void) {
     close(asker.connection);
     asker.connection = -1;
   }
-  asker.unsent_length = 0;
+  asker.unsent_length = asker.held_length = 0;
   for (size_t i = 0; i < BUCKETS; i++) {
     while (asker.asked[i] != NULL) {
       struct waiter *waiter = asker.asked[i];
@@ -154,6 +154,12 @@ static bool send_in_line(const char *bytes, size_t length) {
   asker.unsent_length += left;
   ring();
   return true;
+}
+
+static bool send_held(void) {
+  size_t length = asker.held_length;
+  asker.held_length = 0;
+  return length == 0 || send_in_line(asker.held, length);
 }
 
 static bool send_unsent(void) {
@@ -215,10 +221,19 @@ static bool receive(char *unread, size_t *unread_length, size_t room) {
   return true;
 }
 
-/* Wakes those whose time is over; how long until the next one's is, -1 for ever. */
+static int64_t sooner(int64_t one_ms, int64_t other_ms) {
+  return one_ms < other_ms ? one_ms : other_ms;
+}
+
+/* Wakes those whose time is over; how long until the next one's is, at most LONGEST_SLEEP_MS. */
 static int keep_deadlines(void) {
   int64_t now = now_ms();
-  int64_t next = -1;
+  int64_t next = LONGEST_SLEEP_MS;
+  if (asker.held_length > 0 && asker.held_until_ms <= now) {
+    send_held();
+  } else if (asker.held_length > 0) {
+    next = sooner(next, asker.held_until_ms - now);
+  }
   for (size_t i = 0; i < TIMERS; i++) {
     struct waiter *waiter;
     while ((waiter = asker.timers[i].first) != NULL && waiter->deadline_ms <= now) {
@@ -226,8 +241,8 @@ static int keep_deadlines(void) {
       not_asked(waiter);
       wake(waiter, LATE);
     }
-    if (waiter != NULL && (next < 0 || waiter->deadline_ms - now < next)) {
-      next = waiter->deadline_ms - now;
+    if (waiter != NULL) {
+      next = sooner(next, waiter->deadline_ms - now);
     }
   }
   return (int)next;
@@ -243,7 +258,7 @@ static void *run(void *nothing) {
       dial();
     }
     int timeout = keep_deadlines();
-    if (asker.connection < 0 && (timeout < 0 || timeout > AGAIN_MS)) {
+    if (asker.connection < 0 && timeout > AGAIN_MS) {
       timeout = AGAIN_MS;
     }
     struct pollfd polled[2] = {
@@ -321,7 +336,6 @@ void set_timer(struct waiter *waiter, enum timer timer) {
 
 bool ask(struct waiter *waiter, uint16_t port, struct part address, struct part authority,
          struct part authorization) {
-  char question[LONGEST_QUESTION];
   pthread_mutex_lock(&asker.lock);
   stop_timer(waiter);
   asker.last_id++;
@@ -329,8 +343,10 @@ bool ask(struct waiter *waiter, uint16_t port, struct part address, struct part 
     asker.last_id = 1;
   }
   waiter->id = asker.last_id;
-  size_t length = write_question(question, waiter->id, port, address, authority, authorization);
-  bool is_asked = length > 0 && send_in_line(question, length);
+  size_t length = write_question(asker.held + asker.held_length, waiter->id, port, address,
+                                 authority, authorization);
+  asker.held_length += length;
+  bool is_asked = length > 0 && send_held();
   if (is_asked) {
     struct waiter **bucket = &asker.asked[waiter->id % BUCKETS];
     waiter->next_asked = *bucket;
@@ -344,21 +360,42 @@ bool ask(struct waiter *waiter, uint16_t port, struct part address, struct part 
   return is_asked;
 }
 
-static void tell(struct waiter *waiter, uint8_t kind) {
-  char news[NEWS_BYTES];
+/* Whether there is something to say: who has never asked is known to nobody. */
+static bool hold_news(struct waiter *waiter, uint8_t kind) {
+  if (waiter->id == 0) {
+    return false;
+  }
+  stop_timer(waiter);
+  not_asked(waiter);
+  if (asker.held_length == 0) {
+    asker.held_until_ms = now_ms() + LONGEST_SLEEP_MS;
+  }
+  asker.held_length += write_news(asker.held + asker.held_length, kind, waiter->id);
+  waiter->id = 0;
+  return true;
+}
+
+void tell_gone(struct waiter *waiter) {
   pthread_mutex_lock(&asker.lock);
-  if (waiter->id != 0) {
-    stop_timer(waiter);
-    not_asked(waiter);
-    send_in_line(news, write_news(news, kind, waiter->id));
-    waiter->id = 0;
+  if (hold_news(waiter, GONE)) {
+    send_held();
   }
   pthread_mutex_unlock(&asker.lock);
 }
 
-void tell_gone(struct waiter *waiter) { tell(waiter, GONE); }
+void tell_begun(struct waiter *waiter) {
+  pthread_mutex_lock(&asker.lock);
+  if (hold_news(waiter, BEGUN) && asker.held_length >= MOST_HELD) {
+    send_held();
+  }
+  pthread_mutex_unlock(&asker.lock);
+}
 
-void tell_begun(struct waiter *waiter) { tell(waiter, BEGUN); }
+void tell_held(void) {
+  pthread_mutex_lock(&asker.lock);
+  send_held();
+  pthread_mutex_unlock(&asker.lock);
+}
 
 char *take_answer(struct waiter *waiter, size_t *length) {
   pthread_mutex_lock(&asker.lock);

@@ -22,6 +22,13 @@ enum { ANSWERED = 1, LATE = 2 };
 #define REST_OF_HEAD_MS 300
 #define ANSWER_MS 15000
 #endif
+
+/* How long the thread sleeps at most, and so how long it takes until the host service hears of a tunnel
+ * that has begun when there is nothing else to say. It is shorter than each of the times above, so that
+ * the thread need not be woken when somebody begins to wait. */
+#ifndef LONGEST_SLEEP_MS
+#define LONGEST_SLEEP_MS 250
+#endif
 enum timer { NO_TIMER = -1, FIRST_BYTE, REST_OF_HEAD, ANSWER, TIMERS };
 
 /* What is known here of a connection. All but `scheduler` is looked at under the asker's lock only. */
@@ -52,8 +59,12 @@ bool ask(struct waiter *waiter, uint16_t port, struct part address, struct part 
 /* Nobody waits any more for the answer, or for the tunnel that was let in. */
 void tell_gone(struct waiter *waiter);
 
-/* Who was let in has a tunnel, and asks no more. */
+/* Who was let in has a tunnel, and asks no more. It is said together with what is said next: the host
+ * service is woken once for each tunnel, and not twice. */
 void tell_begun(struct waiter *waiter);
+
+/* Says at once what is kept for that. */
+void tell_held(void);
 
 /* Takes the answer, for the worker to free; NULL where the host service is gone. */
 char *take_answer(struct waiter *waiter, size_t *length);

@@ -108,7 +108,7 @@ def build_fuzzer(target: Path, source: str, sanitizer: str) -> None:
     if program is None:
         raise FileNotFoundError("cc")
     sanitized = (f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-O1", "-g", "-pthread")
-    soon = ("-DFIRST_BYTE_MS=5", "-DREST_OF_HEAD_MS=2", "-DANSWER_MS=4")
+    soon = ("-DFIRST_BYTE_MS=5", "-DREST_OF_HEAD_MS=2", "-DANSWER_MS=4", "-DLONGEST_SLEEP_MS=2")
     sources = ("message.c", "request.c", *(() if source == "fuzz_text.c" else SOURCES[:2]))
     command = [program, *WARNINGS, *DEFINED, *soon, *sanitized, "-o", str(target), source, *sources]
     subprocess.run(command, cwd=HERE, check=True, timeout=120)

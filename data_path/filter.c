@@ -163,6 +163,8 @@ static void go_to(struct filter *filter, struct text cluster) {
 /* Has the connection manager take over, once tcp_proxy goes on. */
 static void hand_over(struct filter *filter) {
   filter->state = HANDING_OVER;
+  /* Whoever had a tunnel from the same port is not taken for this one by the connection manager. */
+  tell_held();
   go_to(filter, TEXT(requests));
 }
 
@@ -277,7 +279,6 @@ static void connected(struct filter *filter) {
   } else if (filter->state == CONNECTING &&
              read_answer(filter->answer, filter->answer_length, &verdict)) {
     note_metadata(filter, &verdict);
-    /* Before the client can come again from the same port. */
     tell_begun(&filter->waiter);
     /* tcp_proxy would let who has ended its direction wait for as long as its target likes; a tunnel
      * by the connection manager ends then, with what was sent before on its way. */
