@@ -55,7 +55,7 @@ _OF_TCP = {
 """What Envoy calls the same where it carries a tunnel by TCP alone."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AccessRecord:
     """What a line says of a tunnel that was let in."""
 
@@ -87,44 +87,39 @@ def parse_record(line: str) -> AccessRecord | None:
         metadata = _pass(said)
         if said["status"] != _ESTABLISHED or metadata is None or not said["target"]:
             return None
+        kind, started_at = RecordType(said["type"]), datetime.fromisoformat(said["time"])
         return AccessRecord(
-            kind=RecordType(said["type"]),
+            kind=kind,
             tunnel=said["tunnel"],
             envoy=said.get("envoy") or "",
-            started_at=datetime.fromisoformat(said["time"]),
+            started_at=started_at,
             metadata=metadata,
             target=said["target"],
             client=said["client"],
             from_address=said.get("from_address") or "",
             bytes_up=said["bytes_up"],
             bytes_down=said["bytes_down"],
-            ended_at=_ended_at(said),
-            setup_seconds=_setup_seconds(said),
-            is_torn=_is_torn(said),
+            ended_at=_ended_at(started_at, said) if kind is RecordType.ENDED else None,
+            setup_seconds=_setup_seconds(said) if kind is RecordType.BEGUN else None,
+            is_torn=kind is RecordType.ENDED and _is_torn(said),
         )
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _ended_at(said: dict[str, Any]) -> datetime | None:
-    if said["type"] != RecordType.ENDED:
-        return None
-    lasted = timedelta(milliseconds=said.get("duration_ms") or 0)
-    return datetime.fromisoformat(said["time"]) + lasted
+def _ended_at(started_at: datetime, said: dict[str, Any]) -> datetime:
+    return started_at + timedelta(milliseconds=said.get("duration_ms") or 0)
 
 
 def _setup_seconds(said: dict[str, Any]) -> float | None:
     lasted = said.get("duration_ms")
-    if said["type"] != RecordType.BEGUN or not isinstance(lasted, int | float):
-        return None
-    return lasted / 1000
+    return lasted / 1000 if isinstance(lasted, int | float) else None
 
 
 def _is_torn(said: dict[str, Any]) -> bool:
     # UC is Envoy's flag of an upstream connection's termination. HTTP/2 has RST_STREAM for it, and
     # what goes by TCP alone is torn by Envoy itself.
-    is_end = said["type"] == RecordType.ENDED
-    return is_end and said.get("flags") == "UC" and said["protocol"] != "HTTP/2"
+    return said.get("flags") == "UC" and said["protocol"] != "HTTP/2"
 
 
 def released_slot(line: str) -> str | None:

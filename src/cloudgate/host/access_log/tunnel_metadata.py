@@ -20,7 +20,7 @@ _uuid = lru_cache(4096)(UUID)
 """Each line names one of a few tenants, which thousands of tunnels share."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TunnelMetadata:
     """Whose tunnel it is, and what was known of them when it was let in."""
 
@@ -50,12 +50,13 @@ class TunnelMetadata:
             user,
             self.revocation_epoch or _NOTHING,
         )
-        marks = {
-            _RESTORING: self.restoring,
-            _OVER_QUOTA: self.over_quota,
-            _OVER_EGRESS: self.over_egress,
-        }
-        more = [mark for mark, holds in marks.items() if holds]
+        more = []
+        if self.restoring:
+            more.append(_RESTORING)
+        if self.over_quota:
+            more.append(_OVER_QUOTA)
+        if self.over_egress:
+            more.append(_OVER_EGRESS)
         if self.came_from:
             more.append(f"{_FROM}{self.came_from}")
         if self.certificate_id:
@@ -70,12 +71,17 @@ class TunnelMetadata:
             ValueError: it is none.
         """
         slot_id, tenant, user, revocation_epoch, *more = text.split(" ")
+        whose = (
+            _word(slot_id),
+            _uuid(tenant),
+            _uuid(user) if _word(user) else None,
+            intern(_word(revocation_epoch)),
+        )
+        if not more:  # as of nearly all
+            return cls(*whose)
         certificate = _said(more, _CERTIFICATE)
         return cls(
-            slot_id=_word(slot_id),
-            tenant_id=_uuid(tenant),
-            user_id=_uuid(user) if _word(user) else None,
-            revocation_epoch=intern(_word(revocation_epoch)),
+            *whose,
             restoring=_RESTORING in more,
             over_quota=_OVER_QUOTA in more,
             over_egress=_OVER_EGRESS in more,

@@ -234,7 +234,8 @@ class TrafficShaper:
             if name not in self._given_back and self._flows.is_pressing(name):
                 freed.append(self._rates.get(name, 0))
                 self._given_back.add(name)
-        self._starts.give_back(tenant_id, Granted(len(freed), sum(freed)))
+        if freed:
+            self._starts.give_back(tenant_id, Granted(len(freed), sum(freed)))
 
     def _names(self) -> dict[UUID, _Names]:
         found: dict[UUID, _Names] = defaultdict(dict)

@@ -7,6 +7,7 @@ to the line before, so that a line that is read twice, or one that is missing, c
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from sys import intern
 from typing import Annotated
 from uuid import UUID
@@ -126,11 +127,13 @@ class TunnelTable:
         begun = known is None
         if known is None:
             known = _tunnel(entry)
-        after = replace(
-            known,
-            bytes_up=max(entry.bytes_up, known.bytes_up),
-            bytes_down=max(entry.bytes_down, known.bytes_down),
-        )
+        after = known
+        if entry.bytes_up > known.bytes_up or entry.bytes_down > known.bytes_down:
+            after = replace(
+                known,
+                bytes_up=max(entry.bytes_up, known.bytes_up),
+                bytes_down=max(entry.bytes_down, known.bytes_down),
+            )
         self._count(
             after,
             now,
@@ -189,7 +192,10 @@ class TunnelTable:
         self.total.bytes_up += up
         self.total.bytes_down += down
         key = _minute(now), tunnel.tenant_id, tunnel.user_id, tunnel.target
-        self._used.setdefault(key, _UsageSum()).add(tunnels, up, down)
+        used = self._used.get(key)
+        if used is None:
+            used = self._used[key] = _UsageSum()
+        used.add(tunnels, up, down)
 
     def _add(self, more: Usage) -> None:
         key = more.minute, more.tenant_id, more.user_id, more.target
@@ -197,6 +203,7 @@ class TunnelTable:
         used.add(more.tunnels, more.bytes_up, more.bytes_down)
 
 
+@lru_cache(maxsize=1)  # of thousands of lines that are read at once
 def _minute(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(second=0, microsecond=0)
 

@@ -28,7 +28,7 @@ class _Reservation:
     given_at_seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UnloggedTunnel:
     """A tunnel that was let in, and that no line of the access log speaks of yet."""
 
