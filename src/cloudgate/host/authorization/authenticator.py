@@ -39,7 +39,7 @@ _Key = tuple[str, str, bytes]
 """From where, for which name, and the mark of the password."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AuthenticationResult:
     """Who somebody says to be, and whether the password has shown it."""
 
@@ -134,16 +134,17 @@ class Authenticator:
         if credentials is None:
             return AuthenticationResult("")
         name = principal.name if principal else credentials.name[:LONGEST_LOGGED]
-        hashes = principal.hashes(self._now()) if principal else ()
-        attempt = _Attempt(name, principal, credentials.password, address, hashes)
+        now = self._now()
+        hashes = principal.hashes(now) if principal else ()
         found = self._passwords.cached(hashes, credentials.password) if principal else ""
         if principal and found:
             self.reputation.record_success(principal.tenant.tenant_id, address)
         else:
+            attempt = _Attempt(name, principal, credentials.password, address, hashes)
             found = await self._verify_once(attempt, credentials.name)
             # What was changed meanwhile holds at once.
-            principal = self._directory.find(credentials.name)
-        proven = bool(found) and principal is not None and found in principal.hashes(self._now())
+            principal, now = self._directory.find(credentials.name), self._now()
+        proven = bool(found) and principal is not None and found in principal.hashes(now)
         is_old = proven and principal is not None and found != principal.password_hash
         if is_old and principal is not None:
             self.old_passwords.record(principal)

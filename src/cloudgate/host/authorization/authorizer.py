@@ -60,7 +60,7 @@ AT_WORK_RETRY_SECONDS = 300
 """What Retry-After says in maintenance."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AuthorizationResult:
     """The answer to one request, with what the logs say of it."""
 
@@ -175,14 +175,14 @@ class Authorizer:
         it.
         """
         target = hostport.authority(authority)
-        shut = self._admission_denial() or self.proxy_denial(address, port, connection)
+        origin = _Origin(address, port, connection)
+        shut = self._admission_denial() or self._proxy_denial(origin)
         if shut is not None:
             return AuthorizationResult("", target or "", denial=shut)
         if (authorization or certificate) and not self._directory.revision:
             return AuthorizationResult("", target or "", denial=NOBODY_KNOWN)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                origin = _Origin(address, port, connection)
                 who = await self._authenticator.authenticate(authorization, address, certificate)
                 return await self._authorize(target, who, origin)
         except TimeoutError:
@@ -225,8 +225,8 @@ class Authorizer:
         if isinstance(decision, Denial):
             self._note_outsider(decision, who.name, origin.address)
             return decision
-        over_quota = full_reason(decision, self._now())
-        over_egress = egress_reason(principal.tenant, self._now())
+        over_quota = full_reason(decision, context.now)
+        over_egress = egress_reason(principal.tenant, context.now)
         full = self._quota_denial(principal, target or "", over_quota or over_egress)
         if full is not None:
             return full
@@ -301,9 +301,13 @@ class Authorizer:
 
         Load balancers may, in the networks that the operator trusts.
         """
-        origin = _Origin(address, port, connection)
+        return self._proxy_denial(_Origin(address, port, connection))
+
+    def _proxy_denial(self, origin: "_Origin") -> Denial | None:
+        if not origin.is_said:
+            return None
         host = hostport.split(origin.connection)[0]
-        if not origin.is_said or address_ranges.contains(self._role.proxy_networks, host):
+        if address_ranges.contains(self._role.proxy_networks, host):
             return None
         reason = f"{host} may not say to this gateway by PROXY protocol for whom it asks."
         return Denial(403, reason, kind=Refusal.PROXY)
@@ -394,7 +398,7 @@ class Authorizer:
         return RequestContext(self._now(), pool_id, pools_are_down=down, address=address)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Admission:
     """That somebody may have a tunnel, once its tenant has a free slot."""
 
@@ -407,7 +411,7 @@ class _Admission:
     """What may be brought back in a month is used up: it may only send."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _TakenSlot:
     slot_id: str
     cluster: str
@@ -421,9 +425,11 @@ class _Origin:
         self.address = address
         self.client = hostport.join(address.removeprefix("::ffff:"), port)
         """Address and port that it is for."""
-        host, own_port = hostport.split(connection) if connection else (address, port)
-        self.connection = hostport.join(host.removeprefix("::ffff:"), own_port)
+        self.connection = self.client
         """Address and port of its connection."""
+        if connection:
+            host, own_port = hostport.split(connection)
+            self.connection = hostport.join(host.removeprefix("::ffff:"), own_port)
 
     @property
     def is_said(self) -> bool:

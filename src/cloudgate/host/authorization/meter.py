@@ -5,9 +5,9 @@ Counting is a few additions: a new tunnel costs nothing by it that could be meas
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 from uuid import UUID
 
 from cloudgate.monitoring.stopwatch import Stopwatch
@@ -15,15 +15,6 @@ from cloudgate.protocol import Refusal
 
 MOST_TENANTS = 50_000
 """Of so many it is counted how often each was refused; they have proved who they are."""
-
-
-@dataclass
-class Answer:
-    """One answer, while it is looked for."""
-
-    is_guess: bool = False
-    """No password, or a wrong one, whose answer waits on purpose: it says nothing of how quick
-    those are let in who may come."""
 
 
 class AuthorizationMeter:
@@ -39,17 +30,9 @@ class AuthorizationMeter:
         self.waiting = 0
         """Requests that are not answered yet."""
 
-    @contextmanager
-    def answering(self) -> Iterator["Answer"]:
+    def answering(self) -> "Answer":
         """A request is looked at meanwhile."""
-        began, answer = self._clock_seconds(), Answer()
-        self.waiting += 1
-        try:
-            yield answer
-        finally:
-            self.waiting -= 1
-            if not answer.is_guess:
-                self.took.note(self._clock_seconds() - began)
+        return Answer(self, self._clock_seconds)
 
     def note_refused(self, kind: Refusal, tenant_id: UUID | None = None) -> None:
         """A request was refused, of a tenant if it has proved to be one."""
@@ -58,3 +41,29 @@ class AuthorizationMeter:
             tenant_id in self.refused_tenants or len(self.refused_tenants) < MOST_TENANTS
         ):
             self.refused_tenants[tenant_id] += 1
+
+
+class Answer:
+    """One answer, while it is looked for."""
+
+    def __init__(self, meter: AuthorizationMeter, clock_seconds: Callable[[], float]) -> None:
+        self._meter = meter
+        self._clock_seconds = clock_seconds
+        self._began_seconds = clock_seconds()
+        self.is_guess = False
+        """No password, or a wrong one, whose answer waits on purpose: it says nothing of how quick
+        those are let in who may come."""
+
+    def __enter__(self) -> Self:
+        self._meter.waiting += 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._meter.waiting -= 1
+        if not self.is_guess:
+            self._meter.took.note(self._clock_seconds() - self._began_seconds)

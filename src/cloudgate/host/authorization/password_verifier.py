@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import hmac
 import os
 import secrets
 from collections import OrderedDict
@@ -21,8 +20,8 @@ REMEMBERED = 10_000
 class PasswordVerifier:
     """Verifies Argon2id hashes, few at a time, and remembers what was right.
 
-    What it remembers is an HMAC under a key that dies with the process, never a password. It
-    covers the hash, so a changed password is a new question.
+    What it remembers is a keyed hash (RFC 7693) whose key dies with the process, never a password.
+    It covers the stored hash, so a changed password is a new question.
     """
 
     def __init__(self, *, remembered: int = REMEMBERED) -> None:
@@ -61,7 +60,7 @@ class PasswordVerifier:
         form = precis.password(password)
         parts = (*(each.encode() for each in hashes), form.encode("utf-8", "surrogatepass"))
         message = b"".join(len(part).to_bytes(4) + part for part in parts)
-        return hmac.digest(self._key, message, hashlib.sha256)
+        return hashlib.blake2b(message, key=self._key, digest_size=32).digest()
 
     def close(self) -> None:
         """Let go of the threads; what they work on is awaited by nobody."""

@@ -18,7 +18,7 @@ CHALLENGE = 'Basic realm="Cloudgate", charset="UTF-8"'
 _known_as = lru_cache(4096)(hostport.authority)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """What a client says of itself. Never log one: `password` is plain."""
 
@@ -41,7 +41,7 @@ class Denial:
     """What it is counted as."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RequestContext:
     """What a decision depends on besides who is asking for what."""
 

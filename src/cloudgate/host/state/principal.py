@@ -7,7 +7,7 @@ from cloudgate.protocol import Target, Tenant, User
 from cloudgate.values import precis
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Somebody whom the directory knows: a tenant, or one of its users."""
 

@@ -24,7 +24,7 @@ MOST_REMEMBERED = 50_000
 SILENT = Denial(503, NO_ANSWER.rstrip("\n"), RETRY_SECONDS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """May a CONNECT become a tunnel? With all that the answer depends on."""
 
