@@ -93,14 +93,15 @@ def started_at(pid: int) -> str | None:
     if sys.platform != "linux":
         return "unknown"
     try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123  each review asks
+            text = file.read()
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESRCH):
             return None
         raise UnavailableError(
             f"Whether Envoy, process {pid}, runs cannot be seen: {error.strerror}."
         ) from None
-    state, *fields = text.rpartition(")")[2].split()
+    state, *fields = text.rpartition(b")")[2].decode("ascii").split()
     return None if state in "ZX" else fields[_START_TIME_FIELD - 1]
 
 

@@ -8,7 +8,6 @@ import socket
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 from cloudgate.errors import UnavailableError
 
@@ -33,7 +32,7 @@ _ANSWER_PEER = struct.Struct(">6xH16x16s")
 """In ``struct inet_diag_msg``: the other end's port and address."""
 _MAPPED = bytes(10) + b"\xff\xff"
 _ROOM_BYTES = 256 * 1024
-_IN_USE = {"/proc/net/sockstat": "TCP: inuse ", "/proc/net/sockstat6": "TCP6: inuse "}
+_IN_USE = {"/proc/net/sockstat": b"TCP: inuse ", "/proc/net/sockstat6": b"TCP6: inuse "}
 
 
 def connections_by_address(port: int) -> dict[str, list[int]]:
@@ -60,13 +59,15 @@ def most_connections() -> int | None:
     It costs a fiftieth of looking who they are. None where the kernel does not tell.
     """
     try:
-        return sum(
-            int(text.partition(name)[2].split()[0])
-            for path, name in _IN_USE.items()
-            if (text := Path(path).read_text("ascii", "replace"))
-        )
+        return sum(_in_use(path, name) for path, name in _IN_USE.items())
     except (OSError, ValueError, IndexError):  # ENOENT, EACCES: not told; others: in other words
         return None
+
+
+def _in_use(path: str, name: bytes) -> int:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  each second
+        text = file.read()
+    return int(text.partition(name)[2].split()[0]) if text else 0
 
 
 def congestion_controls(port: int) -> Counter[str]:
