@@ -15,7 +15,12 @@ from cloudgate.host.envoy.admin_client import STATISTICS
 from cloudgate.host.envoy.data_path.choice import DataPath, chosen_data_path
 from cloudgate.host.envoy.data_path.resources import requests_cluster, requests_listener
 from cloudgate.host.envoy.endpoints import LocalEndpoints
-from cloudgate.host.envoy.xds_listener import ListenAddress, listener, requests_manager
+from cloudgate.host.envoy.xds_listener import (
+    ListenAddress,
+    ListenerSettings,
+    listener,
+    requests_manager,
+)
 from cloudgate.host.envoy.xds_resources import Resource, bootstrap, clusters, digest
 from cloudgate.host.platform import file_watches
 from cloudgate.host.platform.congestion_control import congestion_control
@@ -143,9 +148,8 @@ def _settings(layout: StatePaths, endpoints: LocalEndpoints, data_path: DataPath
     Where the authorizer is, an Envoy that runs is told again when that changes.
     """
     example = [ListenAddress("0.0.0.0", 1)]  # noqa: S104
-    anywhere = listener(
-        layout, example, congestion_control(), data_path, asks_for_certificates=True
-    )
+    settings = ListenerSettings(asks_for_certificates=True)
+    anywhere = listener(layout, example, congestion_control(), data_path, settings)
     return digest(
         [
             _bootstrap(layout, endpoints, "", data_path),

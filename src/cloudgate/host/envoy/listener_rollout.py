@@ -14,7 +14,7 @@ from cloudgate.host.envoy.admin_client import AdminClient, Listeners
 from cloudgate.host.envoy.data_path.resources import requests_cluster
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.supervisor import EnvoySupervisor
-from cloudgate.host.envoy.xds_listener import listen_addresses, listener
+from cloudgate.host.envoy.xds_listener import ListenerSettings, listen_addresses, listener
 from cloudgate.host.envoy.xds_resources import (
     CERTIFICATE,
     CLIENT_AUTHORITIES,
@@ -112,15 +112,12 @@ class ListenerRollout:
 
     def _wanted(self, gateway: Gateway) -> Resource:
         where = listen_addresses(gateway.addresses, gateway.port, host_has_ipv6=host_has_ipv6())
-        # The module does not tell the connection's address from the one that is said.
-        proxied = bool(gateway.proxy_networks)
         return listener(
             self._layout,
             where,
             congestion_control(),
-            None if proxied else self._envoy.data_path,
-            proxied=proxied,
-            asks_for_certificates=bool(gateway.client_authorities),
+            self._envoy.data_path,
+            ListenerSettings.of(gateway),
         )
 
     def _put_common(self, gateway: Gateway) -> str:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from cloudgate.host.access_log.record import (
     AUTHORIZER_METADATA,
@@ -39,6 +40,7 @@ from cloudgate.host.envoy.xds_resources import (
 )
 from cloudgate.host.platform.congestion_control import TCP_CONGESTION
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.protocol import Gateway
 from cloudgate.trust.tenant_certificates import LONGEST_SHOWN
 
 FIRST_REQUEST_SECONDS = 10
@@ -103,14 +105,30 @@ def listen_addresses(
     return (ListenAddress("0.0.0.0", port),)  # noqa: S104  # all addresses are asked for
 
 
+@dataclass(frozen=True)
+class ListenerSettings:
+    """What a gateway's listener does besides listening; the defaults are those of most gateways."""
+
+    proxied: bool = False
+    """Whether connections may begin with a PROXY header; the authorizer says whose."""
+    asks_for_certificates: bool = False
+    """Whether clients are asked for tenants' certificates."""
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> Self:
+        """What this gateway is set to."""
+        return cls(
+            proxied=bool(gateway.proxy_networks),
+            asks_for_certificates=bool(gateway.client_authorities),
+        )
+
+
 def listener(
     layout: StatePaths,
     where: Sequence[ListenAddress],
     congestion_control: str = "",
     data_path: DataPath | None = None,
-    *,
-    proxied: bool = False,
-    asks_for_certificates: bool = False,
+    wanted: ListenerSettings = ListenerSettings(),
 ) -> Resource:
     """The gateway's listener. Its name is a hash of all its settings.
 
@@ -121,15 +139,15 @@ def listener(
         layout: where the files are.
         where: what it listens on.
         congestion_control: of its connections; empty for what the system uses by itself.
-        data_path: which way tunnels go; by HTTP alone when left out.
-        proxied: whether connections may begin with a PROXY header; the authorizer says whose.
-        asks_for_certificates: whether clients are asked for tenants' certificates.
+        data_path: which way tunnels go; by HTTP alone when left out, and where it is proxied.
+        wanted: what it does besides.
     """
     settings = _listener_settings(where, congestion_control)
+    # The module does not tell the connection's address from the one that a PROXY header says.
     settings |= (
-        _by_module(layout, data_path, asks_for_certificates=asks_for_certificates)
-        if data_path and data_path.module
-        else _by_http(layout, proxied=proxied, asks_for_certificates=asks_for_certificates)
+        _by_module(layout, data_path, wanted)
+        if data_path and data_path.module and not wanted.proxied
+        else _by_http(layout, wanted)
     )
     return {**settings, "name": f"gateway-{digest(settings)}"}
 
@@ -149,11 +167,11 @@ def _listener_settings(where: Sequence[ListenAddress], congestion_control: str) 
     }
 
 
-def _by_http(layout: StatePaths, *, proxied: bool, asks_for_certificates: bool) -> Resource:
-    manager = _connection_manager(layout, proxied=proxied, shows=asks_for_certificates)
-    chain = _filter_chain(layout, [manager], asks_for_certificates=asks_for_certificates)
-    found: Resource = {"filter_chains": [chain]}
-    if not proxied:
+def _by_http(layout: StatePaths, wanted: ListenerSettings) -> Resource:
+    shows = wanted.asks_for_certificates
+    manager = _connection_manager(layout, proxied=wanted.proxied, shows=shows)
+    found: Resource = {"filter_chains": [_filter_chain(layout, wanted, [manager])]}
+    if not wanted.proxied:
         return found
     return found | {
         "listener_filters": [proxy_protocol(allow_requests_without_proxy_protocol=True)],
@@ -161,14 +179,13 @@ def _by_http(layout: StatePaths, *, proxied: bool, asks_for_certificates: bool) 
     }
 
 
-def _by_module(layout: StatePaths, data_path: DataPath, *, asks_for_certificates: bool) -> Resource:
+def _by_module(layout: StatePaths, data_path: DataPath, wanted: ListenerSettings) -> Resource:
     def behind_tls(filters: list[Resource]) -> Resource:
-        return _filter_chain(layout, filters, asks_for_certificates=asks_for_certificates)
+        return _filter_chain(layout, wanted, filters)
 
-    http = behind_tls([_connection_manager(layout, shows=asks_for_certificates)])
-    found = by_module(
-        layout, data_path, http, behind_tls, asks_for_certificates=asks_for_certificates
-    )
+    asks = wanted.asks_for_certificates
+    http = behind_tls([_connection_manager(layout, shows=asks)])
+    found = by_module(layout, data_path, http, behind_tls, asks_for_certificates=asks)
     return found | {"listener_filters_timeout": f"{FIRST_REQUEST_SECONDS}s"}
 
 
@@ -178,11 +195,11 @@ def requests_manager(layout: StatePaths) -> Resource:
 
 
 def _filter_chain(
-    layout: StatePaths, filters: list[Resource], *, asks_for_certificates: bool = False
+    layout: StatePaths, wanted: ListenerSettings, filters: list[Resource]
 ) -> Resource:
     return {
         "transport_socket": _downstream_tls(
-            layout.xds, asks_for_certificates=asks_for_certificates
+            layout.xds, asks_for_certificates=wanted.asks_for_certificates
         ),
         "transport_socket_connect_timeout": f"{FIRST_REQUEST_SECONDS}s",
         "filters": filters,
