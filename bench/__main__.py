@@ -66,7 +66,8 @@ class Effort:
     """How much is measured."""
 
     throughput_rounds: int
-    throughput_seconds: float
+    throughput_bytes: int
+    """Moved in each round."""
     setup_rounds: int
     setup_tunnels: int
     idle_tunnels: int
@@ -84,8 +85,8 @@ class Effort:
     """Looks at each page of the console."""
 
 
-QUICK = Effort(1, 0.8, 1, 200, 500, 5, 200, 3.0, deaths=3, pages=3)
-FULL = Effort(4, 1.0, 4, 250, 10_000, 15, 2000, 10.0, revoked_tunnels=10_000)
+QUICK = Effort(1, 300_000_000, 1, 200, 500, 5, 200, 3.0, deaths=3, pages=3)
+FULL = Effort(7, 1_000_000_000, 4, 250, 10_000, 15, 2000, 10.0, revoked_tunnels=10_000)
 
 
 def main() -> None:
@@ -189,7 +190,7 @@ def _beside_others(folder: Path, parts: Sequence[str], effort: Effort) -> Iterat
             yield setup.measure(work, few, effort.setup_rounds, effort.setup_tunnels)
         if "throughput" in parts:
             measure = partial(throughput.measure, work, all_of_them)
-            yield measure(effort.throughput_rounds, effort.throughput_seconds)
+            yield measure(effort.throughput_rounds, effort.throughput_bytes)
 
 
 if __name__ == "__main__":

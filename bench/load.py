@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from ctypes import Array, c_uint64
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier, Event
 from typing import Any
@@ -16,7 +17,10 @@ from bench import repository
 from bench.machine import LOAD_CORES
 from bench.tunnels import (
     DOWNLOAD,
+    EXACTLY,
+    LENGTH,
     PATIENCE_SECONDS,
+    SEGMENT_BYTES,
     UPLOAD,
     Way,
     client_context,
@@ -33,9 +37,23 @@ LONGEST_FLOW_SECONDS = 120.0
 """When a load generator gives up by itself, should nobody end it."""
 
 _BLOCK_BYTES = 256 * 1024
+_LOOK_AGAIN_SECONDS = 0.002
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["bench.load"])
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What each of several tunnels has to do."""
+
+    way: Way
+    direction: bytes
+    share_bytes: int
+    ready: Barrier
+    over: Event
+    counts: "Array[c_uint64]"
+    """Of what arrives: the repository's, then that of each tunnel."""
 
 
 class Load:
@@ -65,6 +83,43 @@ class Load:
             ready.wait(PATIENCE_SECONDS)
             yield
 
+    @contextmanager
+    def about_to_move(
+        self, way: Way, direction: bytes, connections: int, volume_bytes: int
+    ) -> Iterator[Callable[[], int]]:
+        """Tunnels that wait for their share of a volume to be moved.
+
+        Who calls what this gives has all of it moved, and gets the number of bytes once the last
+        has arrived. What lies in buffers when one looks in between has cost something and is
+        counted nowhere; with hundreds of tunnels that is more than arrives within seconds.
+        """
+        share = max(volume_bytes // connections // _BLOCK_BYTES, 1) * _BLOCK_BYTES
+        ready, over = _processes.Barrier(connections + 1), _processes.Event()
+        slots = range(1, 1 + connections)
+        work = _Work(way, direction, share, ready, over, self._counts)
+        arguments = [(work, slots[client::CLIENTS]) for client in range(min(connections, CLIENTS))]
+
+        def move() -> int:
+            wanted = self.transferred_bytes() + share * connections
+            ready.wait(LONGEST_FLOW_SECONDS)
+            self._wait_for(wanted)
+            return share * connections
+
+        with _running(_move, arguments) as clients:
+            while ready.n_waiting < connections:  # once they are open, that costs nothing more
+                if not all(client.is_alive() for client in clients):
+                    raise ConnectionError(f"{connections} tunnels cannot be opened.")
+                time.sleep(_LOOK_AGAIN_SECONDS)
+            yield move
+            over.set()
+
+    def _wait_for(self, wanted_bytes: int) -> None:
+        until = time.monotonic() + LONGEST_FLOW_SECONDS
+        while (arrived := self.transferred_bytes()) < wanted_bytes:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{wanted_bytes - arrived} bytes did not arrive.")
+            time.sleep(_LOOK_AGAIN_SECONDS)
+
     def open_one_by_one(self, way: Way, tunnels: int, at_once: int) -> list[float]:
         """Open tunnels and close each when the repository has answered: seconds that each took."""
         with _processes.Pool(at_once) as pool:
@@ -91,6 +146,7 @@ def load() -> Iterator[Load]:
     """A repository on a port of its own."""
     counts: Array[c_uint64] = _processes.RawArray(c_uint64, 1 + MOST_CONNECTIONS)
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
         port = int(listener.getsockname()[1])
         with _running(repository.serve, [(listener, counts)]):
             yield Load(port, counts)
@@ -154,6 +210,39 @@ def _download(way: Way, ready: Barrier, counts: "Array[c_uint64]", slot: int) ->
         until = time.monotonic() + LONGEST_FLOW_SECONDS
         while time.monotonic() < until:
             counts[slot] += tunnel.recv_into(block)
+
+
+def _move(work: _Work, slots: range) -> None:
+    os.sched_setaffinity(0, LOAD_CORES)
+    with ThreadPoolExecutor(len(slots)) as threads:
+        for done in [threads.submit(_move_one, work, slot) for slot in slots]:
+            done.result()
+
+
+def _move_one(work: _Work, slot: int) -> None:
+    with open_tunnel(work.way, client_context()) as tunnel:
+        tunnel.settimeout(LONGEST_FLOW_SECONDS)
+        work.ready.wait(LONGEST_FLOW_SECONDS)
+        if work.direction == UPLOAD:
+            _send(tunnel, work.share_bytes)
+        else:
+            _receive(tunnel, work, slot)
+        work.over.wait(LONGEST_FLOW_SECONDS)  # the end of a tunnel is not measured
+
+
+def _send(tunnel: socket.socket, share_bytes: int) -> None:
+    block = bytes(_BLOCK_BYTES)
+    tunnel.sendall(UPLOAD)
+    for _ in range(share_bytes // _BLOCK_BYTES):
+        tunnel.sendall(block)
+
+
+def _receive(tunnel: socket.socket, work: _Work, slot: int) -> None:
+    room, left = bytearray(_BLOCK_BYTES), work.share_bytes
+    tunnel.sendall(EXACTLY + LENGTH.pack(left))
+    while left and (count := tunnel.recv_into(room)):
+        work.counts[slot] += count
+        left -= count
 
 
 def _open_one_by_one(task: tuple[Way, int]) -> list[float]:

@@ -1,6 +1,7 @@
 """What stands behind the proxies? A service that takes, gives, or answers, as it is asked."""
 
 import asyncio
+import math
 import os
 import socket
 from ctypes import Array, c_uint64
@@ -9,7 +10,7 @@ from typing import cast
 import uvloop
 
 from bench.machine import LOAD_CORES
-from bench.tunnels import DOWNLOAD, PING, PONG
+from bench.tunnels import DOWNLOAD, EXACTLY, LENGTH, PING, PONG, UPLOAD
 
 _BLOCK = bytes(1024 * 1024)
 _ROOM = memoryview(bytearray(1024 * 1024))
@@ -20,6 +21,7 @@ class _Connection(asyncio.BufferedProtocol):
     def __init__(self, received: "Array[c_uint64]") -> None:
         self._received = received
         self._asked = b""
+        self._left_bytes = math.inf
         self._may_write = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -34,10 +36,14 @@ class _Connection(asyncio.BufferedProtocol):
             self._received[0] += nbytes
             return
         self._asked = bytes(_ROOM[:1])
+        if self._asked == UPLOAD:
+            self._received[0] += nbytes - 1
         if self._asked == PING:
             self._transport.write(PONG)
             self._asked = b""
-        if self._asked == DOWNLOAD:
+        if self._asked == EXACTLY:  # its nine bytes are one record of TLS: they come together
+            (self._left_bytes,) = LENGTH.unpack(_ROOM[1:nbytes])
+        if self._asked in {DOWNLOAD, EXACTLY}:
             self._give()
 
     def pause_writing(self) -> None:
@@ -48,8 +54,10 @@ class _Connection(asyncio.BufferedProtocol):
         self._give()
 
     def _give(self) -> None:
-        while self._may_write and not self._transport.is_closing():
-            self._transport.write(_BLOCK)
+        while self._left_bytes > 0 and self._may_write and not self._transport.is_closing():
+            block = _BLOCK if self._left_bytes >= len(_BLOCK) else _BLOCK[: int(self._left_bytes)]
+            self._left_bytes -= len(block)
+            self._transport.write(block)
 
 
 def serve(listener: socket.socket, received: "Array[c_uint64]") -> None:
