@@ -14,7 +14,13 @@ from structlog.testing import capture_logs
 
 from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.health_schedule import BUSY_SECONDS, IDLE_SECONDS, LOST_SECONDS, is_due
-from cloudgate.connector.load_balancing import GatewayEndpoint, merged, ranked
+from cloudgate.connector.load_balancing import (
+    MOST_GATEWAYS,
+    GatewayEndpoint,
+    listed,
+    merged,
+    ranked,
+)
 from cloudgate.connector.tls_connection import GatewayUnreachableError, Identity
 from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import CloudgateError, UnavailableError
@@ -27,6 +33,36 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 FAILOVER_SECONDS = 2.0
 """What the connector promises while one gateway is dead."""
+GOOD = {"Address": "gw.example", "Port": 6180}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {**GOOD, "Port": "many"},
+        {**GOOD, "Port": None},
+        {**GOOD, "Port": 10**30},
+        {**GOOD, "Port": float("inf")},
+        {**GOOD, "Port": -1},
+        {**GOOD, "Port": []},
+        {**GOOD, "Address": "\x1b[2J"},
+        {**GOOD, "Address": ""},
+        {**GOOD, "Address": None, "Port": 0},
+        {"Port": 6180},
+        {"Address": "gw.example"},
+        "gw.example",
+        None,
+    ],
+)
+def test_what_is_no_address_is_left_out_of_a_list_whichever_gateway_tells_it(said: object) -> None:
+    known = [(HostPort("gw.example", 6180), False)]
+    assert listed({"Gateways": [said, GOOD]}) == known
+    assert listed({"Gateways": said}) == []
+
+
+def test_a_list_has_no_more_gateways_than_any_provider() -> None:
+    told = [{**GOOD, "Address": f"gw{number}.example"} for number in range(MOST_GATEWAYS + 1)]
+    assert len(listed({"Gateways": told})) == MOST_GATEWAYS
 
 
 @asynccontextmanager

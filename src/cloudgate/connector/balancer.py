@@ -10,7 +10,13 @@ import structlog
 from cloudgate.background import Background, Job
 from cloudgate.connector.dialer import open_first
 from cloudgate.connector.health_schedule import is_due
-from cloudgate.connector.load_balancing import PATIENCE_SECONDS, GatewayEndpoint, merged, ranked
+from cloudgate.connector.load_balancing import (
+    PATIENCE_SECONDS,
+    GatewayEndpoint,
+    listed,
+    merged,
+    ranked,
+)
 from cloudgate.connector.tls_connection import CertificateError, GatewayUnreachableError, Identity
 from cloudgate.connector.tunnel import Tunnel, fetch_discovery_document
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
@@ -203,13 +209,7 @@ class Balancer:
     def _take(self, gateway: GatewayEndpoint, document: dict[str, object]) -> None:
         message = document.get("Maintenance")
         gateway.maintenance = message if isinstance(message, str) else None
-        listed = document.get("Gateways")
-        found = [
-            (HostPort(str(each["Address"]), int(each["Port"])), bool(each.get("Failover")))
-            for each in (listed if isinstance(listed, list) else [])
-            if isinstance(each, dict) and "Address" in each and "Port" in each
-        ]
-        self._gateways = merged(self._gateways, found, self._given)
+        self._gateways = merged(self._gateways, listed(document), self._given)
         self._tell_maintenance()
 
     def _tell_maintenance(self) -> None:

@@ -1,11 +1,14 @@
 """Load balancing: by which gateway does the next tunnel go? Pure but for the dice."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from cloudgate.network.hostport import HostPort
+from cloudgate.network.hostport import HostPort, InvalidHostError, parse_host, parse_port
 
+MOST_GATEWAYS = 10_000
+"""Of a list that one of them tells."""
 PATIENCE_SECONDS = 0.4
 """How long a gateway is waited for alone. Two that are dead cost less than a second."""
 
@@ -52,6 +55,23 @@ class GatewayEndpoint:
 def ranked(gateways: Iterable[GatewayEndpoint]) -> list[GatewayEndpoint]:
     """All of them, the best first: healthy before sick, own before failover, idle before busy."""
     return sorted(gateways, key=lambda each: (not each.healthy, each.failover, each.load, each.tie))
+
+
+def listed(document: Mapping[str, object]) -> list[tuple[HostPort, bool]]:
+    """Address and failover of each gateway that one has named.
+
+    What is no address is left out, whoever says it: it would end the watch over all of them.
+    """
+    said = document.get("Gateways")
+    found = []
+    for each in said[:MOST_GATEWAYS] if isinstance(said, list) else []:
+        if not isinstance(each, Mapping):
+            continue
+        with suppress(InvalidHostError):
+            host = parse_host(str(each.get("Address", "")))
+            port = parse_port(str(each.get("Port", "")))
+            found.append((HostPort(host, port), bool(each.get("Failover"))))
+    return found
 
 
 def merged(
