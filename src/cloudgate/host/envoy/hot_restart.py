@@ -26,8 +26,9 @@ from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.programs import ask
 from cloudgate.processes.unix_sockets import bound
 
-ANSWER_SECONDS = 3.0
-"""How long an Envoy that is only asked something may take; it needs a tenth of a second."""
+ANSWER_SECONDS = 6.0
+"""How long an Envoy that is only asked something may take. It needs a tenth of a second, and more
+than three where two processors have sixteen others to run. Opening a gateway may take eight."""
 
 _LONGEST_BASE_ID = 99_999_999
 _AT_A_TIME = 3
