@@ -65,10 +65,10 @@ endif
 test-packages:
 	@tools/need $(TEST_PACKAGES)
 
-# Tests wait for processes and networks two thirds of their time: on two cores seven workers pay.
+# What waits for processes and networks leaves the processors to others: three more workers pay.
 together:
-	@echo "pytest: all but those that run alone, seven at a time, the longest first"
-	@$(BIN)/pytest --numprocesses 7 --dist loadfile --no-loadscope-reorder -m "not alone and not delivery" --durations 15 $(LONGEST_FIRST)
+	@echo "pytest: all but those that run alone, five at a time, the longest first"
+	@$(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder -m "not alone and not delivery" --durations 15 $(LONGEST_FIRST)
 
 # What is seen of speed means something only beside little else: three at a time, of which one waits
 # for most of its time until a gateway has forgotten what its manager said last.
