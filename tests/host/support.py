@@ -270,6 +270,10 @@ def tenant(repository_port: int, **changes: object) -> Tenant:
     return Tenant.model_validate({**usual, **changes})
 
 
+LATE = ("The gateway was not ready within", "did not answer within")
+"""In what a machine says that has too much to do."""
+
+
 class Machine:
     """A managed server without a manager: the test says what is wanted and sees what is found."""
 
@@ -374,8 +378,8 @@ class Machine:
     async def found(self, state: GatewayState) -> ReconcileResult:
         """Wait until the machine is in `state` about the latest assignment.
 
-        Where much else runs, Envoy may not be ready in time. A gateway that is new is given up
-        then, and wanted again as by whoever asked for it.
+        Where much else runs, Envoy may not be ready or say its version in time. A gateway that is
+        new is given up then, and wanted again as by whoever asked for it.
         """
         async with asyncio.timeout(4 * PATIENCE_SECONDS):
             while True:
@@ -383,7 +387,7 @@ class Machine:
                 if outcome.revision != self._revision:
                     continue
                 wanted = self.reconciler.kept.current
-                if outcome.reason.startswith("The gateway was not ready within") and wanted:
+                if wanted and any(each in outcome.reason for each in LATE):
                     self._revision += 1
                     again = wanted.model_copy(update={"revision": self._revision})
                     self.reconciler.set_desired(again)

@@ -1,13 +1,15 @@
-"""HTTP clients: how do they try all addresses of a name, and remember which of them worked?
+"""HTTP clients: how do they reach a name of several addresses, or a socket of this machine?
 
-They are told the one address that takes connections, by `happy_eyeballs`.
+For a name, they are told the one address that takes connections, by `happy_eyeballs`.
 """
 
 import asyncio
 import os
+import select
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import httpcore2
@@ -62,14 +64,18 @@ class AsyncDiallingTransport(httpx2.AsyncHTTPTransport):
     def __init__(self, verify: ssl.SSLContext) -> None:
         """Whom to trust."""
         super().__init__(verify=verify, trust_env=False)
-        usual = httpx2.Limits(max_connections=100, max_keepalive_connections=20)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=verify,
-            max_connections=usual.max_connections,
-            max_keepalive_connections=usual.max_keepalive_connections,
-            keepalive_expiry=usual.keepalive_expiry,
-            network_backend=_AsyncBackend(),
-        )
+        self._pool = _pool(_AsyncBackend(), ssl_context=verify)
+
+
+def _pool(backend: httpcore2.AsyncNetworkBackend, **more: Any) -> httpcore2.AsyncConnectionPool:
+    usual = httpx2.Limits(max_connections=100, max_keepalive_connections=20)
+    return httpcore2.AsyncConnectionPool(
+        max_connections=usual.max_connections,
+        max_keepalive_connections=usual.max_keepalive_connections,
+        keepalive_expiry=usual.keepalive_expiry,
+        network_backend=backend,
+        **more,
+    )
 
 
 class _AsyncBackend(httpcore2.AnyIOBackend):
@@ -89,6 +95,82 @@ class _AsyncBackend(httpcore2.AnyIOBackend):
             raise httpcore2.ConnectTimeout(f"{host} does not answer") from problem
         except (OSError, UnicodeError) as problem:
             raise httpcore2.ConnectError(str(problem)) from problem
+
+
+class AsyncUnixTransport(httpx2.AsyncHTTPTransport):
+    """For `httpx2.AsyncClient` on asyncio, by a Unix socket in place of the URL's host.
+
+    By asyncio's own transport: AnyIO (4.16) looks at such a socket itself, and sets the result of a
+    read that was cancelled in the moment in which something came, an error of nobody's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Where the socket is."""
+        super().__init__(verify=False, trust_env=False)  # there is no TLS
+        self._pool = _pool(_UnixBackend(), uds=str(path))
+
+
+class _UnixBackend(httpcore2.AnyIOBackend):
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109  as the library has it
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        del socket_options
+        try:
+            async with asyncio.timeout(timeout):
+                return _UnixStream(*await asyncio.open_unix_connection(path))
+        except TimeoutError as problem:
+            raise httpcore2.ConnectTimeout(f"{path} does not answer") from problem
+        except OSError as problem:
+            raise httpcore2.ConnectError(str(problem)) from problem
+
+
+class _UnixStream(httpcore2.AsyncNetworkStream):
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109  as the library has it
+    ) -> bytes:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._reader.read(max_bytes)
+        except TimeoutError as problem:
+            raise httpcore2.ReadTimeout("nothing came in time") from problem
+        except OSError as problem:
+            raise httpcore2.ReadError(str(problem)) from problem
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109  as the library has it
+    ) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                self._writer.write(buffer)
+                await self._writer.drain()
+        except TimeoutError as problem:
+            raise httpcore2.WriteTimeout("nothing was taken in time") from problem
+        except OSError as problem:
+            raise httpcore2.WriteError(str(problem)) from problem
+
+    async def aclose(self) -> None:
+        self._writer.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        if info != "is_readable":
+            return None
+        # One that is kept and has something to read was ended, or is about to be.
+        if self._reader.at_eof() or self._writer.is_closing():
+            return True
+        looked = select.poll()
+        looked.register(self._writer.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(looked.poll(0))
 
 
 def why_unanswered(problem: httpx2.TransportError) -> str:

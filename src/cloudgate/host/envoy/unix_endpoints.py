@@ -9,6 +9,7 @@ import httpx2
 
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.network.http_transport import AsyncUnixTransport
 from cloudgate.processes.socket_handoff import BACKLOG, inherit_listener
 from cloudgate.processes.unix_sockets import bound
 
@@ -53,7 +54,7 @@ class UnixEndpoints:
 
     def admin_client(self, mark: str) -> httpx2.AsyncClient:
         """By its socket."""
-        transport = httpx2.AsyncHTTPTransport(uds=str(self._layout.admin_socket(mark)))
+        transport = AsyncUnixTransport(self._layout.admin_socket(mark))
         return httpx2.AsyncClient(
             transport=transport, base_url="http://envoy", timeout=ANSWER_SECONDS
         )
