@@ -264,6 +264,7 @@ def test_a_uid_is_compared_whole_or_bare(client: httpx2.Client) -> None:
         ("type=CloudTenant&pageSize=99999", "pageSize: found '99999'"),
         ("type=CloudTenant&page=" + "0" * 19 + "9" * 30, "page: found '0000"),
         ("type=CloudTenant&pageSize=" + "9" * 5000, "pageSize: found '9999"),
+        ("type=CloudTenant&filter=Name==a%00b", "the character U+0000 (%00)"),
         (f"type=CloudTenant&filter={','.join(['Name==x'] * 501)}", "at most 500 comparisons"),
     ],
 )

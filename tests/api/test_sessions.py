@@ -101,6 +101,13 @@ def test_a_wrong_logon_is_401_and_asks_for_basic(
     assert HEADER not in answer.headers
 
 
+@pytest.mark.parametrize("query", ["v=latest", "v=latest&as=tenant"])
+def test_a_name_that_no_database_takes_is_no_logon(running: RunningManager, query: str) -> None:
+    answer = running.client().post(f"/sessionMngr/?{query}", auth=("a\0b", "x"))
+    assert answer.status_code == 401
+    assert "U+0000" in answer.text
+
+
 def test_the_token_is_taken_from_header_or_cookie_and_the_cookie_wins(
     running: RunningManager,
 ) -> None:

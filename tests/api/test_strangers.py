@@ -54,7 +54,10 @@ def test_a_crowd_of_strangers_makes_no_more_than_so_many_rows_and_all_are_counte
     assert others.after["Count"] == 2 * MOST_NOTED * (FIRST_LOGONS + 1)
 
 
-@pytest.mark.parametrize("header", [None, "Basic", "Bearer x", "Basic !!!", "Basic YWRtaW46eA=="])
+@pytest.mark.parametrize(
+    "header",
+    [None, "Basic", "Bearer x", "Basic !!!", "Basic YWRtaW46eA==", "Basic YQBiOng="],
+)
 def test_whatever_a_logon_says_it_is_summed_up(running: RunningManager, header: str | None) -> None:
     client = running.client(Accept="application/json")
     headers = {} if header is None else {"Authorization": header}

@@ -36,6 +36,7 @@ from cloudgate.api.http.negotiation import (
     UnsupportedFormError,
     answer_form,
 )
+from cloudgate.api.http.parameters import parameters
 from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
 from cloudgate.api.http.repeated_requests import Meaning, RepeatedRequests
 from cloudgate.api.http.request_meter import RequestMeter, note_at_once, note_route
@@ -220,7 +221,7 @@ class Application:
     async def _answer(self, request: Request, first: str, path: str, form: Form) -> Response:
         self._manager.check_sure()
         found, verb = self._matched(request, first, path)
-        given = _parameters(request)
+        given = parameters(request)
         query = {name.lower(): value for name, value in given}
         route = choose(found.routes[verb], query.get("action"))
         note_route(request, f"/{API}{route.path}")
@@ -430,12 +431,6 @@ def _handled(
     if route.verb == "GET" and (known := tag(answer, found.routes, form.name.lower())):
         response.headers[ETAG] = known
     return response
-
-
-def _parameters(request: Request) -> tuple[tuple[str, str], ...]:
-    """The query parameters. Some clients copy ``&amp;`` from XML, and name them ``amp;page``."""
-    found = request.query_params.multi_items()
-    return tuple((name.removeprefix("amp;"), value) for name, value in found)
 
 
 def _response(answer: Answer, form: Form) -> Response:

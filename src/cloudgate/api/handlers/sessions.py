@@ -12,6 +12,7 @@ from cloudgate.api.handlers.entry_points import VERSIONS, ways_on
 from cloudgate.api.http import links
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.cross_site import cookie
+from cloudgate.api.http.parameters import NO_TEXT_HAS
 from cloudgate.api.http.router import DONE, Outcome, Parameter, Proof, Route, Routes, shows
 from cloudgate.errors import (
     InvalidRequestError,
@@ -225,6 +226,8 @@ def credentials(authorization: str) -> tuple[str, str]:
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
     name, _, password = text.partition(":")
+    if NO_TEXT_HAS in name:  # RFC 7617, 2
+        raise NotAuthenticatedError("The user name has the character U+0000, which no name has.")
     return name, password
 
 
