@@ -31,6 +31,7 @@ from cloudgate.api.http.entity_tags import HEADER as ETAG
 from cloudgate.api.http.entity_tags import precondition, tag
 from cloudgate.api.http.failures import NoSuchVerbError, error_response
 from cloudgate.api.http.login_gate import LoginGate
+from cloudgate.api.http.long_answers import LongAnswer
 from cloudgate.api.http.negotiation import (
     Form,
     UnsupportedFormError,
@@ -47,11 +48,7 @@ from cloudgate.api.table import ROUTES
 from cloudgate.api.watchers import WATCHED, WATCHERS, MonitoringEndpoint, MonitoringTarget
 from cloudgate.console.application import Console
 from cloudgate.console.brand import Brand
-from cloudgate.errors import (
-    AccessDeniedError,
-    NotAuthenticatedError,
-    NotFoundError,
-)
+from cloudgate.errors import AccessDeniedError, NotAuthenticatedError, NotFoundError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.reachability_probe import Prober, dial
 from cloudgate.manager.portal import sessions as portal_sessions
@@ -440,6 +437,6 @@ def _response(answer: Answer, form: Form) -> Response:
     if answer.resource is None:
         return Response(status_code=answer.status, headers=headers)
     write = xml.write if form is Form.XML else json.write
-    response = Response(write(answer.resource), answer.status, headers)
+    response = LongAnswer(write(answer.resource), answer.status, headers)
     response.headers["Content-Type"] = form.value
     return response

@@ -5,7 +5,7 @@ JSON is held to the rules of the XML: a body is put into the schema's order and 
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -19,16 +19,47 @@ from cloudgate.wire.values import BLANKS, time_text
 
 Type = TypeVar("Type", bound=Described)
 _NAMESPACES: Any = {None: schema.NAMESPACE}  # the stubs do not know the default namespace
+_AT_ONCE = 200
+"""Items of an array that are written at a time."""
 _KINDS = {str: "a string", int: "a whole number", bool: "true or false", list: "an array"}
 
 
 def write(resource: Described) -> bytes:
     """A resource as JSON in UTF-8, without a byte order mark."""
-    # What `json.dumps` writes, byte for byte, in a third of its time. Programs that only ask load
-    # this module, too, and do without what takes longer to load than the rest.
+    return b"".join(_written(to_object(resource)))
+
+
+def _written(document: Any) -> Iterator[bytes]:
+    """What `json.dumps` writes, byte for byte, in a third of its time.
+
+    A long array is written some items at a time: no other thread runs while one piece is written.
+    """
+    # Programs that only ask load this module, too, and do without what takes longer to load than
+    # the rest.
     from pydantic_core import to_json  # noqa: PLC0415
 
-    return to_json(to_object(resource))
+    if isinstance(document, dict) and any(map(_is_long, document.values())):
+        before = b"{"
+        for name, value in document.items():
+            yield before + to_json(name) + b":"
+            yield from _written(value)
+            before = b","
+        yield b"}"
+    elif isinstance(document, list) and len(document) > _AT_ONCE:
+        before = b"["
+        for begin in range(0, len(document), _AT_ONCE):
+            yield before + to_json(document[begin : begin + _AT_ONCE])[1:-1]
+            before = b","
+        yield b"]"
+    else:
+        yield to_json(document)
+
+
+def _is_long(value: Any) -> bool:
+    """Whether there is an array in it that is written in pieces: a list's own, or one within."""
+    if isinstance(value, dict):
+        return any(map(_is_long, value.values()))
+    return isinstance(value, list) and len(value) > _AT_ONCE
 
 
 def to_object(resource: Described) -> dict[str, Any]:

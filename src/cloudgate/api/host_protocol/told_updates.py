@@ -5,6 +5,7 @@ A change of a tenant is the same for a thousand hosts, and so is it that nothing
 
 from starlette.responses import Response
 
+from cloudgate.api.http.long_answers import LongAnswer
 from cloudgate.manager.registries.host_figures import WANTED_SECONDS
 from cloudgate.protocol import Update
 
@@ -40,4 +41,4 @@ class ToldUpdates:
 
 def _made(update: Update, managers: Managers) -> Response:
     whole = update.model_copy(update={"figures_seconds": WANTED_SECONDS, "managers": managers})
-    return Response(whole.model_dump_json(), media_type="application/json")
+    return LongAnswer(whole.model_dump_json(), media_type="application/json")
