@@ -103,6 +103,18 @@ def test_what_is_missing_is_said(
     assert complaint in refused.output
 
 
+def test_a_token_that_is_not_good_is_refused_in_the_managers_words_and_the_next_step_is_said(
+    cloudgate: Run, running: RunningManager
+) -> None:
+    whose = ("--ca", str(running.ca_file), "--token", "mistyped")
+    refused = cloudgate("host", "join", running.url, *whose)
+    assert refused.exit_code == 1
+    assert " ".join(refused.output.split()) == (
+        f"Error: The manager at {running.url} does not know this host: The join token is wrong, was"
+        " used already, or has expired. Make a new one: cloudgate server renew-token NAME."
+    )
+
+
 def test_the_whole_fleet_is_on_one_screen(cloudgate: Run) -> None:
     cloudgate("server", "create", "gw1.example")
     shown = cloudgate("status").stdout

@@ -193,14 +193,17 @@ class ManagerClient:
     def _check(self, answer: httpx2.Response) -> None:
         if answer.is_success:
             return
-        said = f"{answer.status_code} {answer.text[:_QUOTED_CHARACTERS].strip()}".strip()
-        if answer.status_code == HTTPStatus.UNAUTHORIZED and _says_revoked(answer):
-            raise RevokedError(f"The manager listens to this host no more: {said}.")
+        told = _told(answer)
+        said = _words(answer, told)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and told.get(REVOKED) is True:
+            raise RevokedError(f"The manager at {self._url} listens to this host no more: {said}")
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            raise NotAuthenticatedError(f"The manager does not know this host: {said}.")
+            raise NotAuthenticatedError(
+                f"The manager at {self._url} does not know this host: {said}"
+            )
         if answer.is_client_error:
-            raise InvalidRequestError(f"The manager refuses: {said}.")
-        raise UnavailableError(f"The manager at {self._url} fails: {said}.")
+            raise InvalidRequestError(f"The manager at {self._url} refuses: {said}")
+        raise UnavailableError(f"The manager at {self._url} fails: {said}")
 
     def _read(self, kind: type[_Answer], answer: httpx2.Response) -> _Answer:
         try:
@@ -212,9 +215,19 @@ class ManagerClient:
             ) from None
 
 
-def _says_revoked(answer: httpx2.Response) -> bool:
+def _told(answer: httpx2.Response) -> dict[str, object]:
+    """What a manager says of itself where it refuses; nothing of what something else says."""
     try:
         said = answer.json()
-    except ValueError:
-        return False
-    return isinstance(said, dict) and said.get(REVOKED) is True
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _words(answer: httpx2.Response, told: dict[str, object]) -> str:
+    """A manager's own sentence; of what something else answers, the beginning."""
+    message = told.get("message")
+    if isinstance(message, str) and message:
+        return message[:_QUOTED_CHARACTERS]
+    quoted = answer.text[:_QUOTED_CHARACTERS].strip().rstrip(".")
+    return f"{answer.status_code} {quoted}".strip() + "."

@@ -277,7 +277,8 @@ def check_token(work: UnitOfWork, request: protocol.JoinRequest) -> ManagedServe
     expires_at = server.join_token_expires_at if server else None
     if server is None or expires_at is None or expires_at < work.now:
         raise NotAuthenticatedError(
-            "The join token is wrong, was used already, or has expired; make a new one."
+            "The join token is wrong, was used already, or has expired. Make a new one:"
+            " cloudgate server renew-token NAME."
         )
     return server
 
