@@ -186,6 +186,15 @@ async def test_the_doctor_names_a_state_file_that_is_damaged(host: Path, name: s
 
 
 @pytest.mark.anyio
+async def test_the_doctor_says_that_a_folder_that_was_mistyped_is_not_there(tmp_path: Path) -> None:
+    found = {each.check: each for each in [each async for each in check(tmp_path / "mistyped")]}
+    said = found["data folder"]
+    assert said.verdict is Verdict.WARNING
+    assert f"There is no {tmp_path / 'mistyped'}:" in said.text
+    assert "--data DIR" in said.advice
+
+
+@pytest.mark.anyio
 async def test_the_doctor_says_why_tunnels_go_without_the_module(
     host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

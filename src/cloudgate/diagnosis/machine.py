@@ -103,8 +103,12 @@ async def check(
 
 
 def _resources(data: Path) -> Iterator[Finding]:
-    """Disk, memory and files; one line for all that have room."""
+    """The folder; disk, memory and files, one line for all that have room."""
     folder = data if data.is_dir() else data.parent
+    if folder != data:
+        text = f"There is no {data}: nothing of this machine's services is looked at."
+        advice = "Name the folder that they were started with: cloudgate doctor --data DIR."
+        yield Finding("data folder", Verdict.WARNING, text, advice)
     full = [each for each in machine_levels(folder, {}) if each.part >= each.full]
     for each in full:
         yield Finding("room", Verdict.PROBLEM, each.words)

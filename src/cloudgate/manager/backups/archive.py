@@ -185,9 +185,10 @@ def see_that_it_is_whole(data: Path) -> None:
         ) from None
     if missing:
         raise CloudgateError(
-            f"There is no manager with all its pieces in {data}: {', '.join(missing)} is missing."
-            " Name the manager's data folder with --data. A database of PostgreSQL is backed up by"
-            " its own tools, and its keys by cloudgate manager export-secrets."
+            f"There is no manager with all its pieces in {data}; missing there:"
+            f" {', '.join(missing)}. Name the manager's data folder with --data. A database of"
+            " PostgreSQL is backed up by its own tools, and its keys by cloudgate manager"
+            " export-secrets."
         )
 
 

@@ -37,8 +37,8 @@ def export_secrets(data: Path, file: Path, secret: SealingSecret, now: datetime)
         missing = [name for name in KEYS if not (data / name).exists()]
         if missing:
             raise CloudgateError(
-                f"There are no keys of a manager in {data}: {', '.join(missing)} is missing. Name"
-                " the manager's data folder with --data."
+                f"There are no keys of a manager in {data}; missing there: {', '.join(missing)}."
+                " Name the manager's data folder with --data."
             )
         known = _fingerprint(data)
         names = [name for name in (*KEYS, *ISSUERS) if (data / name).exists()]
