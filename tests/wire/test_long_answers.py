@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from cloudgate.api.http.long_answers import PIECE_BYTES, LongAnswer
+from cloudgate.api.http.bodies import PIECE_BYTES, LongAnswer
 from cloudgate.wire import json
 from cloudgate.wire.resources.cloud.usage import CloudTenantUsage, CloudTenantUsages
 

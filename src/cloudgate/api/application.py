@@ -25,19 +25,18 @@ from cloudgate.api.handlers.sessions import (
 )
 from cloudgate.api.host_protocol.application import HostProtocol
 from cloudgate.api.http import bodies
-from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.bodies import LongAnswer
+from cloudgate.api.http.call import Answer, Call, parameters
 from cloudgate.api.http.cross_site import SAFE, is_foreign, is_form
 from cloudgate.api.http.entity_tags import HEADER as ETAG
 from cloudgate.api.http.entity_tags import precondition, tag
 from cloudgate.api.http.failures import NoSuchVerbError, error_response
 from cloudgate.api.http.login_gate import LoginGate
-from cloudgate.api.http.long_answers import LongAnswer
 from cloudgate.api.http.negotiation import (
     Form,
     UnsupportedFormError,
     answer_form,
 )
-from cloudgate.api.http.parameters import parameters
 from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
 from cloudgate.api.http.repeated_requests import Meaning, RepeatedRequests
 from cloudgate.api.http.request_meter import RequestMeter, note_at_once, note_route

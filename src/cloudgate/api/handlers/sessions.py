@@ -10,9 +10,8 @@ from cloudgate.api.access import EVERYBODY
 from cloudgate.api.handlers import tenant_sessions
 from cloudgate.api.handlers.entry_points import VERSIONS, ways_on
 from cloudgate.api.http import links
-from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.call import NO_TEXT_HAS, Answer, Call
 from cloudgate.api.http.cross_site import cookie
-from cloudgate.api.http.parameters import NO_TEXT_HAS
 from cloudgate.api.http.router import DONE, Outcome, Parameter, Proof, Route, Routes, shows
 from cloudgate.errors import (
     InvalidRequestError,

@@ -1,6 +1,8 @@
-"""Bodies of requests: how is what a client sent read, and how much of it is taken in?"""
+"""Bodies: how is what a client sent read, and how much of it, and how is a long answer sent?"""
 
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from cloudgate.api.http.failures import TooLargeError
 from cloudgate.api.http.negotiation import Form, body_charset, body_form
@@ -10,6 +12,9 @@ from cloudgate.values.numbers import whole
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import Described, parts
 from cloudgate.wire.encoding import json_text, xml_text
+
+PIECE_BYTES = 256 * 1024
+"""Encrypting so many takes a millisecond, in which the loop that answers everybody does no more."""
 
 
 async def received(request: Request, limit_bytes: int) -> bytes:
@@ -65,3 +70,20 @@ def _fits(body: str, form: Form, kind: type[Described]) -> bool:
     if form is Form.XML:
         return xml.root_name(body) == kind.root()
     return json.property_names(body) <= {part.name for part in parts(kind)}
+
+
+class LongAnswer(Response):
+    """An answer that is sent piece by piece, as fast as its reader takes them."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        whole = memoryview(self.body)
+        if len(whole) <= PIECE_BYTES:
+            await super().__call__(scope, receive, send)
+            return
+        head = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **head})
+        for begin in range(0, len(whole), PIECE_BYTES):
+            piece = bytes(whole[begin : begin + PIECE_BYTES])
+            is_last = begin + PIECE_BYTES >= len(whole)
+            await send({"type": "http.response.body", "body": piece, "more_body": not is_last})

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from starlette.requests import Request
+
 from cloudgate.api.http.entity_tags import Precondition
+from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.portal.sessions import Visitor
 from cloudgate.manager.sessions.administration import roles_of
@@ -15,6 +18,24 @@ from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.manager.tasks.operations import ALL_TASKS, TaskScope
 from cloudgate.values.identifiers import parse
 from cloudgate.wire.description import Described
+
+NO_TEXT_HAS = "\0"
+"""PostgreSQL keeps and compares none that has it. Of bodies the schema refuses it."""
+
+
+def parameters(request: Request) -> tuple[tuple[str, str], ...]:
+    """The query parameters. Some clients copy ``&amp;`` from XML, and name them ``amp;page``.
+
+    Raises:
+        InvalidRequestError: the address has a character that no text has.
+    """
+    found = request.query_params.multi_items()
+    texts = (request.scope["path"], *(text for each in found for text in each))
+    if any(NO_TEXT_HAS in text for text in texts):
+        raise InvalidRequestError(
+            "The address has the character U+0000 (%00), which no text has; leave it out."
+        )
+    return tuple((name.removeprefix("amp;"), value) for name, value in found)
 
 
 @dataclass(frozen=True, kw_only=True)
