@@ -253,7 +253,7 @@ def test_no_backup_is_made_of_what_is_no_manager_or_is_damaged(data: Path, tmp_p
     with pytest.raises(CloudgateError, match="no manager with all its pieces"):
         archive.create(tmp_path, tmp_path / "b", SECRET, NOW)
     (data / "sealing.key").rename(data / "elsewhere")
-    with pytest.raises(CloudgateError, match=r"sealing.key is missing"):
+    with pytest.raises(CloudgateError, match=r"missing there: sealing.key"):
         archive.create(data, tmp_path / "b", SECRET, NOW)
     (data / "elsewhere").rename(data / "sealing.key")
     raw = bytearray((data / "cloudgate.db").read_bytes())
