@@ -335,7 +335,7 @@ async def test_newcomers_all_together_begin_with_little_more_than_the_limit() ->
         await slowed.starts.begin(f"place {number}", ACME, f"client {number}", 0)
     first, second, *others = slowed.rates.values()
     assert first == limit
-    assert first + second <= HEADROOM * limit
+    assert first + second + 2 * UNPACED_BYTES <= HEADROOM * limit
     assert all(each == int(LEAST_PART * limit) for each in others)
     slowed.starts.seen([f"place {number}" for number in range(16)])
     slowed.starts.note({ACME: Granted(3, limit)})
@@ -344,12 +344,27 @@ async def test_newcomers_all_together_begin_with_little_more_than_the_limit() ->
     slowed.starts.seen(["o"])
     slowed.now += 2 * JUST_SECONDS
     await slowed.starts.begin("p", ACME, "late", 0)
-    assert slowed.rates["late"] == int(limit / 4)
+    sent_at_once = (16 + 2) * UNPACED_BYTES
+    assert slowed.rates["late"] == int(HEADROOM * limit - limit - sent_at_once)
     slowed.starts.give_back(ACME, Granted(3, limit))
     slowed.starts.seen(["p"])
     slowed.now += 2 * JUST_SECONDS
     await slowed.starts.begin("q", ACME, "alone", 0)
     assert slowed.rates["alone"] == limit
+
+
+@pytest.mark.anyio
+async def test_what_short_tunnels_send_before_they_are_slowed_counts_for_a_second() -> None:
+    limit = MEBIBYTE
+    slowed = Slowed(limit)
+    slowed.starts.note({ACME: Granted(1, 0.8 * limit)})
+    for number in range(25):
+        assert await slowed.starts.begin("place", ACME, f"client {number}", 0) is not None
+        slowed.starts.seen(["place"])
+        begun = min(number + 1, 10)
+        room = (HEADROOM - 0.8) * limit - begun * UNPACED_BYTES
+        assert slowed.rates[f"client {number}"] <= room, number
+        slowed.now += 0.1001
 
 
 @pytest.mark.anyio

@@ -19,7 +19,8 @@ from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy.start_rates import UNLIMITED_CLUSTER, UNPACED_BYTES, cluster_of
 
 HEADROOM = 1.25
-"""What all tunnels together may send, as a part of the limit, until newcomers are counted in."""
+"""What all tunnels together may send in a second, as a part of the limit, until newcomers are
+counted in: with what the newcomers of that second sent before they were slowed."""
 LEAST_PART, MOST_LEAST_PART = 1 / 64, 1 / 16
 """The part of the limit that a newcomer begins with in any case,"""
 SHORT_PAUSE_SECONDS = 0.5
@@ -31,6 +32,8 @@ BEGINNINGS_PART = 0.5
 """The part of the limit that may be spent on beginnings,"""
 AT_ONCE_PART = 0.15
 """and so much of what a second allows at once."""
+BEGINNING_SECONDS = 1.0
+"""What somebody sent before it was slowed counts for so long as sent just now."""
 JUST_SECONDS = 0.25
 """Who has begun within so long may not show yet that it would send more."""
 UNSEEN_SECONDS = 20.0
@@ -71,7 +74,7 @@ class FirstRates:
         self._just_begun: deque[NewTunnel] = deque()
         self._complained = False
         self.limit_of: Callable[[UUID], int | None] = lambda _: None
-        """What a tenant may send each second; None for as much as it likes."""
+        """What newcomers of a tenant may send each second; None for as much as they like."""
         self.slow: Callable[[str, int], None] | None = None
         """Sets the rate of a tenant's connection, known by its other end."""
         self.refresh: Callable[[UUID], None] = lambda _: None
@@ -161,11 +164,14 @@ class FirstRates:
         fresh = [
             each.rate_bytes for each in self.newcomers().values() if each.tenant_id == tenant_id
         ]
-        latest = self._clock_seconds() - JUST_SECONDS
-        while self._just_begun and self._just_begun[0].at_seconds <= latest:
+        now = self._clock_seconds()
+        while self._just_begun and self._just_begun[0].at_seconds <= now - BEGINNING_SECONDS:
             self._just_begun.popleft()
-        just = [each.rate_bytes for each in self._just_begun if each.tenant_id == tenant_id]
-        room = HEADROOM * limit - max(granted.rate_bytes + sum(fresh), sum(just))
+        begun = [each for each in self._just_begun if each.tenant_id == tenant_id]
+        just = [each.rate_bytes for each in begun if each.at_seconds > now - JUST_SECONDS]
+        unpaced_bytes = UNPACED_BYTES * (len(begun) + 1)
+        taken = max(granted.rate_bytes + sum(fresh), sum(just))
+        room = HEADROOM * limit - unpaced_bytes / BEGINNING_SECONDS - taken
         part = limit / (max(granted.flows + len(fresh), len(just)) + 1)
         return max(1, int(max(min(part, room), least_rate(limit))))
 

@@ -184,10 +184,12 @@ class TrafficShaper:
         self._set(wanted, sent, {name: pid for its in names.values() for name, pid in its.items()})
 
     def _limit_of(self, tenant_id: UUID) -> int | None:
-        """What a newcomer's tenant may send, with what it has saved or owes."""
+        """What a newcomer's tenant may send, less what it owes; what it saved, reviews give out."""
         limit = _least(self._contract_limit(tenant_id), self._fair.get(tenant_id))
         account = self._accounts.get(tenant_id)
-        return limit if limit is None or account is None else int(account.within(limit))
+        if limit is None or account is None:
+            return limit
+        return min(limit, int(account.within(limit)))
 
     def _slow_newcomer(self, client: str, rate: int) -> None:
         pid = self._envoys.pid
