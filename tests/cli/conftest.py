@@ -1,15 +1,20 @@
 """The command line as a process would have it: its own folders, environment, and no terminal."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from cloudgate.cli.app import app
 from tests.support.manager import PASSWORD, RunningManager
 
 Run = Callable[..., Result]
+
+# The runner builds the tree of all commands anew each time, which takes longer than most commands.
+vars(typer.testing)["_get_command"] = cache(typer.main.get_command)
 
 
 @pytest.fixture

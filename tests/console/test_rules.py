@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -121,9 +122,15 @@ def test_a_name_stands_in_a_command_as_a_shell_takes_it() -> None:
     assert command_of(action, "a'; rm -rf /").startswith("tenant edit 'a'\\''; rm -rf /' ")
 
 
+@cache
+def command_tree() -> Any:
+    """All commands."""
+    return typer.main.get_command(app)
+
+
 def command_at(words: list[str]) -> Any:
     """The command that these words name; None when there is none."""
-    found: Any = typer.main.get_command(app)
+    found: Any = command_tree()
     while words and hasattr(found, "commands"):
         found = found.commands.get(words.pop(0))
     return found
@@ -187,7 +194,7 @@ def commands_below(found: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 
 def test_what_the_command_line_can_do_by_the_api_the_console_can() -> None:
-    named = dict(commands_below(typer.main.get_command(app)))
+    named = dict(commands_below(command_tree()))
     calling = {
         name
         for name, each in named.items()
