@@ -22,8 +22,8 @@ from cloudgate.manager.registries.audit_throttle import (
     AuditThrottle,
     network_of,
 )
-from cloudgate.manager.registries.presence import ONLINE_FOR
-from cloudgate.manager.servers.managed_servers import get_managed_server, last_seen
+from cloudgate.manager.registries.presence import LONGEST_SILENCE, ONLINE_FOR
+from cloudgate.manager.servers.managed_servers import get_managed_server, is_online, last_seen
 from cloudgate.protocol import (
     POLL_SECONDS,
     PROTOCOL,
@@ -364,6 +364,30 @@ def test_who_has_gone_is_shown_as_offline(running: RunningManager, host: Scripte
     running.wake()
     until(lambda: client.get(href).json()["State"] == "Offline")
     assert "OnlineSince" not in client.get(href).json()
+    host.poll()
+    assert client.get(href).json()["State"] == "Online"
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["the same", "after a restart"])
+def test_a_host_that_has_gone_is_missed_also_after_the_managers_clock_was_put_back(
+    running: RunningManager, host: ScriptedHost, is_new: bool
+) -> None:
+    client = running.logged_on()
+    href = f"/managedServers/{host.server_id}?format=Entity"
+    running.clock.ahead = timedelta(hours=5)
+    host.report(GatewayState.ABSENT).raise_for_status()
+    with running.manager.changing() as work:
+        presence_notes.persist_presence(work)
+    if is_new:  # all that another process has, is in the database
+        running.manager.presence.forget(host.server_id)
+    running.clock.ahead = timedelta()
+    running.wake()
+    with running.manager.reading() as work:
+        assert is_online(work, get_managed_server(work, host.server_id))
+    running.clock.ahead = LONGEST_SILENCE
+    running.wake()
+    until(lambda: client.get(href).json()["State"] == "Offline")
+    host.facts = host.facts.model_copy(update={"machine": "started anew"})
     host.poll()
     assert client.get(href).json()["State"] == "Online"
 

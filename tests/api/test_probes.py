@@ -197,9 +197,8 @@ def test_it_is_measured_again_each_time_its_interval_is_over(
         repository = add_repository(client, directory_probe(host))
         path = add_tenant(client, repository)
         assert quota_with(client, path, "UsedQuota")["UsedQuota"] == 1
-        with running.manager.changing() as work:  # the host is heard of at its own pace
-            work.presence.touch(host.server_id, work.now.replace(year=work.now.year + 1))
         running.clock.ahead = timedelta(minutes=67)
+        running.manager.presence.touch(host.server_id, running.clock())
         running.wake()
         again = running.logged_on()
         assert quota_with(again, path, "UsedQuota", before=1)["UsedQuota"] == 3

@@ -1,14 +1,24 @@
 """Presence: who is taken to be there, while a manager runs and when one goes on after another."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
-from cloudgate.manager.registries.presence import NOTED_EVERY, ONLINE_FOR, Presence
+from cloudgate.manager.registries.presence import (
+    CHANGES_AT_ONCE,
+    NOTED_EVERY,
+    ONLINE_FOR,
+    Presence,
+)
 
 BEGAN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 AT_ONCE, LATER = BEGAN + timedelta(seconds=1), BEGAN + ONLINE_FOR
 """Of a manager's start."""
+HOST = UUID(int=1)
+PUT_BACK = BEGAN - timedelta(hours=5)
+"""What a clock shows that was ahead when the manager began, and was set right."""
+SOON = PUT_BACK + ONLINE_FOR
 
 
 @pytest.mark.parametrize("was_online", [True, False])
@@ -30,3 +40,41 @@ def test_who_was_online_when_another_manager_noted_it_last_is_there_until_it_has
 
 def test_after_a_night_without_a_manager_nobody_is_there_before_it_is_heard() -> None:
     assert not Presence(BEGAN).is_there(timedelta(hours=8), AT_ONCE, was_online=True)
+
+
+def test_once_the_clock_was_put_back_a_host_counts_as_heard_then_and_no_later() -> None:
+    presence = Presence(BEGAN)
+    presence.touch(HOST, BEGAN)
+    assert presence.last(HOST, PUT_BACK) == PUT_BACK
+    assert presence.last(HOST, SOON) == PUT_BACK
+    assert presence.all(SOON) == {HOST: PUT_BACK}
+    assert not presence.has_listened(PUT_BACK)
+    assert presence.has_listened(SOON)
+
+
+def test_what_the_database_has_of_before_the_clock_was_put_back_is_of_the_managers_start() -> None:
+    presence = Presence(PUT_BACK)
+    assert presence.last(HOST, SOON, noted=BEGAN) == PUT_BACK
+    presence.touch(HOST, AT_ONCE - timedelta(hours=5))
+    assert presence.last(HOST, SOON, noted=BEGAN) == AT_ONCE - timedelta(hours=5)
+
+
+def test_a_clock_that_was_put_back_keeps_no_host_from_saying_something_else_of_itself() -> None:
+    presence = Presence(BEGAN)
+    heard = [presence.may_change(HOST, BEGAN) for _ in range(CHANGES_AT_ONCE + 1)]
+    assert heard == [True] * CHANGES_AT_ONCE + [False]
+    heard = [presence.may_change(HOST, PUT_BACK) for _ in range(CHANGES_AT_ONCE + 1)]
+    assert heard == [True] * CHANGES_AT_ONCE + [False]
+
+
+def test_what_another_machine_said_before_the_clock_was_put_back_is_over() -> None:
+    presence = Presence(BEGAN)
+    presence.touch(HOST, BEGAN)
+    presence.record_refusal(HOST, AT_ONCE)
+    assert not presence.detect_clone(HOST, AT_ONCE)
+    assert presence.is_contested(HOST, AT_ONCE)
+    assert not presence.is_contested(HOST, PUT_BACK)
+    assert not presence.detect_clone(HOST, PUT_BACK)
+    assert not presence.is_healthy(HOST, PUT_BACK)
+    presence.touch(HOST, SOON)
+    assert presence.is_healthy(HOST, SOON)

@@ -55,7 +55,7 @@ class LongPoll:
                     found = (found or NOTHING).model_copy(update=more)
                 if found is not None:
                     return self._traced(keys, found)
-                if self._manager.presence.is_contested(keys[0]):
+                if self._manager.presence.is_contested(keys[0], self._manager.clock()):
                     # A host that is there polls again at once; one that is not says nothing.
                     return NOTHING
                 left = deadline - asyncio.get_running_loop().time()

@@ -46,7 +46,9 @@ def persist_presence(work: UnitOfWork) -> None:
 
 def presence_changed(work: UnitOfWork, known_since: datetime) -> bool:
     """Whether `persist_presence` has something to write: who went, what is too old or over."""
-    heard = work.presence.all()
+    heard = work.presence.all(work.now)
+    if known_since > work.now:  # the clock was put back: what is written down is yet to come
+        return True
     if work.now - known_since >= NOTED_EVERY and any(m > known_since for m in heard.values()):
         return True
     lately = work.now - ONLINE_FOR

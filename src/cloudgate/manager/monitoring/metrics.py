@@ -32,6 +32,7 @@ from cloudgate.manager.monitoring.fleet_rows import (
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.registries.host_figures import LatestFigures
+from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     CloudCertificate,
@@ -166,12 +167,15 @@ class ManagerMetrics:
             lines.put(name, min(some), shown)
 
     def _write_hosts(self, lines: Lines, work: UnitOfWork, hosts: Sequence[HostRow]) -> None:
-        now, heard = work.now.timestamp(), work.presence.all()
+        now, heard = work.now.timestamp(), work.presence.all(work.now)
+        latest = now + ONLINE_FOR.total_seconds()
+        began = work.presence.beginning(work.now).timestamp()
         states = Counter({"Online": 0, "Offline": 0, "Expected": 0})
         up, last = [], []
         for each in hosts:
             heard_at = heard.get(each.key)
-            seen = max(each.kept_seconds, heard_at.timestamp() if heard_at else 0.0)
+            kept = each.kept_seconds if each.kept_seconds < latest else began
+            seen = max(kept, heard_at.timestamp() if heard_at else 0.0)
             is_up = seen > 0 and work.presence.is_there(
                 timedelta(seconds=now - seen), work.now, was_online=each.was_online
             )

@@ -3,6 +3,8 @@
 The database learns of it now and then.
 
 A host polls every half minute; writing each of them down would be most of what the database does.
+A moment that is yet to come is of before the clock was put back, and counts as of now: who is gone
+would be there else until the clock has come so far again.
 """
 
 from collections.abc import Mapping
@@ -51,10 +53,11 @@ class Presence:
 
     def has_listened(self, now: datetime) -> bool:
         """Whether hosts that are there have had the time to be heard since nobody had been."""
-        return now - self._beginning(now) >= ONLINE_FOR
+        return now - self.beginning(now) >= ONLINE_FOR
 
-    def _beginning(self, now: datetime) -> datetime:
-        if self._began is None:
+    def beginning(self, now: datetime) -> datetime:
+        """When nobody had been heard yet."""
+        if self._began is None or self._began > now:
             self._began = now
         return self._began
 
@@ -76,7 +79,8 @@ class Presence:
 
     def hear_from(self, server_id: UUID, address: str, now: datetime) -> Mapping[str, datetime]:
         """A host has spoken from an address. When it last did from which, this time left out."""
-        before = self._heard_from.get(server_id, {})
+        noted = self._heard_from.get(server_id, {})
+        before = {each: min(at, now) for each, at in noted.items()}
         kept = {each: at for each, at in before.items() if now - at < KEPT_FOR}
         kept[address] = now
         self._heard_from[server_id] = kept
@@ -85,6 +89,8 @@ class Presence:
     def may_change(self, server_id: UUID, now: datetime) -> bool:
         """A machine says something else of itself. Whether that is heard."""
         until = max(self._changed_until.get(server_id, now), now)
+        if until - now > timedelta(seconds=CHANGE_SECONDS * CHANGES_AT_ONCE):
+            until = now  # so far ahead it never gets but by a clock that is put back
         if until - now > timedelta(seconds=CHANGE_SECONDS * (CHANGES_AT_ONCE - 1)):
             return False
         self._changed_until[server_id] = until + timedelta(seconds=CHANGE_SECONDS)
@@ -109,18 +115,18 @@ class Presence:
         started anew is another one, too; but the one that it was before says nothing any more.
         """
         known = self._strangers.get(server_id)
-        if known is None or now - known.last >= ONLINE_FOR:
+        if known is None or abs(now - known.last) >= ONLINE_FOR:
             known = _CloneSuspicion(now, now)
         self._strangers[server_id] = replace(known, last=now)
-        heard = self._heard.get(server_id)
+        heard = self.last(server_id, now)
         return heard is not None and heard > known.since
 
-    def is_contested(self, server_id: UUID) -> bool:
+    def is_contested(self, server_id: UUID, now: datetime) -> bool:
         """Whether another machine has spoken as this host, which was not heard of since."""
         strangers = self._strangers.get(server_id)
-        if strangers is None:
+        if strangers is None or strangers.since - now >= ONLINE_FOR:
             return False
-        heard = self._heard.get(server_id)
+        heard = self.last(server_id, now)
         return heard is None or heard <= strangers.since
 
     def record_refusal(self, server_id: UUID, now: datetime) -> None:
@@ -132,14 +138,33 @@ class Presence:
 
         What came before this process began is taken to have come then.
         """
-        refused = self._refused.get(server_id, self._beginning(now))
-        heard = self._heard.get(server_id)
+        refused = _known(self._refused, server_id, now) or self.beginning(now)
+        heard = self.last(server_id, now)
         return heard is not None and heard > refused and now - refused >= ONLINE_FOR
 
-    def last(self, server_id: UUID) -> datetime | None:
-        """When a host was last heard of by this process."""
-        return self._heard.get(server_id)
+    def last(
+        self, server_id: UUID, now: datetime, noted: datetime | None = None
+    ) -> datetime | None:
+        """When a host was last heard of; `noted`: as far as the database has it."""
+        heard = _known(self._heard, server_id, now)
+        if noted is None:
+            return heard
+        if noted - now >= ONLINE_FOR:
+            noted = self.beginning(now)
+        return max(heard or noted, noted)
 
-    def all(self) -> Mapping[UUID, datetime]:
-        """When each was last heard of."""
-        return dict(self._heard)
+    def all(self, now: datetime) -> Mapping[UUID, datetime]:
+        """When each was last heard of by this process."""
+        latest = now + ONLINE_FOR
+        return {
+            each: at if at < latest else _known(self._heard, each, now) or now
+            for each, at in dict(self._heard).items()
+        }
+
+
+def _known(moments: dict[UUID, datetime], server_id: UUID, now: datetime) -> datetime | None:
+    """A moment of a host's; one that is yet to come is of now from here on."""
+    found = moments.get(server_id)
+    if found is not None and found - now >= ONLINE_FOR:
+        moments[server_id] = found = now
+    return found

@@ -177,8 +177,7 @@ class LastSeen(Protocol):
 
 def last_seen(work: UnitOfWork, server: LastSeen) -> datetime | None:
     """When the host was last heard of; None for never."""
-    known = (server.seen_at, work.presence.last(server.id))
-    return max((moment for moment in known if moment is not None), default=None)
+    return work.presence.last(server.id, work.now, server.seen_at)
 
 
 def is_online(work: UnitOfWork, server: LastSeen) -> bool:
@@ -203,7 +202,7 @@ def online_servers(work: UnitOfWork) -> set[UUID]:
     presence, now = work.presence, work.now
     there = {
         each
-        for each, last in presence.all().items()
+        for each, last in presence.all(now).items()
         if presence.is_there(now - last, now, was_online=False)
     }
     if not presence.has_listened(now):

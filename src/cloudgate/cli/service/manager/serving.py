@@ -302,9 +302,8 @@ async def telling_systemd(
     """While it runs, systemd hears so, if it wants to."""
 
     def describe() -> str:
-        online = sum(
-            manager.clock() - seen < ONLINE_FOR for seen in manager.presence.all().values()
-        )
+        now = manager.clock()
+        online = sum(now - seen < ONLINE_FOR for seen in manager.presence.all(now).values())
         return f"{online} managed server{'' if online == 1 else 's'} online"
 
     telling = asyncio.create_task(keep_informed(Notifier(), server.health, describe, goes_on))
