@@ -465,6 +465,18 @@ def test_a_line_carries_what_was_gathered_while_the_manager_was_away_and_no_more
     assert tell(host, "less", of(tenant_id, at_once // 2, now)).status_code == 204
 
 
+def test_what_is_used_once_the_managers_clock_was_put_back_is_billed(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    running.clock.ahead = timedelta(hours=5)
+    tell(host, "1", of(tenant_id, 5, NOW + running.clock.ahead)).raise_for_status()
+    running.clock.ahead = timedelta()
+    tell(host, "2", of(tenant_id, 6)).raise_for_status()
+    at_once = int(LINE_BYTES * LEEWAY.total_seconds())
+    assert tell(host, "more", of(tenant_id, 2 * at_once)).status_code == 400
+    assert billed(running) == (11, 2)
+
+
 def test_a_host_whose_clock_is_ahead_is_billed_exactly_under_this_minute(
     running: RunningManager, host: ScriptedHost, tenant_id: UUID
 ) -> None:

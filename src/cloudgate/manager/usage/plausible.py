@@ -33,6 +33,8 @@ class LineCapacity:
     now: datetime
 
     def __post_init__(self) -> None:
+        if self.told_until > self.now + LEEWAY:  # which only the clock can be, by being put back
+            self.told_until = self.now
         self.told_until = max(self.told_until, self.now - OLDEST)
 
     def carries(self, usage: Usage) -> bool:
