@@ -1,12 +1,13 @@
 """What the manager does by itself: what fails is shown, and nothing else ends because of it."""
 
 import ssl
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from cryptography import x509
 
 from cloudgate.api.server import Extras
 from cloudgate.manager.audit.outlets import open_outlet
@@ -56,6 +57,22 @@ def test_an_audit_log_that_nothing_can_be_written_to_needs_a_look_and_all_else_g
 def shown_certificate(manager: RunningManager) -> str:
     port = int(manager.url.rpartition(":")[2])
     return ssl.get_server_certificate(("localhost", port))
+
+
+def test_a_certificate_that_is_yet_to_begin_is_made_anew_once_the_clock_was_put_back(
+    tmp_path: Path,
+) -> None:
+    with running_manager(tmp_path / "data") as manager:
+        first = shown_certificate(manager)
+        manager.clock.ahead = timedelta(days=400)
+        manager.wake()
+        until(lambda: shown_certificate(manager) != first)
+        ahead = shown_certificate(manager)
+        manager.clock.ahead = timedelta()
+        manager.wake()
+        until(lambda: shown_certificate(manager) != ahead)
+        begins = x509.load_pem_x509_certificate(shown_certificate(manager).encode())
+        assert begins.not_valid_before_utc < datetime.now(UTC)
 
 
 @needs_mounts

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cloudgate import __version__
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, TOKEN_LIFE
-from cloudgate.manager.jobs import presence_notes
+from cloudgate.manager.jobs import presence_notes, timeouts
 from cloudgate.manager.registries.audit_throttle import (
     MOST_NOTED,
     NOTED_EVERY,
@@ -390,6 +390,23 @@ def test_a_host_that_has_gone_is_missed_also_after_the_managers_clock_was_put_ba
     host.facts = host.facts.model_copy(update={"machine": "started anew"})
     host.poll()
     assert client.get(href).json()["State"] == "Online"
+
+
+def test_a_task_ends_in_time_also_where_the_managers_clock_was_put_back(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    running.clock.ahead = timedelta(hours=5)
+    host.report(GatewayState.ABSENT).raise_for_status()
+    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
+    task = running.logged_on().post("/cloud/gateways", json=spec).json()
+    running.clock.ahead = timedelta()
+    running.wake()
+    with running.manager.changing() as work:
+        timeouts.finish_due_tasks(work)
+    running.clock.ahead = timedelta(minutes=1)
+    running.wake()
+    ended = finished(running.logged_on(), task)["Result"]
+    assert "did not answer in time" in ended["Message"]
 
 
 @pytest.mark.parametrize("platform", ["Windows", "Linux"])

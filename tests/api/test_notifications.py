@@ -184,6 +184,9 @@ def test_a_program_that_fails_is_called_again_later_and_longer_for_a_day_and_no_
         assert due <= pause_after(attempts)
         scene.later(seconds=pause_after(attempts).total_seconds() + 1)
         scene.until(lambda: scene.log()[0]["Attempts"] > attempts)  # noqa: B023  called at once
+    scene.later(hours=-3)  # the clock is put back, and it waits no longer than ever
+    scene.until(lambda: scene.log()[0]["Attempts"] > 4)
+    scene.later(hours=3)
     scene.program.status = 204
     scene.later(hours=1)
     scene.until(lambda: scene.log()[0]["State"] == "Delivered")

@@ -189,11 +189,12 @@ def test_a_host_that_goes_while_it_measures_is_noticed(
     assert "offline" in quota_with(running.logged_on(), path, "Warning")["Warning"]
 
 
-def test_it_is_measured_again_each_time_its_interval_is_over(
+def test_it_is_measured_again_each_time_its_interval_is_over_and_once_the_clock_was_put_back(
     client: httpx2.Client, host: ScriptedHost, running: RunningManager
 ) -> None:
     host.poll()
-    with measuring_host(host, DirectorySize(used_bytes=MB), DirectorySize(used_bytes=3 * MB)):
+    sizes = [DirectorySize(used_bytes=mb * MB) for mb in (1, 3, 5)]
+    with measuring_host(host, *sizes):
         repository = add_repository(client, directory_probe(host))
         path = add_tenant(client, repository)
         assert quota_with(client, path, "UsedQuota")["UsedQuota"] == 1
@@ -202,6 +203,9 @@ def test_it_is_measured_again_each_time_its_interval_is_over(
         running.wake()
         again = running.logged_on()
         assert quota_with(again, path, "UsedQuota", before=1)["UsedQuota"] == 3
+        running.clock.ahead = timedelta()
+        running.wake()
+        assert quota_with(again, path, "UsedQuota", before=3)["UsedQuota"] == 5
 
 
 def test_another_place_or_no_probe_forgets_the_figure(

@@ -42,6 +42,7 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.anyio
 DAY = timedelta(days=1)
 OVERDUE = timedelta(hours=17)
+AHEAD = OVERDUE + timedelta(hours=1)
 """A certificate of a day is wanted anew by then, and good yet."""
 
 
@@ -126,13 +127,13 @@ async def test_while_it_is_good_that_it_is_not_renewed_is_said_and_tried_again(
     monkeypatch.setattr(own_certificate, "FIRST_PAUSE_SECONDS", 1.0)
     kept = kept_in(tmp_path, ca_file, office.gateway, password=PASSWORD)
     await kept.keeper.begin()
-    kept.password, office.refusal, kept.ahead = None, "Not today.", OVERDUE
+    kept.password, office.refusal, kept.ahead = None, "Not today.", AHEAD
     first = kept.file.read_text()
     with capture_logs() as logs:
         await kept.keeper.begin()
         async with kept.looked_after():
             await until(lambda: kept.keeper.failures == 2)
-            office.refusal, kept.ahead = "", OVERDUE + timedelta(seconds=4)
+            office.refusal, kept.ahead = "", OVERDUE  # it is put back
             await until(lambda: kept.file.read_text() != first)
     said = [each for each in logs if each["event"] == "the certificate is not renewed yet"]
     assert [each["next_in_seconds"] for each in said] == [1, 2]

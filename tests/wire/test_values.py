@@ -4,7 +4,7 @@ import json as stdlib_json
 import re
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -156,6 +156,18 @@ def test_times_are_read_as_the_schema_type_writes_them(text: str) -> None:
     )
     assert by_xml.lease_expiration_date == by_json.lease_expiration_date == TIMES[text]
     assert moments.parse(text) == TIMES[text]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "has_come"),
+    [(-600, True), (0, True), (1, False), (60, False), (61, True), (600, True)],
+)
+def test_what_is_put_off_by_an_hour_at_most_has_come_also_where_the_clock_was_put_back(
+    minutes: int, has_come: bool
+) -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    moment = now + timedelta(minutes=minutes)
+    assert moments.has_come(moment, now, timedelta(hours=1)) is has_come
 
 
 @pytest.mark.parametrize("text", NO_TIMES)

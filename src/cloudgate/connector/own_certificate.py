@@ -25,6 +25,7 @@ from cloudgate.network.hostport import HostPort
 from cloudgate.trust.certificate_request import new_key_pem, request_pem
 from cloudgate.trust.tenant_certificates import issued_at
 from cloudgate.trust.unreadable import UNREADABLE
+from cloudgate.values.moments import has_come
 
 RENEWED_AFTER_PART = 2 / 3
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
@@ -156,7 +157,9 @@ class CertificateKeeper:
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if self._now() < self._not_before:
+            if not has_come(
+                self._not_before, self._now(), timedelta(seconds=LONGEST_PAUSE_SECONDS)
+            ):
                 continue
             try:
                 if self._is_due():

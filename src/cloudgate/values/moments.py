@@ -23,3 +23,11 @@ def parse(text: str) -> datetime:
         return (moment + timedelta(days=is_end_of_day)).astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{text!r} is beyond all years.") from None
+
+
+def has_come(moment: datetime, now: datetime, longest: timedelta) -> bool:
+    """Whether something is due that is put off by `longest` at most.
+
+    What is due later than that was put off by a clock that was ahead, and has been put back since.
+    """
+    return not now < moment <= now + longest

@@ -29,6 +29,7 @@ from cloudgate.manager.tasks import operations as tasks
 from cloudgate.network import hostport
 from cloudgate.trust.unreadable import UNREADABLE
 from cloudgate.values import fields
+from cloudgate.values.moments import has_come
 
 NEWS = UUID("7d4f63dc-61f1-4ad8-9e86-54d12cc6e0a5")
 """The key of the bell that rings for a new order."""
@@ -186,7 +187,8 @@ def _due_at(work: UnitOfWork, order: CertificateOrder) -> datetime:
     leaf = rules.leaf_of(operations.get_certificate(work, order.certificate_id).chain_pem)
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
     due = leaf.not_valid_after_utc - life * RENEWAL_SHARE
-    return max(due, order.next_attempt_at) if order.next_attempt_at else due
+    again = order.next_attempt_at
+    return due if again is None or has_come(again, work.now, LONGEST_PAUSE) else max(due, again)
 
 
 def open_order(work: UnitOfWork, identifier: UUID) -> Order | None:

@@ -19,6 +19,8 @@ from cloudgate.protocol import GatewayState
 USUAL_INTERVAL = timedelta(minutes=10)
 WARNED_INTERVAL = timedelta(minutes=1)
 """While it is not reached."""
+LONGEST_SHARE = 1.25
+"""Of an interval, after which it is dialled again."""
 
 
 def due_at(last: datetime, share: float, *, warned: bool) -> datetime:

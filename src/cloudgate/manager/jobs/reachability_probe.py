@@ -23,6 +23,7 @@ from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.network.destinations import is_loopback, is_never, is_own_name
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError, open_tls
 from cloudgate.trust.unreadable import UNREADABLE
+from cloudgate.values.moments import has_come
 
 log = structlog.get_logger(__name__)
 
@@ -128,7 +129,11 @@ class ReachabilityMonitor:
         return [
             each
             for each, warned in listening.items()
-            if gateways.due_at(*self._dialled[each], warned=warned) <= work.now
+            if has_come(
+                gateways.due_at(*self._dialled[each], warned=warned),
+                work.now,
+                gateways.USUAL_INTERVAL * gateways.LONGEST_SHARE,
+            )
         ]
 
     async def _dial(self, gateway_id: UUID) -> None:
@@ -136,7 +141,7 @@ class ReachabilityMonitor:
             reach = await run_in_threadpool(self._reach, gateway_id)
             if reach is None:
                 return
-            share = random.uniform(0.75, 1.25)  # noqa: S311  no secret
+            share = random.uniform(0.75, gateways.LONGEST_SHARE)  # noqa: S311  no secret
             self._dialled[gateway_id] = (self._manager.clock(), share)
             warning = await self._prober(reach)
             await run_in_threadpool(self._keep, reach, warning)

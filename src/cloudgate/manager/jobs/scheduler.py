@@ -23,6 +23,7 @@ from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tenants import passwords
 from cloudgate.manager.usage.compaction import compact_usage
 from cloudgate.manager.usage.held_back import write_held_back
+from cloudgate.values import moments
 
 log = structlog.get_logger(__name__)
 
@@ -134,7 +135,9 @@ class Scheduler:
             nonlocal done_at
             # What counts is the time before the work: where the clock was set, more may be due.
             now = self._manager.clock()
-            if done_at is None or now >= done_at + RENEWAL_INTERVAL:
+            if done_at is None or moments.has_come(
+                done_at + RENEWAL_INTERVAL, now, RENEWAL_INTERVAL
+            ):
                 await work()
                 done_at = now
 

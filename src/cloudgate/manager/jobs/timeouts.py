@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 from uuid import UUID
@@ -41,7 +41,10 @@ def finish_due_tasks(work: UnitOfWork) -> None:
     # Many tasks are of one site.
     servers, told = cache(partial(_gateway_servers, work)), cache(partial(_told_revisions, work))
     for task in open_tasks:
-        if task.certificate_order_id is not None:
+        is_order = task.certificate_order_id is not None
+        latest = work.now + (orders.ORDER_DEADLINE if is_order else tasks.GATEWAY_DEADLINE)
+        task.deadline_at = min(task.deadline_at, latest)  # later only where the clock was put back
+        if is_order:
             orders.end_late_order(work, task)
         elif task.gateway_id is not None:
             if task.deadline_at <= work.now:
@@ -145,7 +148,8 @@ def _settle_directory_task(work: UnitOfWork, task: Task, servers: Sequence[Manag
     ]
     waiting = [server for server in behind if is_online(work, server)]
     refusing = [server for server in waiting if _trouble(server)]
-    if waiting and not refusing and work.now < task.created_at + tasks.LONGEST_DIRECTORY_WAIT:
+    took = work.now - task.created_at
+    if waiting and not refusing and timedelta() <= took < tasks.LONGEST_DIRECTORY_WAIT:
         # It is slow, or about to be away.
         task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
         return

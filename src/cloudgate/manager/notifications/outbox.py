@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.notifications import rules
@@ -118,20 +118,33 @@ def identifier_of(events: Sequence[Mapping[str, Any]]) -> str:
 
 def due(work: UnitOfWork) -> list[Batch]:
     """What is to be told now, receiver by receiver; who could not be told waits with all of it."""
-    waits = NotificationDelivery.finished_at.is_(None)
+    waits, is_due = NotificationDelivery.finished_at.is_(None), _is_due(work.now)
     pausing = select(NotificationDelivery.receiver_id).where(
-        waits, NotificationDelivery.attempts > 0, NotificationDelivery.due_at > work.now
+        waits, NotificationDelivery.attempts > 0, not_(is_due)
     )
     ids = work.session.scalars(
         select(NotificationDelivery.receiver_id)
         .where(
             waits,
-            NotificationDelivery.due_at <= work.now,
+            is_due,
             NotificationDelivery.receiver_id.not_in(pausing),
         )
         .distinct()
     ).all()
     return [_batch(work, each) for each in ids]
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Of what is to be told: what is yet to come waits for no clock that was ahead, and put back.
+
+    Such a clock wrote it down, or put it off for longer than it ever is after an attempt.
+    """
+    was_tried, due_at = NotificationDelivery.attempts > 0, NotificationDelivery.due_at
+    return or_(
+        due_at <= now,
+        and_(not_(was_tried), NotificationDelivery.at > now + timedelta(minutes=1)),
+        and_(was_tried, due_at > now + rules.LONGEST_PAUSE),
+    )
 
 
 def _batch(work: UnitOfWork, receiver_id: UUID) -> Batch:
@@ -140,7 +153,7 @@ def _batch(work: UnitOfWork, receiver_id: UUID) -> Batch:
         .where(
             NotificationDelivery.receiver_id == receiver_id,
             NotificationDelivery.finished_at.is_(None),
-            NotificationDelivery.due_at <= work.now,
+            _is_due(work.now),
         )
         .order_by(NotificationDelivery.number)
         .limit(MOST_AT_ONCE)

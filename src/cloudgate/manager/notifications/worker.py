@@ -77,7 +77,8 @@ class NotificationWorker:
 
     def _lasting(self, found: list[Condition], now: datetime) -> list[Condition]:
         """What has been so for as long as it has to be."""
-        since = {each.key: self._since.get(each.key, now) for each in found}
+        # What is yet to come is of before the clock was put back.
+        since = {each.key: min(self._since.get(each.key, now), now) for each in found}
         self._since = since
         with self._manager.reading() as work:
             known = outbox.told_so_far(work)

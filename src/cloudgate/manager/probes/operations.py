@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, or_, select
 
 from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -155,21 +155,22 @@ def next_batch(work: UnitOfWork, busy: Collection[str]) -> tuple[Batch | None, t
     """
     moment = func.min(_DUE_AT)
     rows = work.session.execute(
-        select(Repository.id, moment)
+        select(Repository.id, moment, func.max(_DUE_AT))
         .join(TenantResource, TenantResource.repository_id == Repository.id)
         .where(Repository.usage_probe.is_not(None))
         .group_by(Repository.id)
         .order_by(moment)
     ).all()
-    for identifier, due in rows:
+    wait = None
+    for identifier, due, last_due in rows:
         repository = work.session.get_one(Repository, identifier)
         probe = probe_of(repository)
         if probe is None or probe.machine in busy:
             continue
-        if due > work.now:
-            return None, due - work.now
-        return _batch(work, repository, probe), None
-    return None, None
+        if due <= work.now or last_due > work.now + rules.longest_pause(probe):
+            return _batch(work, repository, probe), None
+        wait = wait or due - work.now
+    return None, wait
 
 
 def note(
@@ -208,7 +209,11 @@ def _batch(work: UnitOfWork, repository: Repository, probe: Probe) -> Batch:
     rows = work.session.execute(
         select(TenantResource.id, CloudTenant.name, CloudTenant.id)
         .join(CloudTenant, CloudTenant.id == TenantResource.tenant_id)
-        .where(TenantResource.repository_id == repository.id, work.now >= _DUE_AT)
+        .where(
+            TenantResource.repository_id == repository.id,
+            # Put off for longer than it ever is: by a clock that was ahead, and was put back since.
+            or_(work.now >= _DUE_AT, work.now + rules.longest_pause(probe) < _DUE_AT),
+        )
         .order_by(_DUE_AT)
         .limit(AT_ONCE)
     )

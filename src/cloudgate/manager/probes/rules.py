@@ -239,6 +239,11 @@ def next_time(interval: timedelta, chance: float) -> timedelta:
     return interval * (1 - SPREAD + 2 * SPREAD * chance)
 
 
+def longest_pause(probe: Probe) -> timedelta:
+    """How long it takes at most until something is measured again."""
+    return next_time(timedelta(minutes=probe.interval_minutes), 1)
+
+
 ANYBODY = Subject("acme", UUID(int=0))
 _USED: dict[Method, frozenset[str]] = {
     Method.DIRECTORY: frozenset({"ManagedServerUid", "Path"}),

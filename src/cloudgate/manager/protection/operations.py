@@ -21,6 +21,7 @@ from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantReso
 from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.network import hostport
 from cloudgate.values.enumeration import few
+from cloudgate.values.moments import has_come
 
 NEWS = UUID("0d8a5a4e-5a0c-4b43-9a6d-0f3c8de1c2a7")
 """The key of the bell that rings when there is something new to look at."""
@@ -112,7 +113,7 @@ def due(work: UnitOfWork) -> tuple[Sequence[DueCheck], timedelta | None]:
         protection, known = protection_of(repository), known_of(repository)
         if protection is None:
             continue
-        if known is None or known.due_at <= work.now:
+        if known is None or has_come(known.due_at, work.now, rules.CHECKED_EVERY):
             looks.append(_look(work, repository, protection))
         else:
             later.append(known.due_at - work.now)
