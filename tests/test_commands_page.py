@@ -53,7 +53,7 @@ def test_each_command_stands_in_the_page() -> None:
     text = PAGE.read_text("utf-8")
     said = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`]*)`", text))))
     missing = set(commands().commands) - said
-    assert not missing
+    assert not missing, "tell of it in docs/commands.md, in backquotes"
 
 
 def test_each_setting_of_the_environment_stands_in_the_page() -> None:

@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pytest
 import typer
 
 from cloudgate import modules, protocol
@@ -19,8 +20,14 @@ from cloudgate.client.blocking_collections import ReadableCollection
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.limits import Limits
+from cloudgate.wire.description import Described, parts
+from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
+from cloudgate.wire.resources.cloud.pools import CloudGatewayPool, CreateCloudGatewayPoolSpec
+from cloudgate.wire.resources.cloud.tenants import CloudTenant, CreateCloudTenantSpec
+from cloudgate.wire.resources.infrastructure import CreateRepositorySpec, Repository
 
-DOCS = Path(__file__).parent.parent / "docs"
+REPOSITORY = Path(__file__).parent.parent
+DOCS = REPOSITORY / "docs"
 
 
 def test_every_route_of_a_module_of_handlers_is_in_the_table_once() -> None:
@@ -32,8 +39,8 @@ def test_every_route_of_a_module_of_handlers_is_in_the_table_once() -> None:
         for route in named
     }
     listed = Counter((route.verb, route.path, route.action) for route in ROUTES)
-    assert not said - set(listed)
-    assert listed.total() == len(listed)
+    assert not said - set(listed), "call its routes ROUTES, or name them in api/table.py"
+    assert listed.total() == len(listed), "a route is there twice: leave one out"
 
 
 def test_every_row_is_among_the_tables() -> None:
@@ -93,6 +100,52 @@ def test_every_collection_of_the_client_is_in_its_document() -> None:
     assert not members - told, "name it in docs/sdk.md"
 
 
+def extensions(bodies: Iterable[type[Described]]) -> dict[str, str]:
+    """What this product has added to published bodies: the fields, with their names in the API."""
+    return {
+        part.field: part.name
+        for body in bodies
+        if not body.EXTENSION
+        for part in parts(body)
+        if part.extension
+    }
+
+
+def test_what_was_added_to_a_published_body_is_an_option_of_the_command_line() -> None:
+    sources = (REPOSITORY / "src/cloudgate/cli/resources").rglob("*.py")
+    text = "".join(each.read_text("utf-8") for each in sources)
+    said = {word for pair in re.findall(r'\b(\w+)=|"(\w+)":', text) for word in pair}
+    names = set(extensions(body for route in ROUTES for body in route.bodies).values())
+    assert "ProxyProtocolNetworks" in names
+    missing = names - said
+    assert not missing, (
+        "give each an option in cli/resources: of the commands that make and change it"
+    )
+
+
+MODULES = {
+    "gateway": (CreateCloudGatewaySpec, CloudGateway),
+    "pool": (CreateCloudGatewayPoolSpec, CloudGatewayPool),
+    "repository": (CreateRepositorySpec, Repository),
+    "tenant": (CreateCloudTenantSpec, CloudTenant),
+}
+"""Modules of Ansible, with the published bodies that they send."""
+NOT_BY_ANSIBLE = {"backup_protection": "the manager proves it, by a secret that it never shows"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_was_added_to_a_published_body_is_an_option_of_its_ansible_module(
+    module: str,
+) -> None:
+    text = (REPOSITORY / "ansible/plugins/modules" / f"{module}.py").read_text("utf-8")
+    missing = {
+        each
+        for each in extensions(MODULES[module])
+        if f'"{each}"' not in text and each not in NOT_BY_ANSIBLE
+    }
+    assert not missing, f"give it an option in ansible/plugins/modules/{module}.py"
+
+
 SAID_BESIDES = {
     "gateway_id",
     "certificate_chain_pem",
@@ -104,5 +157,11 @@ SAID_BESIDES = {
 
 
 def test_hosts_know_all_that_they_are_told_and_are_told_all_that_they_know() -> None:
-    assert {*GatewaySettings().told} | SAID_BESIDES == set(protocol.Gateway.model_fields)
-    assert set(Limits().told.model_fields_set) == set(protocol.Limits.model_fields)
+    said = {*GatewaySettings().told} | SAID_BESIDES
+    assert said == set(protocol.Gateway.model_fields), (
+        "a setting: in `told` of manager/gateways/rules.py and Gateway of protocol/assignment.py;"
+        " what is none: in SAID_BESIDES"
+    )
+    assert set(Limits().told.model_fields_set) == set(protocol.Limits.model_fields), (
+        "in `told` of manager/tenants/limits.py and in Limits of protocol/directory.py"
+    )

@@ -63,6 +63,7 @@ ACME = task(
     networks=["2001:db8::1", "192.0.2.0/24"],
     egress_gigabytes=500,
     may_change_password=True,
+    may_get_certificates=True,
     protection_days=7,
     failover_to_others=True,
 )

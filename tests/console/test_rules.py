@@ -205,7 +205,10 @@ def test_what_the_command_line_can_do_by_the_api_the_console_can() -> None:
         " ".join(each[:count]) for each in words for count in range(1, len(each) + 1)
     } & calling
     missing = calling - of_pages - SHOWN_WITH_OTHERS.keys() - NO_OPERATORS.keys()
-    assert missing == set(), "give each a page or a form, or say why not"
+    assert missing == set(), (
+        "give each a Page or an Action of console/operator that names it as its command; or name"
+        " it in SHOWN_WITH_OTHERS, with the page that shows it, or in NO_OPERATORS, with why not"
+    )
     assert not of_pages & (SHOWN_WITH_OTHERS.keys() | NO_OPERATORS.keys())
     assert calling >= SHOWN_WITH_OTHERS.keys() | NO_OPERATORS.keys()
     assert set(SHOWN_WITH_OTHERS.values()) <= {each.path for each in CONSOLE.pages}

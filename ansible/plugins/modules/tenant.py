@@ -79,6 +79,9 @@ options:
   may_change_password:
     description: Whether it and its users may change their own passwords.
     type: bool
+  may_get_certificates:
+    description: Whether it and its users may get certificates by their passwords, and renew them.
+    type: bool
   may_use_portal:
     description: Whether it and its users may see what they have at the portal.
     type: bool
@@ -147,6 +150,7 @@ OPTIONS = {
     "protection_days": {"type": "int"},
     "failover_to_others": {"type": "bool"},
     "may_change_password": {"type": "bool", "no_log": False},
+    "may_get_certificates": {"type": "bool"},
     "may_use_portal": {"type": "bool"},
     "end_tunnels": {"type": "bool", "default": False},
     "backup_server": {"type": "str"},
@@ -165,6 +169,7 @@ COMPARED = (
     "protection_days",
     "failover_to_others",
     "may_change_password",
+    "may_get_certificates",
     "may_use_portal",
 )
 MB_OF_GB = 1024
@@ -189,6 +194,7 @@ def seen(entity):
         "protection_days": entity.backup_protection_period,
         "failover_to_others": bool(entity.failover_to_others_gateways_if_fail),
         "may_change_password": bool(entity.may_change_password),
+        "may_get_certificates": bool(entity.may_get_certificates),
         "may_use_portal": entity.may_use_portal is not False,
     }
 
@@ -230,6 +236,7 @@ def _body(said, entity, names):
         "protection_days": "backup_protection_period",
         "failover_to_others": "failover_to_others_gateways_if_fail",
         "may_change_password": "may_change_password",
+        "may_get_certificates": "may_get_certificates",
         "may_use_portal": "may_use_portal",
     }
     body = {fields[option]: value for option, value in said.items() if option in fields}
