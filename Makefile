@@ -25,7 +25,7 @@ BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 # No process of the product, no Envoy: these take seconds. What stands beside them takes more.
 NOT_PURE := $(addprefix tests/test_, identifiers.py manuals.py monitoring_endpoint.py monitoring_files.py precis.py programs.py spoken.py standing.py)
 PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py)) $(addprefix tests/manager/, test_audit.py test_filter.py \
-	test_rules.py test_quota_rules.py test_notification_rules.py test_protection_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
+	test_limits.py test_rules.py test_quota_rules.py test_notification_rules.py test_protection_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
 	test_parts.py) tests/connector/test_settings.py tests/console/test_rules.py tests/console/test_languages.py \
 	$(addprefix tests/client/, test_conversation.py test_kinds.py)
 # They begin first: one that began last would leave the other workers idle. Each file is named, as
