@@ -111,13 +111,22 @@ def extensions(bodies: Iterable[type[Described]]) -> dict[str, str]:
     }
 
 
+ADDED = set(extensions(body for route in ROUTES for body in route.bodies).values())
+
+
+def test_what_was_added_to_a_published_body_is_in_a_document() -> None:
+    pages = [each for each in DOCS.rglob("*.md") if each.name != "contract.md"]
+    told = set(re.findall(r"\w+", "".join(each.read_text("utf-8") for each in pages)))
+    assert "ProxyProtocolNetworks" in ADDED
+    missing = ADDED - told
+    assert not missing, "tell what it does in docs/api.md, or in the page of its subject"
+
+
 def test_what_was_added_to_a_published_body_is_an_option_of_the_command_line() -> None:
     sources = (REPOSITORY / "src/cloudgate/cli/resources").rglob("*.py")
     text = "".join(each.read_text("utf-8") for each in sources)
     said = {word for pair in re.findall(r'\b(\w+)=|"(\w+)":', text) for word in pair}
-    names = set(extensions(body for route in ROUTES for body in route.bodies).values())
-    assert "ProxyProtocolNetworks" in names
-    missing = names - said
+    missing = ADDED - said
     assert not missing, (
         "give each an option in cli/resources: of the commands that make and change it"
     )
