@@ -14,7 +14,8 @@ TESTS = sorted({by for rows in LISTED.values() for by in rows.values() if "::" i
 
 def test_each_block_of_commands_stands_in_the_list() -> None:
     assert len(typed()) > 80
-    assert not [(each.page, each.first_line) for each in typed() if run_by(each) is None]
+    missing = [(each.page, each.first_line) for each in typed() if run_by(each) is None]
+    assert not missing, "say in tests/commands_of_pages.toml by what it is run"
 
 
 def test_each_row_of_the_list_is_of_a_block_that_is_there() -> None:
