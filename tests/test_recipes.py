@@ -132,6 +132,13 @@ def test_what_was_added_to_a_published_body_is_an_option_of_the_command_line() -
     )
 
 
+def test_what_was_added_to_a_published_body_is_in_a_form_of_the_console() -> None:
+    sources = (REPOSITORY / "src/cloudgate/console/operator").rglob("*.py")
+    said = set(re.findall(r"\w+", "".join(each.read_text("utf-8") for each in sources)))
+    missing = ADDED - said
+    assert not missing, "give each a Field in console/operator: of the form that changes it"
+
+
 MODULES = {
     "gateway": (CreateCloudGatewaySpec, CloudGateway),
     "pool": (CreateCloudGatewayPoolSpec, CloudGatewayPool),

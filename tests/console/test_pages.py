@@ -459,7 +459,9 @@ def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(
 ) -> None:
     """So what is empty there means what it was: none, and not a nought that was chosen."""
     edits = [
-        each for each in CONSOLE.actions if each.path.endswith(("/edit", "/probe", "/protect"))
+        each
+        for each in CONSOLE.actions
+        if each.path.endswith(("/edit", "/quotas", "/probe", "/protect"))
     ]
     client, sent = running.logged_on(), []
     for action in edits:
@@ -478,7 +480,7 @@ def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(
             assert event.before == event.after, (action.path, event.before, event.after)
         if answer.status_code == 303:
             sent.append(action.path)
-    assert {"tenants/{id}/edit", "repositories/{id}/edit"} <= set(sent)
+    assert {"tenants/{id}/edit", "repositories/{id}/edit", "repositories/{id}/quotas"} <= set(sent)
 
 
 def test_what_the_api_refuses_is_said_in_its_words_beside_the_form(operator: Visitor) -> None:
@@ -505,6 +507,22 @@ def test_a_lease_is_over_when_it_is_by_the_managers_clock(
     monkeypatch.setattr(running.clock, "ahead", running.clock.ahead + timedelta(minutes=6))
     for shown in (page, "tenants?search=for+a+while"):
         assert "Expired" in operator.get(shown).text
+
+
+def test_what_a_repository_does_with_quotas_that_are_used_up_is_said_by_a_form(
+    running: RunningManager, operator: Visitor, known: Known
+) -> None:
+    vault = f"repositories/{known['repositories']}"
+    path = f"/{vault}?format=Entity"
+    for said, levels, enforced in (("70, 90", [70, 90], False), ("", [], True)):
+        sent = operator.send(
+            f"{vault}/quotas", warnings=said, grace="5", enforced="yes" if enforced else ""
+        )
+        assert sent.status_code == 303
+        entity = running.logged_on().get(path).json()
+        assert (entity.get("QuotaWarningPercents") or {}).get("Percents") == levels
+        assert (entity["QuotaGracePercent"], entity["QuotaEnforced"]) == (5, enforced)
+    assert operator.send(f"{vault}/quotas", warnings="often").status_code == 400
 
 
 def test_what_keeps_deleted_backups_is_said_by_forms_and_nothing_is_promised_without(

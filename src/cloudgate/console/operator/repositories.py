@@ -9,6 +9,7 @@ from cloudgate.console.operator.common import (
     ENTITY,
     body,
     choices,
+    lines,
     listing,
     number,
     removal,
@@ -18,6 +19,8 @@ from cloudgate.console.texts import words as _
 
 ONE = "/repositories/{id}"
 _TERABYTE = 1024**4
+_WARNINGS = _("Percents of a quota at which there is a warning")
+_GRACE = _("Percent more than its quota that a tenant may use")
 
 
 async def load_one(visit: Visit) -> Json:
@@ -99,6 +102,21 @@ def _protection(_visit: Visit, values: Values) -> Json:
     }
 
 
+def _quotas(_visit: Visit, values: Values) -> Json:
+    levels = lines(values.get("warnings", ""))
+    percents = [number({"warnings": each}, "warnings", _WARNINGS) for each in levels]
+    return body(
+        QuotaWarningPercents={"Percents": percents},
+        QuotaGracePercent=number(values, "grace", _GRACE),
+        QuotaEnforced=values.get("enforced") == "yes",
+    )
+
+
+def _levels(thing: Json) -> str:
+    found = (thing.get("QuotaWarningPercents") or {}).get("Percents") or ()
+    return " ".join(str(each) for each in found)
+
+
 def _part(whole: str, name: str, label: str, example: str = "", kind: Input = Input.TEXT) -> Field:
     """A field with what a property of the part of that name is now."""
     key = {"server": "ManagedServerUid"}.get(name, name.capitalize())
@@ -156,6 +174,38 @@ ACTIONS = (
         fields=_FIELDS,
         body=_said,
         command="repository edit {Name} --endpoint HOST:PORT",
+        back="repositories/{id}",
+    ),
+    Action(
+        path="repositories/{id}/quotas",
+        title=_("Hold to quotas"),
+        submit=_("Change"),
+        text=_("What happens when a tenant has used up its quota on this repository."),
+        verb="PUT",
+        target=ONE,
+        subject=ONE + ENTITY,
+        fields=(
+            Field(
+                name="warnings",
+                label=_WARNINGS,
+                hint=_("Such as 80 95; none when left out."),
+                value=_levels,
+            ),
+            Field(
+                name="grace",
+                label=_GRACE,
+                kind=Input.NUMBER,
+                value=lambda thing: thing.get("QuotaGracePercent"),
+            ),
+            Field(
+                name="enforced",
+                label=_("Above that, let new tunnels only bring data back, or else warn alone"),
+                kind=Input.YES,
+                value=lambda thing: "yes" if thing.get("QuotaEnforced") else "",
+            ),
+        ),
+        body=_quotas,
+        command="repository edit {Name} --quota-warning 80 --quota-grace 10",
         back="repositories/{id}",
     ),
     Action(
