@@ -48,6 +48,7 @@ def test_once_the_clock_was_put_back_a_host_counts_as_heard_then_and_no_later() 
     assert presence.last(HOST, PUT_BACK) == PUT_BACK
     assert presence.last(HOST, SOON) == PUT_BACK
     assert presence.all(SOON) == {HOST: PUT_BACK}
+    assert presence.last(HOST, BEGAN) == BEGAN, "who began to look before the clock was set"
     assert not presence.has_listened(PUT_BACK)
     assert presence.has_listened(SOON)
 

@@ -39,15 +39,54 @@ class _CloneSuspicion:
     last: datetime
 
 
+class _Moments:
+    """When each host last did something, and who sees that as yet to come: since when."""
+
+    def __init__(self) -> None:
+        self._at: dict[UUID, datetime] = {}
+        self._ahead: dict[UUID, tuple[datetime, datetime]] = {}
+        """Beside what is kept, as a transaction may see it so that began before a clock was set."""
+
+    def note(self, server_id: UUID, now: datetime) -> None:
+        """It does now."""
+        self._at[server_id] = now
+
+    def forget(self, server_id: UUID) -> None:
+        """It never did."""
+        self._at.pop(server_id, None)
+        self._ahead.pop(server_id, None)
+
+    def of(self, server_id: UUID, now: datetime) -> datetime | None:
+        """When it last did; None for never."""
+        found = self._at.get(server_id)
+        return found if found is None or found - now < ONLINE_FOR else self._seen(server_id, now)
+
+    def all(self, now: datetime) -> Mapping[UUID, datetime]:
+        """When each last did."""
+        latest = now + ONLINE_FOR
+        return {
+            each: at if at < latest else self._seen(each, now)
+            for each, at in dict(self._at).items()
+        }
+
+    def _seen(self, server_id: UUID, now: datetime) -> datetime:
+        at, since = self._at.get(server_id, now), now
+        known = self._ahead.get(server_id)
+        if known is not None and known[0] == at:
+            since = min(known[1], now)
+        self._ahead[server_id] = at, since
+        return since
+
+
 class Presence:
     """When each host was last heard of, and what was refused that came in its name."""
 
     def __init__(self, began: datetime | None = None) -> None:
         """`began`: when nobody had been heard yet; when it is first asked where left out."""
         self._began = began
-        self._heard: dict[UUID, datetime] = {}
+        self._heard = _Moments()
         self._strangers: dict[UUID, _CloneSuspicion] = {}
-        self._refused: dict[UUID, datetime] = {}
+        self._refused = _Moments()
         self._heard_from: dict[UUID, dict[str, datetime]] = {}
         self._changed_until: dict[UUID, datetime] = {}
 
@@ -75,7 +114,7 @@ class Presence:
 
     def touch(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""
-        self._heard[server_id] = now
+        self._heard.note(server_id, now)
 
     def hear_from(self, server_id: UUID, address: str, now: datetime) -> Mapping[str, datetime]:
         """A host has spoken from an address. When it last did from which, this time left out."""
@@ -99,8 +138,8 @@ class Presence:
     def forget(self, server_id: UUID) -> None:
         """The host has no business here any more."""
         self._changed_until.pop(server_id, None)
-        self._heard.pop(server_id, None)
-        self._refused.pop(server_id, None)
+        self._heard.forget(server_id)
+        self._refused.forget(server_id)
         self._heard_from.pop(server_id, None)
         self.is_alone(server_id)
 
@@ -131,14 +170,14 @@ class Presence:
 
     def record_refusal(self, server_id: UUID, now: datetime) -> None:
         """Something was refused that came in this host's name."""
-        self._refused[server_id] = now
+        self._refused.note(server_id, now)
 
     def is_healthy(self, server_id: UUID, now: datetime) -> bool:
         """Whether the host is heard of, and nothing came in its name for a while that was refused.
 
         What came before this process began is taken to have come then.
         """
-        refused = _known(self._refused, server_id, now) or self.beginning(now)
+        refused = self._refused.of(server_id, now) or self.beginning(now)
         heard = self.last(server_id, now)
         return heard is not None and heard > refused and now - refused >= ONLINE_FOR
 
@@ -146,7 +185,7 @@ class Presence:
         self, server_id: UUID, now: datetime, noted: datetime | None = None
     ) -> datetime | None:
         """When a host was last heard of; `noted`: as far as the database has it."""
-        heard = _known(self._heard, server_id, now)
+        heard = self._heard.of(server_id, now)
         if noted is None:
             return heard
         if noted - now >= ONLINE_FOR:
@@ -155,16 +194,4 @@ class Presence:
 
     def all(self, now: datetime) -> Mapping[UUID, datetime]:
         """When each was last heard of by this process."""
-        latest = now + ONLINE_FOR
-        return {
-            each: at if at < latest else _known(self._heard, each, now) or now
-            for each, at in dict(self._heard).items()
-        }
-
-
-def _known(moments: dict[UUID, datetime], server_id: UUID, now: datetime) -> datetime | None:
-    """A moment of a host's; one that is yet to come is of now from here on."""
-    found = moments.get(server_id)
-    if found is not None and found - now >= ONLINE_FOR:
-        moments[server_id] = found = now
-    return found
+        return self._heard.all(now)
