@@ -1,7 +1,5 @@
 """Is what tenants used told to the byte by a real product, whatever of it is killed?"""
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ import pytest
 
 from cloudgate.host.access_log.record import PERIOD_SECONDS
 from cloudgate.host.manager_link.sync import USAGE_SECONDS
+from tests.support import processes
 from tests.support.ports import free_port
 from tests.support.product import Installation, Product, accepts
 from tests.support.tunnel import Tunnel, open_tunnel, repository
@@ -92,7 +91,7 @@ class Site:
     def kill(self, words: str) -> None:
         """End a process of the product at once, and see that it is gone."""
         pid = self.pid_of(words)
-        os.kill(pid, signal.SIGKILL)
+        processes.kill([pid])
         until(lambda: pid not in self._installation.processes())
 
     def kill_manager_and_start_again(self) -> None:

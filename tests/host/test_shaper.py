@@ -109,7 +109,8 @@ async def test_what_arrives_keeps_to_the_limit_from_the_first_byte_on(
     bins = arrivals.bins(SECONDS)
     for first in range(len(bins) - 9):
         assert sum(bins[first : first + 10]) <= 1.5 * MEBIBYTE, bins
-    assert sum(bins) >= least * SECONDS * MEBIBYTE, bins
+    # A machine that is busy with something else may need a second to open a tunnel.
+    assert sum(bins) >= least * arrivals.open_seconds(SECONDS) * MEBIBYTE, bins
 
 
 @pytest.mark.anyio

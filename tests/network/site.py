@@ -20,6 +20,7 @@ from pathlib import Path
 from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.state.paths import StatePaths, state_paths
 from tests.network import knock, transfer
+from tests.support import processes
 from tests.support.network import PUBLIC, Provider
 from tests.support.waiting import PATIENCE_SECONDS, within
 
@@ -202,21 +203,25 @@ class Site:
 
     def signal(self, place: str, number: signal.Signals) -> None:
         """Send a signal to a machine's host service."""
-        for pid in running(f"host run --data {self.network.folder / place / 'data'}"):
+        for pid in self._host_pids(place):
             os.kill(pid, number)
 
     def kill_host(self, place: str) -> None:
         """End a machine's host service at once, without a chance to tidy up."""
-        self.signal(place, signal.SIGKILL)
+        processes.kill(self._host_pids(place))
         self.hosts[place].wait(PATIENCE_SECONDS)
 
     def kill_envoy(self, place: str) -> None:
         """End a machine's Envoy in the same way."""
-        os.kill(self.provider.envoy_pid(place), signal.SIGKILL)
+        processes.kill([self.provider.envoy_pid(place)])
 
     def run_host(self, place: str, *before: str, **environment: str) -> None:
         """Start a machine's host service."""
         self.hosts[place] = self.provider.run_host(place, *before, **environment)
+
+    def _host_pids(self, place: str) -> list[int]:
+        """Of the host service, and of what it was started by."""
+        return running(f"host run --data {self.network.folder / place / 'data'}")
 
     def power_off(self, place: str) -> None:
         """Nothing is heard of a machine any more, and what it had in memory is gone."""

@@ -7,13 +7,13 @@ on the other side. A transfer with a running hash goes through each event, and b
 import json
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.network.site import PORTS, Site, running
+from tests.support import processes
 from tests.support.certificates import Made, pem_of
 from tests.support.network import PUBLIC, PUBLIC_IPV6, missing
 from tests.support.repository import rest_server_command
@@ -178,8 +178,7 @@ def test_a_copied_disk_is_refused_and_the_gateway_goes_on(site: Site) -> None:
             found = site.provider.wait_until("server", "gw1", State="Online")
             assert "A second machine speaks as gw1" in found["Warning"]
         finally:
-            for pid in running(str(copy)):
-                os.kill(pid, signal.SIGKILL)
+            processes.kill(running(str(copy)))
             copied.wait(20)
 
 

@@ -1,8 +1,12 @@
-"""What arrives at the other end of a tenant's tunnels, and when? Counted where it arrives."""
+"""Arrivals: what comes out of a tenant's tunnels, and when?
+
+Counted by when the kernel got it: who reads it may have to wait for a processor or a lock.
+"""
 
 import contextlib
 import socket
 import socketserver
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +22,11 @@ BIN_SECONDS = 0.1
 UPLOAD, DOWNLOAD = b"U", b"D"
 """The first byte of a tunnel says which way the data go."""
 
+ARRIVAL_TIMES = (socket.SOL_SOCKET, 37, 0x18)
+"""The option by which the kernel says when it got what is read: SO_TIMESTAMPING, by software
+(Linux, Documentation/networking/timestamping.rst)."""
+_TIME = struct.Struct("qq")
+
 _PIECE = bytes(64 * 1024)
 
 
@@ -27,17 +36,43 @@ class Arrivals:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: list[tuple[float, int]] = []
+        self._open: list[tuple[float, float]] = []
         self._began_at = time.monotonic()
 
     def begin(self) -> None:
         """Time is counted from now on."""
         with self._lock:
-            self._seen, self._began_at = [], time.monotonic()
+            self._seen, self._open, self._began_at = [], [], time.monotonic()
 
-    def note(self, count: int) -> None:
-        """So many bytes have come."""
+    def take(self, line: socket.socket) -> int:
+        """Read what has come by a line with `ARRIVAL_TIMES`, and note it; 0 at its end."""
+        data, said, _, _ = line.recvmsg(64 * 1024, 256)
+        now = time.monotonic()
+        for _, _, times in said:
+            seconds, nanoseconds = _TIME.unpack_from(times)
+            now -= max(0.0, time.time() - seconds - nanoseconds / 1e9)
         with self._lock:
-            self._seen.append((time.monotonic() - self._began_at, count))
+            self._seen.append((now - self._began_at, len(data)))
+        return len(data)
+
+    @contextmanager
+    def open_tunnel(self) -> Iterator[None]:
+        """Meanwhile a tunnel is there by which something may come."""
+        since = time.monotonic() - self._began_at
+        yield
+        with self._lock:
+            self._open.append((since, time.monotonic() - self._began_at))
+
+    def open_seconds(self, seconds: float) -> float:
+        """For how long a tunnel was there, of so long from the first byte on."""
+        with self._lock:
+            first = min(self._seen)[0]
+            last, found = first, 0.0
+            for since, until in sorted(self._open):
+                begun, ended = max(since, last), min(until, first + seconds)
+                found += max(0.0, ended - begun)
+                last = max(last, ended)
+        return found
 
     def wait_for(self, count: int) -> None:
         """Return when so many bytes have come."""
@@ -62,7 +97,7 @@ class Arrivals:
     def bins(self, seconds: float) -> list[int]:
         """Bytes of each tenth of a second, from the first byte on."""
         with self._lock:
-            seen = list(self._seen)
+            seen = sorted(self._seen)
         first = seen[0][0] if seen else 0.0
         found = [0] * round(seconds / BIN_SECONDS)
         for at, count in seen:
@@ -74,7 +109,7 @@ class Arrivals:
     def longest_pause(self, until_seconds: float) -> float:
         """Seconds between two bytes that followed one another."""
         with self._lock:
-            times = [at for at, _ in self._seen if at <= until_seconds]
+            times = sorted(at for at, _ in self._seen if at <= until_seconds)
         return max((late - early for early, late in pairwise(times)), default=0)
 
 
@@ -106,8 +141,8 @@ class _Handler(socketserver.BaseRequestHandler):
         """Take all that comes, or send all that is taken."""
         with contextlib.suppress(OSError):
             if self.request.recv(1) == UPLOAD:
-                while data := self.request.recv(1024 * 1024):
-                    self.server.arrivals.note(len(data))
+                while self.server.arrivals.take(self.request):
+                    pass
             else:
                 while True:
                     self.request.sendall(_PIECE)
@@ -117,6 +152,11 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 256
     arrivals: Arrivals
+
+    def server_activate(self) -> None:
+        """What the listening socket has, those have that come by it."""
+        super().server_activate()
+        self.socket.setsockopt(*ARRIVAL_TIMES)
 
 
 @contextmanager
@@ -185,15 +225,19 @@ class Tenant:
     def _flow(
         self, direction: bytes, arrivals: Arrivals, over: threading.Event, until: float | None
     ) -> None:
-        line = open_tunnel(self.port, self.ca_file, self.target, self.login).line
-        line.settimeout(0.05)
-        with contextlib.suppress(OSError), contextlib.closing(line):
-            line.sendall(direction)
-            while not over.is_set() and (until is None or time.monotonic() < until):
-                with contextlib.suppress(TimeoutError):
-                    if direction == UPLOAD:
-                        line.send(_PIECE)
-                    else:
-                        arrivals.note(len(line.recv(256 * 1024)))
+        with open_tunnel(self.port, self.ca_file, self.target, self.login).line as secured:
             with contextlib.suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
+                secured.sendall(direction)
+            # What comes is counted as it is under TLS: a thousandth more than was sent.
+            line = secured if direction == UPLOAD else socket.socket(fileno=secured.detach())
+            line.setsockopt(*ARRIVAL_TIMES)
+            line.settimeout(0.05)
+            with arrivals.open_tunnel(), contextlib.suppress(OSError), contextlib.closing(line):
+                while not over.is_set() and (until is None or time.monotonic() < until):
+                    with contextlib.suppress(TimeoutError):
+                        if direction == UPLOAD:
+                            line.send(_PIECE)
+                        elif not arrivals.take(line):
+                            break
+                with contextlib.suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)

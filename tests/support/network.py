@@ -14,19 +14,18 @@ Everybody knows ``public.example`` as the router and ``gw3.example`` as gw3.
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support import spoken
+from tests.support import processes, spoken
 from tests.support.product import PASSWORD
 from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
@@ -174,9 +173,7 @@ class Network:
     def kill(self, place: str) -> None:
         """End all that runs in a place at once, without a chance to tidy up."""
         while running := _pids(self.name(place)):
-            for pid in running:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            processes.kill(running)
 
     def build(self) -> None:
         """Make the namespaces and join them."""
@@ -370,7 +367,7 @@ class Provider:
         for pid in _pids(self.network.name("manager")):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if b"serve" in words and str(self.data).encode() in words:
-                os.kill(pid, signal.SIGKILL)
+                processes.kill([pid])
         self.manager.wait(PATIENCE_SECONDS)
 
     def join(self, place: str) -> "subprocess.Popen[bytes]":

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx2
 
-from tests.support import spoken, standing
+from tests.support import processes, spoken, standing
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, looks
 
@@ -176,8 +176,7 @@ def product(
         finally:
             assert process.stdout is not None
             process.stdout.close()
-            for left in marked_processes(mark):
-                os.kill(left, signal.SIGKILL)
+            processes.kill(marked_processes(mark))
 
 
 class Installation:
