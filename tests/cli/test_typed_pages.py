@@ -5,6 +5,7 @@ of the documents', and a manager that runs in place of the lines that start one.
 """
 
 import base64
+import json
 import re
 import shlex
 import subprocess
@@ -198,3 +199,10 @@ def test_what_the_pages_say_can_be_typed(typist: Typist) -> None:
         except AssertionError as problem:
             failed.append(f"{block.page}: {problem}")
     assert not failed, "\n".join(failed)
+
+
+def test_who_says_how_deleted_backups_are_kept_is_shown_what_was_seen(typist: Typist) -> None:
+    typist.type("cloudgate repository protect tank Snapshots -o json")
+    seen = json.loads(typist.said)["BackupProtection"]
+    assert seen["Protected"] is True
+    assert seen["CheckedTime"]

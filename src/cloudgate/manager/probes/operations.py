@@ -155,15 +155,14 @@ def next_batch(work: UnitOfWork, busy: Collection[str]) -> tuple[Batch | None, t
     """
     moment = func.min(_DUE_AT)
     rows = work.session.execute(
-        select(Repository.id, moment, func.max(_DUE_AT))
+        select(Repository, moment, func.max(_DUE_AT))
         .join(TenantResource, TenantResource.repository_id == Repository.id)
         .where(Repository.usage_probe.is_not(None))
         .group_by(Repository.id)
         .order_by(moment)
     ).all()
     wait = None
-    for identifier, due, last_due in rows:
-        repository = work.session.get_one(Repository, identifier)
+    for repository, due, last_due in rows:
         probe = probe_of(repository)
         if probe is None or probe.machine in busy:
             continue

@@ -1,5 +1,6 @@
 """Repository commands: what can be done with repositories?"""
 
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -39,6 +40,9 @@ COLUMNS: Columns = {
     "BackupServer": backup_server,
     "Description": at("Description"),
 }
+LOOKED_AT_SECONDS, LOOK_AGAIN_SECONDS = 30.0, 0.2
+"""How long whoever says how backups are kept is had to wait for what was seen, and how often it is
+asked for."""
 Endpoint = typer.Option(metavar="HOST:PORT", help="As tenants name it.", show_default=False)
 
 
@@ -257,7 +261,7 @@ def protect(
         probe_option("Authority of a private server; the public ones when left out.", "FILE"),
     ] = None,
 ) -> None:
-    """Say how it keeps what is deleted there, which is looked at at once and each hour."""
+    """Say how it keeps what is deleted there, and see whether it does: now, and each hour."""
     found = find(call.api, KIND, name)
     wanted = body_of(
         Method=method.value,
@@ -270,7 +274,18 @@ def protect(
     )
     change: Json = {"BackupProtection": wanted}
     call.api.put(found.path, change)
+    if method is not Retention.NONE:
+        _wait_until_looked_at(call, found.entity)
     call.show(found.entity)
+
+
+def _wait_until_looked_at(call: Call, path: str) -> None:
+    """Whoever says how backups are kept wants to know whether it is so."""
+    deadline = time.monotonic() + LOOKED_AT_SECONDS
+    while not call.api.get(path).body["BackupProtection"].get("CheckedTime"):
+        if time.monotonic() >= deadline:
+            return
+        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def _authority(file: Path | None) -> str | None:
