@@ -16,8 +16,7 @@ import pytest
 import typer
 
 import cloudgate.console
-from cloudgate.api.http.router import Router
-from cloudgate.api.table import ROUTES
+from cloudgate.api.table import router
 from cloudgate.cli.app import app
 from cloudgate.console import stream
 from cloudgate.console.acting import command_of
@@ -220,7 +219,7 @@ def test_each_request_that_is_shown_is_a_call_of_the_api(shown: Page | Action) -
     if not said:
         return
     path, _, query = said.partition("?")
-    match = Router(ROUTES).match(re.sub(r"\{\w+\}", GUID, path))
+    match = router().match(re.sub(r"\{\w+\}", GUID, path))
     assert match is not None, said
     actions = {each.action for each in match.routes[verb]}
     named = re.search(r"action=(\w+)", query)

@@ -41,9 +41,9 @@ from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
 from cloudgate.api.http.repeated_requests import Meaning, RepeatedRequests
 from cloudgate.api.http.request_meter import RequestMeter, note_at_once, note_route
 from cloudgate.api.http.response_cache import ResponseCache
-from cloudgate.api.http.router import Match, Proof, Route, Router, choose
+from cloudgate.api.http.router import Match, Proof, Route, choose
 from cloudgate.api.http.token_gate import TokenGate, shown
-from cloudgate.api.table import ROUTES
+from cloudgate.api.table import router
 from cloudgate.api.watchers import WATCHED, WATCHERS, MonitoringEndpoint, MonitoringTarget
 from cloudgate.console.application import Console
 from cloudgate.console.brand import Brand
@@ -94,7 +94,7 @@ class Application:
         self._manager = manager
         self._trusted_proxies = trusted_proxies
         self._after_change = after_change
-        self._router = Router(ROUTES)
+        self._router = router()
         self._logging_on = LoginGate()
         self._memory = ResponseCache(manager)
         self._tokens = TokenGate(manager, self._logging_on)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Element, Treatment
 from cloudgate.api.compatibility.published import CALLS, Published
 from cloudgate.api.handlers import absent
-from cloudgate.api.http.router import Route, Router, choose
-from cloudgate.api.table import ROUTES
+from cloudgate.api.http.router import Route, choose
+from cloudgate.api.table import ROUTES, router
 from cloudgate.wire.description import parts
 
 TABLES = ("calls", "elements")
@@ -32,19 +32,18 @@ def filled(page: str) -> str:
 
 
 def _calls() -> Iterator[str]:
-    router = Router(ROUTES)
     yield "| Published call | Here |"
     yield "|---|---|"
     rows: dict[tuple[str, str], list[str]] = {}
     for published in CALLS:
         verb = published.verb + (f" `?action={published.action}`" if published.action else "")
-        rows.setdefault((published.path, _answer(router, published)), []).append(verb)
+        rows.setdefault((published.path, _answer(published)), []).append(verb)
     for (path, answer), verbs in rows.items():
         yield f"| `{path}` {', '.join(verbs)} | {answer} |"
 
 
-def _answer(router: Router, published: Published) -> str:
-    found = router.match(published.path.replace("{ID}", _SAMPLE).replace("{name}", "x"))
+def _answer(published: Published) -> str:
+    found = router().match(published.path.replace("{ID}", _SAMPLE).replace("{name}", "x"))
     if found is None or published.verb not in found.routes:
         raise LookupError(f"{published} has no route.")
     route = choose(found.routes[published.verb], published.action)

@@ -4,6 +4,7 @@ Each is said above its handler. Modules that are not named here come behind thos
 """
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 
 from cloudgate import modules
@@ -44,7 +45,7 @@ from cloudgate.api.handlers.infrastructure import (
     warnings,
 )
 from cloudgate.api.handlers.signing_in import passkeys, second_factor, single_sign_on
-from cloudgate.api.http.router import Outcome, Parameter, Route, Routes
+from cloudgate.api.http.router import Outcome, Parameter, Route, Router, Routes
 
 _PLACED = (
     entry_points.ROUTES,
@@ -119,3 +120,9 @@ ROUTES += [
         answers=Outcome(document="text/html"),
     ),
 ]
+
+
+@cache
+def router() -> Router:
+    """Finds the call of a request among all."""
+    return Router(ROUTES)
