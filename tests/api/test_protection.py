@@ -1,5 +1,6 @@
 """Is a tenant protected from deletion only where its repositories keep what is deleted?"""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,21 @@ def test_snapshots_protect_for_as_many_days_as_the_operators_program_says(
         client.put(made["Href"], json={"BackupProtection": {"Method": "None"}}).raise_for_status()
         entity = client.get(f"{href}?format=Entity").json()
         assert "Not protected: nothing says how the repository vault" in entity["Warning"]
+
+
+def test_a_storage_that_is_slow_to_answer_holds_up_the_look_at_no_other(tmp_path: Path) -> None:
+    hook, gate = tmp_path / "hook", tmp_path / "gate"
+    os.mkfifo(gate)
+    waits = f'[ "$2" != slow ] || cat {gate} >/dev/null'
+    hook.write_text(f'#!/bin/sh\n{waits}\ndate -u +"%Y-%m-%dT%TZ 14"\n')
+    hook.chmod(0o755)
+    with running_manager(tmp_path / "data", protection_hook=hook) as running:
+        client = running.logged_on()
+        snapshots = {"BackupProtection": {"Method": "Snapshots"}}
+        slow = add_repository(client, "127.0.0.1:9", Name="slow", **snapshots)
+        with gate.open("w"):  # once it is being looked at
+            other = {"Name": "quick", "Endpoint": "quick.example:8443"}
+            quick = add_repository(client, "127.0.0.1:8", **other, **snapshots)
+            repository_with(client, quick, Protected=True)
+            assert "CheckedTime" not in repository_with(client, slow)
+        repository_with(client, slow, Protected=True)

@@ -150,6 +150,7 @@ class ManagerServer:
         self._manager = manager
         self._ordering = AcmeWorker(manager)
         self._probing = UsageProbeWorker(manager)
+        self._looking = ProtectionLooker(manager)
         self._ticking = Scheduler(
             manager, extras.audit_outlet, self._renew_certificate, extras.audit_kept
         )
@@ -177,7 +178,7 @@ class ManagerServer:
         manager = self._manager
         yield self._ordering.job()
         yield self._probing.job()
-        yield ProtectionLooker(manager).job()
+        yield self._looking.job()
         yield ReachabilityMonitor(manager, extras.prober).job()
         yield from NotificationWorker(manager).jobs()
         if manager.dns.names:
@@ -244,6 +245,7 @@ class ManagerServer:
             finally:
                 self._ordering.stop()
                 self._probing.stop()
+                self._looking.stop()
                 for each in (by_itself, *watched):
                     each.cancel()
         await run_in_threadpool(self._ticking.finish)

@@ -5,20 +5,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.threads import run_in_daemon_thread
+from cloudgate.manager.jobs.few_at_once import FewAtOnce
 from cloudgate.manager.protection import operations
 from cloudgate.manager.protection.looking import look
 from cloudgate.manager.protection.operations import DueCheck
 
 MOST_AT_ONCE = 4
 LONGEST_PAUSE = timedelta(hours=1)
-AGAIN = timedelta(seconds=1)
-"""What has changed while others were looked at."""
 
 
 class ProtectionLooker:
@@ -26,6 +25,8 @@ class ProtectionLooker:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
+        self._looking = FewAtOnce[UUID]("protection look", MOST_AT_ONCE)
+        """By the repository that is looked at."""
 
     def job(self) -> Job:
         """What is to be run."""
@@ -36,28 +37,27 @@ class ProtectionLooker:
             news=self._news,
         )
 
+    def stop(self) -> None:
+        """End what is being looked at: it is looked at again at the next start."""
+        self._looking.stop()
+
     @contextmanager
     def _news(self, event: asyncio.Event) -> Iterator[None]:
+        """The bell, and the end of each look."""
+        self._looking.changed = event
         with self._manager.bell.subscribe([operations.NEWS], event):
             yield
 
     async def _attempt(self) -> float:
-        """Look at what is due; how many seconds until there may be more."""
+        """Begin to look at what is due; how many seconds until there may be more."""
         looks, pause = await run_in_threadpool(self._due)
         if not looks:
-            return min(pause or LONGEST_PAUSE, LONGEST_PAUSE).total_seconds()
-        seats = asyncio.Semaphore(MOST_AT_ONCE)
-
-        async def one(wanted: DueCheck) -> None:
-            async with seats:
-                carry_out = partial(self._carry_out, wanted)
-                await run_in_daemon_thread("protection look", carry_out)
-
-        ended = await asyncio.gather(*map(one, looks), return_exceptions=True)
-        for each in ended:
-            if isinstance(each, BaseException):
-                raise each
-        return AGAIN.total_seconds()
+            self._looking.forget_failures()
+        for each in looks:
+            if self._looking.has_room and each.repository_id not in self._looking.busy:
+                self._looking.begin(each.repository_id, partial(self._carry_out, each))
+        self._looking.raise_failure()
+        return min(pause or LONGEST_PAUSE, LONGEST_PAUSE).total_seconds()
 
     def _due(self) -> tuple[Sequence[DueCheck], timedelta | None]:
         with self._manager.reading() as work:

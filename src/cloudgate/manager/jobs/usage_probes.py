@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.threads import run_in_daemon_thread
+from cloudgate.manager.jobs.few_at_once import FewAtOnce
 from cloudgate.manager.probes import operations
 from cloudgate.manager.probes.measuring import measure
 from cloudgate.manager.probes.operations import Batch, Outcome
@@ -33,11 +33,8 @@ class UsageProbeWorker:
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._ended = threading.Event()
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._measuring = FewAtOnce[str]("usage probe", MOST_AT_ONCE)
         """By the machine that is asked."""
-        self._failures: dict[str, Exception] = {}
-        """By machine, why its last measurement was not kept."""
-        self._changed = asyncio.Event()
 
     def job(self) -> Job:
         """What is to be run."""
@@ -51,48 +48,34 @@ class UsageProbeWorker:
     def stop(self) -> None:
         """End what is being measured: that is measured again at the next start."""
         self._ended.set()
-        for each in self._running.values():
-            each.cancel()
+        self._measuring.stop()
 
     @contextmanager
     def _news(self, event: asyncio.Event) -> Iterator[None]:
         """The bell, and the end of each measurement."""
-        self._changed = event
+        self._measuring.changed = event
         with self._manager.bell.subscribe([operations.NEWS], event):
             yield
 
     async def _attempt(self) -> float:
         """Begin what is due; how many seconds until there may be more."""
         pause = await self._begin()
-        for failure in self._failures.values():
-            raise failure
+        self._measuring.raise_failure()
         return pause.total_seconds()
 
     async def _begin(self) -> timedelta:
-        while len(self._running) < MOST_AT_ONCE:
+        while self._measuring.has_room:
             batch, pause = await run_in_threadpool(self._next)
             if batch is None:
-                if not self._running:
-                    self._failures.clear()  # what failed is not to be measured any more
+                if not self._measuring.busy:
+                    self._measuring.forget_failures()
                 return min(pause or LONGEST_PAUSE, LONGEST_PAUSE)
-            machine = batch.probe.machine
-            carry_out = partial(self._carry_out, batch)
-            measuring = asyncio.create_task(run_in_daemon_thread("usage probe", carry_out))
-            self._running[machine] = measuring
-            measuring.add_done_callback(partial(self._done, machine))
+            self._measuring.begin(batch.probe.machine, partial(self._carry_out, batch))
         return LONGEST_PAUSE
-
-    def _done(self, machine: str, measuring: asyncio.Task[None]) -> None:
-        self._running.pop(machine, None)
-        self._failures.pop(machine, None)
-        failure = None if measuring.cancelled() else measuring.exception()
-        if isinstance(failure, Exception):
-            self._failures[machine] = failure
-        self._changed.set()
 
     def _next(self) -> tuple[Batch | None, timedelta | None]:
         with self._manager.reading() as work:
-            return operations.next_batch(work, set(self._running))
+            return operations.next_batch(work, self._measuring.busy)
 
     def _carry_out(self, batch: Batch) -> None:
         outcomes: list[Outcome] = []

@@ -107,17 +107,22 @@ def look_soon(work: UnitOfWork, repository: Repository) -> None:
 
 
 def due(work: UnitOfWork) -> tuple[Sequence[DueCheck], timedelta | None]:
-    """What is to be looked at now, and how long until there is more; None for never."""
-    looks, later = [], []
+    """What is to be looked at now, and how long until there is more; None for never.
+
+    What nobody has looked at yet comes first: somebody waits for it.
+    """
+    first, looks, later = [], [], []
     for repository in work.session.scalars(_LOOKED_AT):
         protection, known = protection_of(repository), known_of(repository)
         if protection is None:
             continue
-        if known is None or has_come(known.due_at, work.now, rules.CHECKED_EVERY):
+        if known is None:
+            first.append(_look(work, repository, protection))
+        elif has_come(known.due_at, work.now, rules.CHECKED_EVERY):
             looks.append(_look(work, repository, protection))
         else:
             later.append(known.due_at - work.now)
-    return looks, min(later, default=None)
+    return [*first, *looks], min(later, default=None)
 
 
 def note(work: UnitOfWork, look: DueCheck, finding: Finding) -> None:
