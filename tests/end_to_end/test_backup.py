@@ -13,6 +13,7 @@ import pytest
 from tests.support.ports import free_port
 from tests.support.product import Client, Product, accepts, product
 from tests.support.repository import rest_server
+from tests.support.waiting import within
 
 pytestmark = pytest.mark.end_to_end
 MISSING = [name for name in ("restic", "rclone", "curl") if shutil.which(name) is None]
@@ -159,7 +160,7 @@ def test_deleting_the_gateway_closes_the_port_and_keeps_the_server(data: Path) -
         assert accepts(port)
         task = client.done(client.http.delete(client.gateway()["Href"]))
         assert task["Result"] == {"Success": True, "Message": "Ok"}
-        assert not accepts(port)
+        within(5, lambda: not accepts(port))
         names = [ref["Name"] for ref in client.http.get("/managedServers").json()["Refs"]]
         assert names == [socket.gethostname()]
 

@@ -49,7 +49,7 @@ from cloudgate.protocol import (
     Tenant,
 )
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, within
 
 PASSWORD = "Grünes-Boot-7:x"
 HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -220,6 +220,11 @@ async def refuses(port: int) -> bool:
         return True
     writer.close()
     return False
+
+
+async def closes(port: int) -> None:
+    """Wait until nobody listens: Envoy's workers close a port a moment after Envoy says so."""
+    await asyncio.to_thread(within, 5, lambda: asyncio.run(refuses(port)))
 
 
 async def abort(writers: Collection[asyncio.StreamWriter]) -> None:

@@ -18,7 +18,7 @@ from cloudgate.host.state.conditions import said_of
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import state_paths
 from cloudgate.protocol import GatewayState
-from tests.host.support import Client, Machine, refuses
+from tests.host.support import Client, Machine, closes
 from tests.host.test_unseen import no_file_left
 from tests.support.disks import needs_mounts, small_disk, take_inodes
 from tests.support.ports import free_port
@@ -87,7 +87,7 @@ async def test_what_envoy_does_not_do_in_time_is_said_and_the_gateway_stays_as_i
         assert (await client.connect(port, REPO)).status == 200
     monkeypatch.undo()
     await machine.bring(machine.gateway(moved), GatewayState.LISTENING)
-    assert await refuses(port)
+    await closes(port)
     assert await tunnel.echoes()
 
 

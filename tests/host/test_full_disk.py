@@ -34,7 +34,7 @@ from tests.host.support import (
     Authority,
     Client,
     Machine,
-    refuses,
+    closes,
     running_machine,
     tenant,
 )
@@ -449,7 +449,7 @@ async def test_a_gateway_that_is_taken_away_on_a_full_disk_takes_nobody_in_and_c
     live = await client.connect(port, REPO)
     fill(machine.layout.state)
     await machine.bring(machine.gateway(port, accepting=False), GatewayState.DRAINING, 3600)
-    assert await refuses(port)
+    await closes(port)
     assert await live.echoes()
     async with restarted(machine, authority) as again:
         outcome = await again.outcomes.get()

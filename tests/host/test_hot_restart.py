@@ -17,7 +17,7 @@ from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
 from cloudgate.host.platform import started_at
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.protocol import Gateway, GatewayState
-from tests.host.support import Client, Machine, refuses
+from tests.host.support import Client, Machine, closes, refuses
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -144,7 +144,7 @@ async def test_the_tunnels_of_both_are_counted_and_can_be_ended(
     await seen(machine, 2)
     closed = await machine.bring(None, GatewayState.DRAINING)
     assert closed.live_tunnels == 2
-    assert await refuses(port)
+    await closes(port)
     assert await old.echoes()
     assert await new.echoes()
     gone = await machine.bring(None, GatewayState.ABSENT, drain_seconds=0)

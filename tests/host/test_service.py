@@ -37,7 +37,7 @@ from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.monitoring.systemd import Notifier
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayState
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
-from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, refuses, tenant
+from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, closes, refuses, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until
 
@@ -352,7 +352,7 @@ async def test_a_host_service_that_ends_waits_for_its_tunnels_but_not_when_it_is
         tunnel = await carrying(manager, authority, client, port)
         host.terminate()
         await manager.heard(GatewayState.DRAINING, 1)
-        assert await refuses(port)
+        await closes(port)
         await assign(manager, authority, 2, port)
         await manager.heard(GatewayState.DRAINING, 2)
         assert await tunnel.echoes()
