@@ -23,7 +23,7 @@ class FewAtOnce(Generic[Key]):
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._failures: dict[Key, Exception] = {}
         self.changed = asyncio.Event()
-        """Set as each of them ends."""
+        """Set as each of them ends, but for one that has failed again: its job pauses then."""
 
     @property
     def has_room(self) -> bool:
@@ -35,7 +35,7 @@ class FewAtOnce(Generic[Key]):
         """What is being done."""
         return set(self._running)
 
-    def begin(self, key: Key, work: Callable[[], None]) -> None:
+    def begin(self, key: Key, work: Callable[[], object]) -> None:
         """Do it, beside what else is being done."""
         task = asyncio.create_task(run_in_daemon_thread(self._name, work))
         self._running[key] = task
@@ -61,8 +61,9 @@ class FewAtOnce(Generic[Key]):
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         self._running.pop(key, None)
-        self._failures.pop(key, None)
+        had_failed = self._failures.pop(key, None) is not None
         failure = None if task.cancelled() else task.exception()
         if isinstance(failure, Exception):
             self._failures[key] = failure
-        self.changed.set()
+        if not (had_failed and key in self._failures):
+            self.changed.set()

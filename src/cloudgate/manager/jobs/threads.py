@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 
-async def run_in_daemon_thread(name: str, function: Callable[[], None]) -> None:
+async def run_in_daemon_thread(name: str, function: Callable[[], object]) -> None:
     """Run it in a thread that the manager does not wait for when it ends."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()

@@ -1,0 +1,52 @@
+"""Are pieces of a job done beside each other, and those that fail shown, and paused for?"""
+
+import asyncio
+import threading
+
+import pytest
+
+from cloudgate.errors import UnavailableError
+from cloudgate.manager.jobs.few_at_once import FewAtOnce
+from tests.support.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.anyio
+
+
+async def ended(pieces: FewAtOnce[str]) -> None:
+    """Wait until nothing is being done."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while pieces.busy:  # noqa: ASYNC110  of one that fails again nobody is told
+            await asyncio.sleep(0.01)
+
+
+async def test_one_that_takes_long_holds_up_none_but_those_there_is_no_room_for() -> None:
+    pieces, gate = FewAtOnce[str]("piece", 2), threading.Event()
+    pieces.begin("slow", gate.wait)
+    pieces.begin("quick", lambda: None)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await pieces.changed.wait()
+    assert pieces.busy == {"slow"}
+    assert pieces.has_room
+    pieces.begin("another", gate.wait)
+    assert not pieces.has_room
+    gate.set()
+    await ended(pieces)
+
+
+async def test_what_fails_is_shown_until_it_is_done_and_wakes_its_job_once() -> None:
+    pieces = FewAtOnce[str]("piece", 2)
+
+    def fails() -> None:
+        raise UnavailableError("The database is away.")
+
+    for wakes in (True, False, False):
+        pieces.changed.clear()
+        pieces.begin("it", fails)
+        await ended(pieces)
+        assert pieces.changed.is_set() is wakes
+        with pytest.raises(UnavailableError):
+            pieces.raise_failure()
+    pieces.begin("it", lambda: None)
+    await ended(pieces)
+    assert pieces.changed.is_set()
+    pieces.raise_failure()
