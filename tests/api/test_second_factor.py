@@ -23,6 +23,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager
         yield started
 
 
+@pytest.fixture(autouse=True)
+def step(running: RunningManager) -> None:
+    """Codes are of steps of the clock: where one ends meanwhile, they are those of before."""
+    running.clock.begin(totp.STEP_SECONDS)
+
+
 @pytest.fixture(scope="module")
 def admin(running: RunningManager) -> httpx2.Client:
     return running.logged_on()

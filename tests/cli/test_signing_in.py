@@ -21,6 +21,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 @pytest.fixture
 def secret(running: RunningManager, cloudgate: Run, monkeypatch: pytest.MonkeyPatch) -> str:
     """Of the factor of ann, who is asking from then on."""
+    running.clock.begin(totp.STEP_SECONDS)
     roles = {"EnterpriseRoles": [{"EnterpriseRoleUid": str(Role.PORTAL_USER.id)}]}
     spec = {"AccountType": "User", "AccountName": "ann", "Password": "s3cret", "Roles": roles}
     running.logged_on().post("/security/accounts", json=spec).raise_for_status()

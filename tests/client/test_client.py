@@ -217,6 +217,7 @@ def test_an_account_with_a_second_factor_logs_on_by_its_code(
         account_type="User", account_name="ann", password="s3cret of ann", roles=(role,)
     )
     assert cloudgate.accounts.create(spec).name == "ann"
+    site.clock.begin(totp.STEP_SECONDS)
     moment = totp.step_at(site.clock())
     known: Any = {"user": "ann", "password": "s3cret of ann", "ca": site.ca_file}
     with Client(site.url, **known) as ann:

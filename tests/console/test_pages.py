@@ -708,6 +708,7 @@ def test_a_second_factor_is_set_up_by_forms_and_asked_for_at_sign_in(
     assert "<svg" in begun.text
     found = re.search(r'id="made"><code>([A-Z2-7]{32})<', begun.text)
     assert found
+    running.clock.begin(totp.STEP_SECONDS)
     now = totp.step_at(running.clock())
     wrong = came.send("factor/confirm", code="12345x")
     assert wrong.status_code == 403

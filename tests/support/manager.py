@@ -47,6 +47,10 @@ class Clock:
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
+    def begin(self, span_seconds: int) -> None:
+        """Put it forward to where a span begins, so that what follows is within one."""
+        self.ahead += timedelta(seconds=span_seconds - self().timestamp() % span_seconds)
+
 
 @dataclass
 class RunningManager:
