@@ -8,7 +8,8 @@ import os
 import select
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,13 +119,23 @@ class _UnixBackend(httpcore2.AnyIOBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         del socket_options
-        try:
-            async with asyncio.timeout(timeout):
-                return _UnixStream(*await asyncio.open_unix_connection(path))
-        except TimeoutError as problem:
-            raise httpcore2.ConnectTimeout(f"{path} does not answer") from problem
-        except OSError as problem:
-            raise httpcore2.ConnectError(str(problem)) from problem
+        late = httpcore2.ConnectTimeout(f"{path} does not answer")
+        async with _translated(timeout, late, httpcore2.ConnectError):
+            return _UnixStream(*await asyncio.open_unix_connection(path))
+
+
+@asynccontextmanager
+async def _translated(
+    seconds: float | None, late: Exception, failed: type[Exception]
+) -> AsyncIterator[None]:
+    """What takes too long or fails inside is told by the library's own errors."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as problem:
+        raise late from problem
+    except OSError as problem:
+        raise failed(str(problem)) from problem
 
 
 class _UnixStream(httpcore2.AsyncNetworkStream):
@@ -137,27 +148,19 @@ class _UnixStream(httpcore2.AsyncNetworkStream):
         max_bytes: int,
         timeout: float | None = None,  # noqa: ASYNC109  as the library has it
     ) -> bytes:
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._reader.read(max_bytes)
-        except TimeoutError as problem:
-            raise httpcore2.ReadTimeout("nothing came in time") from problem
-        except OSError as problem:
-            raise httpcore2.ReadError(str(problem)) from problem
+        late = httpcore2.ReadTimeout("nothing came in time")
+        async with _translated(timeout, late, httpcore2.ReadError):
+            return await self._reader.read(max_bytes)
 
     async def write(
         self,
         buffer: bytes,
         timeout: float | None = None,  # noqa: ASYNC109  as the library has it
     ) -> None:
-        try:
-            async with asyncio.timeout(timeout):
-                self._writer.write(buffer)
-                await self._writer.drain()
-        except TimeoutError as problem:
-            raise httpcore2.WriteTimeout("nothing was taken in time") from problem
-        except OSError as problem:
-            raise httpcore2.WriteError(str(problem)) from problem
+        late = httpcore2.WriteTimeout("nothing was taken in time")
+        async with _translated(timeout, late, httpcore2.WriteError):
+            self._writer.write(buffer)
+            await self._writer.drain()
 
     async def aclose(self) -> None:
         self._writer.close()

@@ -282,8 +282,9 @@ def protect(
 def _wait_until_looked_at(call: Call, path: str) -> None:
     """Whoever says how backups are kept wants to know whether it is so."""
     deadline = time.monotonic() + LOOKED_AT_SECONDS
-    while not call.api.get(path).body["BackupProtection"].get("CheckedTime"):
-        if time.monotonic() >= deadline:
+    while time.monotonic() < deadline:
+        seen = call.api.get(path).body.get("BackupProtection")
+        if seen is None or seen.get("CheckedTime"):  # None: somebody else has said so meanwhile
             return
         time.sleep(LOOK_AGAIN_SECONDS)
 
