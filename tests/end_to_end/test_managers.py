@@ -272,12 +272,13 @@ def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the
 ) -> None:
     leader, other = managers.leading()
     leader.add_host(HOST)
-    kept = leader.folder / HOST / "host" / "membership.json"
-    known = f"https://localhost:{other.port}"
-    until(lambda: known in kept.read_text(), PATIENCE_SECONDS, said=kept.read_text)
     with other.client() as client:
         task = client.create_gateway(other.gateway_port, HOST, ExternalIp="localhost")
         assert task["Result"]["Success"] is True, task
+    # Told with what it is told of its gateway, and else when half a minute is over.
+    kept = leader.folder / HOST / "host" / "membership.json"
+    known = f"https://localhost:{other.port}"
+    until(lambda: known in kept.read_text(), PATIENCE_SECONDS, said=kept.read_text)
     program = Program(
         [f"https://localhost:{each.port}" for each in (leader, other)],
         password=PASSWORD,
