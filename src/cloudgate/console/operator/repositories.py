@@ -199,7 +199,8 @@ ACTIONS = (
             ),
             Field(
                 name="enforced",
-                label=_("Above that, let new tunnels only bring data back, or else warn alone"),
+                label=_("Above that, new tunnels may only bring data back"),
+                hint=_("Otherwise you and the tenant are only warned."),
                 kind=Input.YES,
                 value=lambda thing: "yes" if thing.get("QuotaEnforced") else "",
             ),
