@@ -136,6 +136,9 @@ def test_each_page_is_shown_to_an_operator_and_kept_by_nobody(
         assert answer.headers[name] == value
     assert "style=" not in answer.text
     assert " onclick" not in answer.text
+    # Who hears a page is told with each field what stands below it.
+    hints = re.findall(r'id="([\w-]+-hint)"', answer.text)
+    assert set(hints) == set(re.findall(r'aria-describedby="([\w-]+-hint)"', answer.text))
 
 
 GERMAN = LANGUAGES["de"]
