@@ -1,8 +1,11 @@
 """Names and passwords have one Unicode form, at every door."""
 
 import base64
+import itertools
+import sys
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
@@ -47,6 +50,52 @@ def test_what_differs_otherwise_stays_apart() -> None:
     assert precis.password(" abc ") == " abc "
     assert precis.password("a\N{NO-BREAK SPACE}b") == "a b"
     assert precis.password(WIDE) == WIDE
+
+
+LETTERS = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+
+
+def test_wide_letters_and_spaces_of_any_script_are_the_usual_ones() -> None:
+    for letter in LETTERS:
+        kind, _, usual = unicodedata.decomposition(letter).partition(" ")
+        if kind in ("<wide>", "<narrow>"):
+            assert precis.key(letter) == precis.key(chr(int(usual, 16))), ascii(letter)
+        if unicodedata.category(letter) == "Zs":
+            assert precis.password(letter) == " ", ascii(letter)
+
+
+MARKS = [each for each in LETTERS if unicodedata.combining(unicodedata.normalize("NFD", each)[0])]
+"""What is put in order before the letter that comes next."""
+MANY = ["a" + mark * 40 for mark in MARKS] + ["".join(MARKS), "x: " + "".join(MARKS[::-1])]
+
+
+def test_what_has_more_marks_than_any_language_is_put_into_no_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes the square of their number, of whoever may say a name."""
+    real = unicodedata.normalize
+    longest = 0
+
+    def normalize(form: Literal["NFC", "NFD"], text: str) -> str:
+        nonlocal longest
+        runs = itertools.groupby(real("NFD", text), lambda each: unicodedata.combining(each) > 0)
+        longest = max([longest, *(len([*run]) for marks, run in runs if marks)])
+        return real(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", normalize)
+    for text in MANY:
+        for form in (precis.name, precis.key, precis.password):
+            assert form(form(text)) == form(text), ascii(text)
+        assert precis.password_forms(text)[0] == precis.password(text)
+    assert longest < 65
+    precis.name("a" + "\N{COMBINING ACUTE ACCENT}" * 30)
+    assert longest >= 30, "it is seen"
+
+
+def test_nothing_else_puts_marks_in_order() -> None:
+    sources = Path(precis.__file__).parents[1]
+    users = [each for each in sources.rglob("*.py") if "unicodedata.normalize(" in each.read_text()]
+    assert users == [Path(precis.__file__)]
 
 
 def test_a_password_is_right_in_whichever_form_it_is_typed_and_was_hashed() -> None:

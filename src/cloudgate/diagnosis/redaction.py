@@ -6,13 +6,13 @@ names a customer is replaced by the same word each time: one can still follow wh
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from cloudgate.network.destinations import is_loopback
+from cloudgate.values import precis
 
 REMOVED = "[removed]"
 _SECRET_NAMES = re.compile(
@@ -146,7 +146,7 @@ def _is_here(name: str) -> bool:
 
 def _folded(name: str) -> str:
     """A name, whichever way its letters are written."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return precis.normalized("NFC", precis.normalized("NFC", name).casefold())
 
 
 def _is_word(form: str) -> bool:
@@ -163,7 +163,7 @@ def _forms(name: str) -> Iterator[str]:
     """How a name may be written in a text: in other letters, in a URL, in JSON."""
     letters = {name: None}
     if not name.isascii():
-        composed = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+        composed = (precis.normalized("NFC", name), precis.normalized("NFD", name))
         letters |= {
             each: None
             for text in composed

@@ -7,10 +7,20 @@ taken: names of this API may hold blanks and more that the profiles refuse.
 
 import re
 import unicodedata
+from typing import Literal
 
-_COMPATIBLE = ("<wide>", "<narrow>")
-_SPACES = "Zs"
-"""The Unicode category of spaces."""
+_USUAL_WIDTH = {
+    code: int(kind_and_usual[1], 16)
+    for code in (0x3000, *range(0xFF00, 0xFFF0))
+    if (kind_and_usual := unicodedata.decomposition(chr(code)).split())
+}
+"""The usual letters in place of full-width and half-width ones, which stand in these places."""
+_ONE_SPACE = dict.fromkeys((0x00A0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), " ")
+"""The spaces of other scripts (Unicode category Zs)."""
+_MOST_MARKS = 30
+"""In a row: no language has more on one letter (Stream-Safe Text Format, UAX #15, 13)."""
+_ALSO_MARKS = frozenset("\u0f73\u0f75\u0f81")
+"""They are taken apart into marks, and count as none themselves."""
 
 
 _IGNORABLE = re.compile(
@@ -26,9 +36,19 @@ def is_seen(letter: str) -> bool:
     return letter.isprintable() and not _IGNORABLE.match(letter)
 
 
+def normalized(form: Literal["NFC", "NFD"], text: str) -> str:
+    """A text in a form of Unicode, in a time that grows as its length does.
+
+    Marks in a row are put in order two by two, which takes the square of their number: whoever may
+    say a name would have the program do nothing else. What has more of them than any language is
+    left as it is.
+    """
+    return unicodedata.normalize(form, text) if _is_stream_safe(text) else text
+
+
 def name(text: str) -> str:
     """A name as it is kept and shown: composed (NFC), without blanks around it."""
-    return unicodedata.normalize("NFC", text).strip()
+    return normalized("NFC", text).strip()
 
 
 def key(text: str) -> str:
@@ -39,9 +59,8 @@ def key(text: str) -> str:
     """
     if text.isascii():
         return text.strip().lower()
-    narrow = "".join(_usual_width(letter) for letter in name(text))
-    folded = unicodedata.normalize("NFC", narrow).casefold()
-    return unicodedata.normalize("NFC", folded)
+    narrow = name(text).translate(_USUAL_WIDTH)
+    return normalized("NFC", normalized("NFC", narrow).casefold())
 
 
 def password(text: str) -> str:
@@ -49,10 +68,7 @@ def password(text: str) -> str:
 
     Spaces of other scripts become the usual one, and the whole is composed (NFC).
     """
-    if text.isascii():
-        return text
-    spaced = (" " if unicodedata.category(letter) == _SPACES else letter for letter in text)
-    return unicodedata.normalize("NFC", "".join(spaced))
+    return text if text.isascii() else normalized("NFC", text.translate(_ONE_SPACE))
 
 
 def password_forms(text: str) -> tuple[str, ...]:
@@ -63,11 +79,15 @@ def password_forms(text: str) -> tuple[str, ...]:
     """
     if text.isascii():
         return (text,)
-    return tuple(
-        dict.fromkeys((password(text), text, unicodedata.normalize("NFD", password(text))))
-    )
+    return tuple(dict.fromkeys((password(text), text, normalized("NFD", password(text)))))
 
 
-def _usual_width(letter: str) -> str:
-    kind, _, usual = unicodedata.decomposition(letter).partition(" ")
-    return chr(int(usual, 16)) if kind in _COMPATIBLE and " " not in usual else letter
+def _is_stream_safe(text: str) -> bool:
+    if len(text) <= _MOST_MARKS:
+        return True
+    marks = 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.combining(letter) or letter in _ALSO_MARKS else 0
+        if marks > _MOST_MARKS:
+            return False
+    return True
