@@ -106,6 +106,49 @@ def test_a_first_start_that_was_cut_short_is_gone_on_with(tmp_path: Path, made: 
         start(tmp_path)
 
 
+class KilledError(BaseException):
+    """As by a kill: nothing is tidied up."""
+
+
+@pytest.mark.parametrize("database_is", ["a file", "a server's"])
+def test_a_first_start_that_was_killed_between_the_authoritys_files_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_is: str
+) -> None:
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    def begin() -> None:
+        if database_is == "a file":
+            installation.begin(tmp_path)
+        else:
+            installation.begin_keys(tmp_path, is_new=True)
+
+    (tmp_path / "tls").mkdir()
+    begin()
+    with monkeypatch.context() as once:
+        once.setattr("cloudgate.manager.security.authority.write_public", killed)
+        with pytest.raises(KilledError):
+            open_authority(tmp_path / "tls")
+    assert (tmp_path / "tls" / "ca.key").exists()
+    begin()
+    made = open_authority(tmp_path / "tls")
+    assert open_authority(tmp_path / "tls").certificate == made.certificate
+
+
+def test_a_key_that_has_lost_its_certificate_is_kept_once_anything_came_after_both(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "tls").mkdir()
+    installation.begin(tmp_path)
+    open_authority(tmp_path / "tls")
+    open_sealing(tmp_path)
+    (tmp_path / "tls" / "ca.pem").unlink()
+    before = contents(tmp_path)
+    with pytest.raises(CloudgateError, match=r"ca\.pem is missing"):
+        start(tmp_path)
+    assert contents(tmp_path) == before
+
+
 def test_a_key_of_another_authority_is_not_taken_for_its_own(data: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -15,10 +15,11 @@ from cloudgate.atomic_files import remove_leftovers, write_private
 from cloudgate.errors import CloudgateError
 
 DATABASE = "cloudgate.db"
+_KEY, _CERTIFICATE, _SEALING = "tls/ca.key", "tls/ca.pem", "sealing.key"
 _PIECES = {
-    "tls/ca.key": "the key of the certificate authority, without which no certificate is renewed",
-    "tls/ca.pem": "the certificate authority that hosts, tenants and programs trust",
-    "sealing.key": "the key that secrets in the database are sealed with",
+    _KEY: "the key of the certificate authority, without which no certificate is renewed",
+    _CERTIFICATE: "the certificate authority that hosts, tenants and programs trust",
+    _SEALING: "the key that secrets in the database are sealed with",
     DATABASE: "the database",
 }
 PIECES = len(_PIECES)
@@ -96,6 +97,7 @@ def begin(data: Path) -> None:
                 " begins anew, and what it had not finished is taken away."
             )
         if (data / _MARK).exists():
+            _forget_unvouched_key(data)
             return
         missing = missing_pieces(data)
         if len(missing) == len(_PIECES):
@@ -123,7 +125,10 @@ def begin_keys(data: Path, *, is_new: bool) -> None:
             remove_leftovers(folder)
         missing = [name for name in keys if not (data / name).exists()]
         empty = [name for name in keys if name not in missing and _is_empty(data / name)]
-        if is_new and (len(missing) == len(keys) or (data / _MARK).exists()):
+        if is_new and (data / _MARK).exists():
+            _forget_unvouched_key(data)
+            return
+        if is_new and len(missing) == len(keys):
             write_private(data / _MARK, "")
             return
     except OSError as problem:
@@ -139,6 +144,16 @@ def begin_keys(data: Path, *, is_new: bool) -> None:
     for names, state in ((missing, "is missing"), (empty, "is empty")):
         if names:
             raise CloudgateError(_lost(data, names, state))
+
+
+def _forget_unvouched_key(data: Path) -> None:
+    """Take away the authority's key where a first start was killed before it wrote a certificate.
+
+    Nothing was ever signed with it. The sealing key comes after both: where that is, a certificate
+    was there, and was lost.
+    """
+    if not any((data / name).exists() for name in (_CERTIFICATE, _SEALING)):
+        (data / _KEY).unlink(missing_ok=True)
 
 
 def see_that_it_is_there(file: Path) -> None:
