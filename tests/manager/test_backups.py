@@ -419,6 +419,64 @@ def test_exported_keys_are_those_of_another_folder_and_replace_none(
         secrets.export_secrets(data, file, SECRET, NOW)
 
 
+@pytest.mark.parametrize("step", range(1, 11))
+def test_an_import_of_keys_that_was_killed_anywhere_is_gone_on_with_by_the_same_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    file, other = tmp_path / "secrets", tmp_path / "other"
+    known = secrets.export_secrets(data, file, SECRET, NOW)
+    left = step
+
+    class KilledError(BaseException):
+        pass
+
+    def count(path: Path, *more: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:  # nothing is tidied up
+            monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
+            monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+            raise KilledError
+        return rename(path, *more)
+
+    rename = Path.replace
+    monkeypatch.setattr(Path, "replace", count)
+    with pytest.raises(KilledError):
+        secrets.import_secrets(file, other, SECRET)
+    monkeypatch.undo()
+    assert secrets.import_secrets(file, other, SECRET) == known
+    installation.begin_keys(other, is_new=False)
+    keys = {*secrets.KEYS, *secrets.ISSUERS}
+    assert listing(other) == {*keys, "tls", "lock"}
+    for name in keys:
+        assert (other / name).read_bytes() == (data / name).read_bytes()
+
+
+def test_an_import_that_fails_leaves_the_keys_that_were_there_and_no_others(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets.export_secrets(data, tmp_path / "secrets", SECRET, NOW)
+    (data / "sealing.key").unlink()
+    (data / "tls" / "ca.pem").unlink()
+    before = listing(data)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(secrets, "write_public", full)
+    with pytest.raises(CloudgateError, match="the disk is full"):
+        secrets.import_secrets(tmp_path / "secrets", data, SECRET)
+    assert listing(data) == {*before, "lock"}
+
+
+def test_keys_come_into_no_folder_where_a_restore_was_cut_short(data: Path, tmp_path: Path) -> None:
+    secrets.export_secrets(data, tmp_path / "secrets", SECRET, NOW)
+    (tmp_path / "other" / "restoring").mkdir(parents=True)
+    with pytest.raises(CloudgateError, match="was cut short"):
+        secrets.import_secrets(tmp_path / "secrets", tmp_path / "other", SECRET)
+    assert (tmp_path / "other" / "restoring").exists()
+
+
 def test_keys_that_were_lost_come_back_to_their_database(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "secrets"
     secrets.export_secrets(data, file, SECRET, NOW)

@@ -51,7 +51,7 @@ LARGEST_FILE_BYTES = 1024 * 1024
 """Of files besides the database: what is larger is no key, certificate or setting."""
 _MANIFEST = "manifest.json"
 _LARGEST_MANIFEST_BYTES = 4 * 1024 * 1024
-_OTHERS = {"host", "lock", "first-start", installation.RESTORING}
+_OTHERS = {"host", "lock", "first-start", installation.RESTORING, installation.IMPORTING}
 """What of a data folder is nobody's, or somebody else's."""
 _DATABASE_FILE = re.compile(re.escape(installation.DATABASE) + r"(-wal|-shm|-journal)?")
 _PASSING = re.compile(r"\..+\.[0-9a-f]{16}\.new|replaced-.*")

@@ -54,6 +54,8 @@ def export_secrets(data: Path, file: Path, secret: SealingSecret, now: datetime)
 def import_secrets(file: Path, data: Path, secret: SealingSecret) -> str:
     """Bring keys into a data folder that has none, and no manager uses. Returns the fingerprint.
 
+    Keys that are there are the same ones: an import that was killed is gone on with.
+
     Raises:
         CloudgateError: it has others; the file is something else, damaged, or sealed with another
             secret; or the folder cannot be written. It is as it was before then.
@@ -61,37 +63,41 @@ def import_secrets(file: Path, data: Path, secret: SealingSecret) -> str:
     with told_what_to_do(data, f"What is in {file}"):
         found = _read(file, secret)
     with installation.locked(data), told_what_to_do(data, f"What is in {file}"):
-        present = [name for name in KEYS if (data / name).exists()]
-        if all((data / name).exists() and _same(data, name, found) for name in KEYS):
+        present = [name for name in found if (data / name).exists()]
+        same = [name for name in present if (data / name).read_bytes() == found[name]]
+        if all(name in same for name in KEYS):
             return _fingerprint(data)
-        if present:
+        if others := [name for name in KEYS if name in present and name not in same]:
             raise CloudgateError(
-                f"There are keys in {data} already ({', '.join(present)}), and they are left alone."
-                " Choose another folder with --data; or, if nobody needs them, move them away."
+                f"There are other keys in {data} already ({', '.join(others)}), and they are left"
+                " alone. Choose another folder with --data; or, if nobody needs them, move them"
+                " away."
             )
-        staging = data / installation.RESTORING
-        shutil.rmtree(staging, ignore_errors=True)
+        installation.see_that_no_restore_was_cut_short(data)
+        known = _fingerprint_of(found, data / installation.IMPORTING)
         try:
-            (staging / "tls").mkdir(mode=0o700, parents=True)
-            for name, content in found.items():
-                write_private(staging / name, content)
-            known = _fingerprint(staging)
             # What is looked for first is written last: a folder with some of them is not whole.
             for name, mode in {**ISSUERS, **KEYS}.items():
-                if name in found:
+                if name in found and name not in same:
                     write = write_public if mode == PUBLIC else write_private
                     write(data / name, found[name])
         except BaseException:
-            for name in found:
+            for name in found.keys() - set(present):
                 (data / name).unlink(missing_ok=True)
             raise
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     return known
 
 
-def _same(data: Path, name: str, found: Mapping[str, bytes]) -> bool:
-    return (data / name).read_bytes() == found[name]
+def _fingerprint_of(found: Mapping[str, bytes], staging: Path) -> str:
+    """As `_fingerprint`, of keys that are in no data folder yet."""
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        (staging / "tls").mkdir(mode=0o700, parents=True)
+        for name, content in found.items():
+            write_private(staging / name, content)
+        return _fingerprint(staging)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _fingerprint(data: Path) -> str:

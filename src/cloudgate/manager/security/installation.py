@@ -6,6 +6,7 @@ would lock out every host, tenant and program, or hold none of their secrets.
 
 import fcntl
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ _HOST = "host"
 """Folder of the host service of this machine, which may run as another user."""
 RESTORING = "restoring"
 """A folder that is there while a backup is brought back: who was cut short begins anew."""
+IMPORTING = "importing"
+"""A folder that is there while keys are brought from elsewhere. What is left of it is nobody's."""
 
 
 @contextmanager
@@ -89,13 +92,8 @@ def begin(data: Path) -> None:
         CloudgateError: a piece is missing or empty; or the folder cannot be read or written.
     """
     try:
-        for folder in (data, data / "tls"):
-            remove_leftovers(folder)
-        if (data / RESTORING).exists():
-            raise CloudgateError(
-                f"A restore into {data} was cut short. Run `cloudgate backup restore` once more: it"
-                " begins anew, and what it had not finished is taken away."
-            )
+        _remove_leftovers(data)
+        see_that_no_restore_was_cut_short(data)
         if (data / _MARK).exists():
             _forget_unvouched_key(data)
             return
@@ -121,8 +119,7 @@ def begin_keys(data: Path, *, is_new: bool) -> None:
     """
     keys = [name for name in _PIECES if name != DATABASE]
     try:
-        for folder in (data, data / "tls"):
-            remove_leftovers(folder)
+        _remove_leftovers(data)
         missing = [name for name in keys if not (data / name).exists()]
         empty = [name for name in keys if name not in missing and _is_empty(data / name)]
         if is_new and (data / _MARK).exists():
@@ -144,6 +141,28 @@ def begin_keys(data: Path, *, is_new: bool) -> None:
     for names, state in ((missing, "is missing"), (empty, "is empty")):
         if names:
             raise CloudgateError(_lost(data, names, state))
+
+
+def see_that_no_restore_was_cut_short(data: Path) -> None:
+    """See that nothing is in a folder of which a restore has not ended.
+
+    Raises:
+        CloudgateError: something is.
+        OSError: that cannot be seen.
+    """
+    if (data / RESTORING).exists():
+        raise CloudgateError(
+            f"A restore into {data} was cut short. Run `cloudgate backup restore` once more: it"
+            " begins anew, and what it had not finished is taken away."
+        )
+
+
+def _remove_leftovers(data: Path) -> None:
+    """Take away what was left by who was killed while it wrote."""
+    if (data / IMPORTING).exists():
+        shutil.rmtree(data / IMPORTING)
+    for folder in (data, data / "tls"):
+        remove_leftovers(folder)
 
 
 def _forget_unvouched_key(data: Path) -> None:
