@@ -38,7 +38,7 @@ class KnownHosts:
         self._known: tuple[int, HostSnapshot] | None = None
         """As of which change the hosts were looked up, and what was found."""
         self._told: dict[tuple[Question, int], asyncio.Future[_DirectoryNews]] = {}
-        """What hosts that are alike have to be told, as of a revision or a later one."""
+        """What hosts that are alike have to be told, as of the revision at which they are."""
 
     async def server_id_of(self, credential: str) -> UUID:
         """The managed server that proves itself so.
@@ -84,9 +84,7 @@ class KnownHosts:
         key = about.question, about.directory_revision
         known = self._told.get(key)
         if known is None or (known.done() and known.exception() is not None):
-            known = asyncio.ensure_future(
-                run_in_threadpool(self._look_at_directory, about.question)
-            )
+            known = asyncio.ensure_future(run_in_threadpool(self._look_at_directory, *key))
             self._told[key] = known
         news = known.result() if known.done() else await asyncio.shield(known)
         return news.for_host(about.scope)
@@ -147,9 +145,9 @@ class KnownHosts:
         with self._manager.reading() as work:
             return enrolment.authenticate(work, credential).id
 
-    def _look_at_directory(self, question: Question) -> "_DirectoryNews":
+    def _look_at_directory(self, question: Question, as_of: int) -> "_DirectoryNews":
         with self._manager.reading() as work:
-            return _DirectoryNews(look_up(work, question))
+            return _DirectoryNews(look_up(work, question, as_of))
 
     def _look(self, credential: str, message: PollRequest) -> Pending:
         with self._manager.reading() as work:

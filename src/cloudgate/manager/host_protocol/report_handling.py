@@ -31,7 +31,7 @@ class Pending:
 
     scope: Scope
     directory_revision: int
-    """The newest."""
+    """The newest when the question was found."""
     question: tenant_feed.Question | None
     """None where the host knows that one."""
     assignment: protocol.Assignment | None = None

@@ -102,11 +102,14 @@ def question_of(site_id: UUID, scope: Scope, known_revision: int, current: int) 
     )
 
 
-def look_up(work: UnitOfWork, question: Question) -> TenantFeed:
+def look_up(work: UnitOfWork, question: Question, as_of: int) -> TenantFeed:
     """What has changed for hosts that are alike.
 
     Those that know a revision that there never was are told everything: an older database was put
     back, and has gone on since.
+
+    `as_of`: the newest revision when the question was found. No later one is told, whatever has
+    changed since: that may have given these hosts another scope, and so other tenants.
     """
     if question.known_revision and not work.knows_directory_revision(question.known_revision):
         question = replace(question, known_revision=0)
@@ -124,7 +127,7 @@ def look_up(work: UnitOfWork, question: Question) -> TenantFeed:
     # Even without anything in it, a change tells the host that it is up to date.
     change = protocol.DirectoryChange(
         from_revision=since,
-        revision=work.directory_revision(),
+        revision=min(as_of, work.directory_revision()),
         tenants=tuple(_entries(work, let_in, to_message)),
     )
     return TenantFeed(
