@@ -78,7 +78,7 @@ def token(connection: Connection) -> str | None:
         InvalidRequestError: the file cannot be read, or holds none.
     """
     if connection.token_file is not None:
-        return from_file(connection.token_file, "token")
+        return from_file(connection.token_file, "token").strip()
     return os.environ.get("CLOUDGATE_TOKEN", "").strip() or None
 
 
@@ -116,19 +116,22 @@ def asked_for(name: str) -> NewPassword:
 
 
 def from_file(file: Path, what: str = "password") -> str:
-    """The password, or `what` it is, in a file; white space around it does not count.
+    """The password, or `what` it is, in a file: all of it but the end of its last line.
+
+    Blanks are the password's, as they are where one is typed or sent. This is how all commands
+    read a password, so that one file is one password to all of them.
 
     Raises:
-        InvalidRequestError: it cannot be read, or holds none.
+        InvalidRequestError: it cannot be read, or holds nothing but white space.
     """
     try:
-        password = file.read_text(encoding="utf-8").strip()
+        password = file.read_text("utf-8").rstrip("\r\n")
     except OSError as problem:
         raise InvalidRequestError(
             f"Cannot read the {what} file {file}: {problem.strerror}."
         ) from None
     except UnicodeDecodeError:
         raise InvalidRequestError(f"The {what} file {file} is not UTF-8 text.") from None
-    if not password:
+    if not password.strip():
         raise InvalidRequestError(f"The {what} file {file} is empty.")
     return password

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloudgate.cli import passwords
 from cloudgate.cli.loading import loading
 from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.connector.settings import (
@@ -203,16 +204,7 @@ def _clear_live_line() -> None:
 
 def _password(wanted: Options) -> str:
     if wanted.password_file is not None:
-        try:
-            return wanted.password_file.read_text("utf-8").rstrip("\r\n")
-        except OSError as problem:
-            raise InvalidRequestError(
-                f"Cannot read the password file {wanted.password_file}: {problem.strerror}."
-            ) from None
-        except UnicodeDecodeError:
-            raise InvalidRequestError(
-                f"The password file {wanted.password_file} is not UTF-8 text."
-            ) from None
+        return passwords.from_file(wanted.password_file)
     if PASSWORD_VARIABLE in os.environ:
         return os.environ[PASSWORD_VARIABLE]
     if not sys.stdin.isatty():

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cloudgate.cli import passwords
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at
@@ -59,7 +60,7 @@ def bring(
             pem += "\n" + content_of(key).decode("utf-8", "replace")
         body = body_of(Pem=pem, CloudGatewayUid=uid)
     else:
-        password = content_of(password_file).decode().rstrip("\r\n") if password_file else None
+        password = passwords.from_file(password_file) if password_file else None
         pfx = base64.b64encode(data).decode()
         body = body_of(Pfx=pfx, Password=password, CloudGatewayUid=uid)
     call.screen.details(call.api.post(KIND.path, body))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.options import DnsOptions, OutgoingOptions
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.dns_names import DnsNames, dns_names
@@ -15,12 +16,12 @@ def outgoing_of(options: OutgoingOptions) -> Outgoing:
     Raises:
         InvalidRequestError: something of it is wrong, or missing.
     """
-    mail = None
+    mail, password_file = None, options.smtp_password_file
     if options.smtp is not None:
         mail = mail_server(
             options.smtp,
             options.mail_from or "",
-            _text(options.smtp_password_file, "--smtp-password-file").strip(),
+            "" if password_file is None else passwords.from_file(password_file, "SMTP password"),
             _text(options.smtp_ca, "--smtp-ca"),
         )
     elif any((options.smtp_password_file, options.smtp_ca, options.mail_from)):
