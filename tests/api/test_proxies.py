@@ -77,6 +77,60 @@ def test_a_configured_proxy_is_believed(headers: dict[str, str], expected: Origi
     assert origin(DIRECT, headers, TRUSTED) == expected
 
 
+NAMED = "198.51.100.7"
+"""What a client says of itself, to be taken for another."""
+CAME = "203.0.113.7"
+"""What its proxy says of it."""
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-forwarded-for": CAME, "forwarded": f"for={NAMED}"},
+        {"x-forwarded-for": f"{NAMED}, {CAME}", "forwarded": f"for={NAMED}"},
+        {"x-forwarded-for": NAMED, "forwarded": f"for={CAME}"},
+        {"x-forwarded-for": "", "forwarded": f"for={CAME}"},
+    ],
+)
+def test_what_a_client_says_beside_its_proxy_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequestError, match="Have the proxy take away the one"):
+        origin(DIRECT, headers, TRUSTED)
+    outside = replace(DIRECT, address="192.0.2.1")
+    assert origin(outside, headers, TRUSTED) == outside
+
+
+@pytest.mark.parametrize(
+    ("headers", "address"),
+    [
+        ({"x-forwarded-for": CAME, "forwarded": f"for={NAMED}, for={CAME}"}, CAME),
+        ({"forwarded": f"for={NAMED}, for=unknown"}, DIRECT.address),
+        ({"forwarded": f"for={NAMED}, for=_a8, for=10.0.0.7"}, "10.0.0.7"),
+        ({"x-forwarded-for": f"{NAMED}, garbage"}, DIRECT.address),
+        ({"x-forwarded-for": f"{NAMED}, {CAME}:4711"}, CAME),
+        ({"forwarded": f"for={CAME}, proto=https"}, CAME),
+    ],
+)
+def test_the_client_is_who_the_nearest_proxy_names(headers: dict[str, str], address: str) -> None:
+    assert origin(DIRECT, headers, TRUSTED).address == address
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        "a" * 500_000,
+        '"' + '\\"' * 250_000,
+        '"\\' * 250_000,
+        "for=" * 125_000,
+        "," * 500_000,
+        ";" * 500_000,
+    ],
+    ids=lambda each: each[:4],
+)
+def test_no_header_is_gone_through_again_from_each_of_its_letters(long: str) -> None:
+    for name in ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix"):
+        assert origin(DIRECT, {name: long}, TRUSTED) == DIRECT
+
+
 @pytest.mark.parametrize("peer", ["192.0.2.1", "2001:db8::2", "", "unix"])
 def test_nobody_else_is_believed(peer: str) -> None:
     direct = Origin("https", "em.example:9398", peer)

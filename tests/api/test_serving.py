@@ -143,6 +143,18 @@ def test_addresses_lead_back_through_a_proxy_that_is_trusted(
             assert event.address == "127.0.0.1"
 
 
+def test_who_is_named_otherwise_than_by_the_proxy_gets_no_answer_but_why(tmp_path: Path) -> None:
+    extras = Extras(trusted_proxies=networks(["127.0.0.0/8"]))
+    with running_manager(tmp_path, extras=extras) as running:
+        named = {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=198.51.100.7"}
+        client = running.client(**{"Accept": "application/json", **named})
+        for url in ("/sessionMngr/", f"{running.url}/console/", f"{running.url}/host/v1/join"):
+            answer = client.post(url, auth=("admin", PASSWORD))
+            assert answer.status_code == 400
+            assert "Have the proxy take away the one" in answer.json()["Message"]
+        assert not [each for each in running.audited() if each.address == "198.51.100.7"]
+
+
 def test_the_audit_log_tells_the_life_of_a_gateway(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     with running_manager(tmp_path, extras=Extras(audit_outlet=FileOutlet(file))) as running:

@@ -47,7 +47,12 @@ from cloudgate.api.table import router
 from cloudgate.api.watchers import WATCHED, WATCHERS, MonitoringEndpoint, MonitoringTarget
 from cloudgate.console.application import Console
 from cloudgate.console.brand import Brand
-from cloudgate.errors import AccessDeniedError, NotAuthenticatedError, NotFoundError
+from cloudgate.errors import (
+    AccessDeniedError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    NotFoundError,
+)
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.reachability_probe import Prober, dial
 from cloudgate.manager.portal import sessions as portal_sessions
@@ -149,7 +154,14 @@ class Application:
         return response
 
     async def _respond(self, request: Request) -> Response:
-        first, rest = self._path(request)
+        try:
+            first, rest = self._path(request)
+        except InvalidRequestError as problem:
+            form = answer_form(request.headers.get("accept"))
+            return _response(error_response(problem, at_logon=False), form)
+        return await self._respond_at(request, first, rest)
+
+    async def _respond_at(self, request: Request, first: str, rest: str) -> Response:
         if first == ".well-known":
             note_route(request, "/.well-known")
             return self._challenge(request, rest)
@@ -198,6 +210,9 @@ class Application:
         """The first part of the path in lower case, and the rest.
 
         A prefix that a proxy says to have taken away may still be there: it was named all the same.
+
+        Raises:
+            InvalidRequestError: proxies and their client contradict each other.
         """
         path = request.scope["path"]
         prefix = self._origin(request).prefix if self._trusted_proxies else ""

@@ -7,17 +7,22 @@ count only when the proxy is one that was configured.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import hostport
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_Hop = dict[str, str]
+"""What one proxy said, by the names of RFC 7239: ``for``, ``host``, ``proto``."""
 HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
 """What a Host header may be to go into addresses."""
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,100}){0,20}")
-_PAIR = re.compile(r'\s*([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,"]*)\s*')
+_QUOTED = r'"(?:[^"\\]|\\.?)*(?:"|\Z)'
+"""What is not ended ends with the text, so that no text is gone through more than once."""
+_ELEMENT = re.compile(f'(?:[^,"]|{_QUOTED})+', re.DOTALL)
+_PAIR = re.compile(f'(?:[^;"]|{_QUOTED})+', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -69,17 +74,34 @@ def origin(direct: Origin, headers: Mapping[str, str], trusted: tuple[Network, .
         direct: scheme, Host header and peer address of the connection.
         headers: the request's, names in lower case.
         trusted: the proxies that are believed.
+
+    Raises:
+        InvalidRequestError: it names two clients, of which one was not named by a proxy.
     """
     if not is_trusted(direct.address, trusted):
         return direct
-    hops = _hops(headers)
-    # From the nearest proxy outwards: the first hop that is not a trusted proxy is the client.
+    told = [hops(headers[name], headers) for name, hops in _HEADERS.items() if name in headers]
+    found = [_origin(direct, hops, trusted) for hops in told or [iter([_common(headers)])]]
+    first = found[0]
+    # A proxy writes one of the two, and hands on the other, which anybody may have sent.
+    if any(each.address != first.address for each in found):
+        raise InvalidRequestError(
+            "Forwarded and X-Forwarded-For name different clients. Have the proxy take away the one"
+            " that it does not write."
+        )
+    return replace(first, prefix=_prefix(headers.get("x-forwarded-prefix", "")))
+
+
+def _origin(direct: Origin, hops: Iterator[_Hop], trusted: tuple[Network, ...]) -> Origin:
+    """From the nearest proxy outwards: the first hop that is not a trusted proxy is the client."""
     address = direct.address
-    chosen: Mapping[str, str] = {}
-    for hop in reversed(hops):
+    chosen: _Hop = {}
+    for hop in hops:
         chosen = {**chosen, **hop}
-        address = _address(hop.get("for", "")) or address
-        if not is_trusted(address, trusted):
+        said = _address(hop.get("for", ""))
+        address = said or address
+        # Who a proxy does not know, or does not name, may say anything.
+        if not is_trusted(address, trusted) or (hop.get("for") and not said):
             break
     scheme = chosen.get("proto", "").lower()
     host = chosen.get("host", "")
@@ -87,7 +109,6 @@ def origin(direct: Origin, headers: Mapping[str, str], trusted: tuple[Network, .
         scheme=scheme if scheme in ("http", "https") else direct.scheme,
         host=host if HOST.fullmatch(host) else direct.host,
         address=address,
-        prefix=_prefix(headers.get("x-forwarded-prefix", "")),
     )
 
 
@@ -117,34 +138,44 @@ def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
     return any((mapped or found) in network for network in trusted)
 
 
-def _hops(headers: Mapping[str, str]) -> list[dict[str, str]]:
-    """What each proxy said, the outermost first."""
-    if "forwarded" in headers:
-        return [_pairs(element) for element in _split(headers["forwarded"])]
-    said = headers.get("x-forwarded-for", "")
-    hops = [{"for": each.strip()} for each in said.split(",")] if said else [{}]
+def _forwarded(said: str, _headers: Mapping[str, str]) -> Iterator[_Hop]:
+    """What each proxy said (RFC 7239, 4), the nearest first."""
+    elements = _ELEMENT.findall(said)
+    return (_pairs(each) for each in reversed(elements) if each.strip())
+
+
+def _forwarded_for(said: str, headers: Mapping[str, str]) -> Iterator[_Hop]:
+    """The same of X-Forwarded-For, beside which the others are of the whole way."""
+    common = _common(headers)
+    named = (each.strip() for each in reversed(said.split(",")))
+    return (
+        ({"for": each, **common} for each in named if each) if said.strip(" ,") else iter([common])
+    )
+
+
+_HEADERS: Mapping[str, Callable[[str, Mapping[str, str]], Iterator[_Hop]]] = {
+    "forwarded": _forwarded,
+    "x-forwarded-for": _forwarded_for,
+}
+
+
+def _common(headers: Mapping[str, str]) -> _Hop:
     host = headers.get("x-forwarded-host", "").split(",")[0].strip()
     port = headers.get("x-forwarded-port", "").split(",")[0].strip()
     if host and port.isdigit() and not re.search(r":\d+$", host):
         host = f"{host}:{port}"
-    # These two are of the whole way, so every hop says the same.
     proto = headers.get("x-forwarded-proto", "").split(",")[0].strip()
-    common = {name: text for name, text in (("host", host), ("proto", proto)) if text}
-    return [{**hop, **common} for hop in hops]
+    return {name: text for name, text in (("host", host), ("proto", proto)) if text}
 
 
-def _split(text: str) -> list[str]:
-    """The elements of a list whose members may hold commas in quotes."""
-    return [each for each in re.findall(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+', text) if each.strip()]
-
-
-def _pairs(element: str) -> dict[str, str]:
+def _pairs(element: str) -> _Hop:
     found = {}
-    for name, value in _PAIR.findall(element):
+    for pair in _PAIR.findall(element):
+        name, _, value = pair.partition("=")
         text = value.strip()
         if text.startswith('"'):
-            text = re.sub(r"\\(.)", r"\1", text[1:-1])
-        found[name.lower()] = text
+            text = re.sub(r"\\(.)", r"\1", text[1:].removesuffix('"'))
+        found[name.strip().lower()] = text
     return found
 
 
