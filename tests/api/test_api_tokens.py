@@ -1,5 +1,6 @@
 """API tokens: who may make one, what does it open, and when is it good no more?"""
 
+import base64
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudgate.api.table import ROUTES
 from cloudgate.manager.sessions import tokens
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import ApiToken
@@ -164,17 +166,59 @@ def test_the_audit_log_says_which_token_it_was(
     assert all(made["Secret"] not in f"{vars(each)}" for each in running.audited())
 
 
-def test_a_token_makes_no_other_and_changes_no_password(
-    running: RunningManager, admin: httpx2.Client
+def test_a_token_makes_nothing_that_would_let_it_in_when_it_is_revoked(
+    running: RunningManager, admin: httpx2.Client, user: httpx2.Client
 ) -> None:
     program = shows(running, make(admin, "root", "Portal Administrator")["Secret"])
+    account = user.headers["X-Account"]
+    role = {"EnterpriseRoleUid": str(Role.PORTAL_ADMINISTRATOR.id)}
+    new = {"AccountType": "User", "AccountName": "eve", "Password": "x"}
     refused = [
         program.post(PATH, json={"Name": "child", "Role": "Metrics"}),
         program.put("/security/password", json={"CurrentPassword": PASSWORD, "Password": "x"}),
+        program.put(account, json={"Password": "x"}),
+        program.post("/security/accounts", json=new | {"Roles": {"EnterpriseRoles": [role]}}),
+        program.post(f"{account}/roles", json=role),
+        program.delete(f"{account}/factor"),
     ]
     for answer in refused:
-        assert answer.status_code == 403
+        assert answer.status_code == 403, answer.text
         assert "not an API token" in answer.text
+    assert user.get("/logonSessions").status_code == 200
+
+
+HARMLESS = {
+    ("POST", "/security/accounts/{id}", None),
+    ("POST", "/security/accounts", "rebuildscope"),
+    ("POST", "/security/accounts/{id}/scopes", None),
+}
+"""Rights to restore and scopes, which decide nothing here."""
+
+
+def test_what_gives_rights_to_accounts_wants_somebody_who_has_logged_on() -> None:
+    giving = [each for each in ROUTES if each.path.startswith("/security/")]
+    open_to_tokens = {
+        (each.verb, each.path, each.action)
+        for each in giving
+        if each.by_token and each.verb in ("POST", "PUT")
+    }
+    assert open_to_tokens <= HARMLESS
+    assert {each.verb for each in giving} >= {"POST", "PUT"}, "there are some"
+
+
+def test_a_token_sees_no_session_that_it_could_use(
+    running: RunningManager, admin: httpx2.Client
+) -> None:
+    program = shows(running, make(admin, "watcher", "Portal Administrator")["Secret"])
+    mine = admin.get("/logonSessions").json()["LogonSessions"][0]["SessionId"]
+    listed = program.get("/logonSessions").json()["LogonSessions"]
+    assert listed
+    for each in [*listed, *(program.get(one["Href"]).json() for one in listed)]:
+        assert mine not in str(each)
+        token = base64.b64encode(each["SessionId"].encode()).decode()
+        tried = running.client(Accept="application/json", **{"X-RestSvcSessionId": token})
+        assert tried.get("/security/accounts").status_code == 401
+        assert each["Href"].endswith(f"/logonSessions/{each['SessionId']}")
 
 
 def test_a_session_goes_before_a_token(running: RunningManager, admin: httpx2.Client) -> None:

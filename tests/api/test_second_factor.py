@@ -1,5 +1,6 @@
 """Second factor: set up, asked for at logon, lost, taken away, and asked of roles."""
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -154,6 +155,36 @@ def test_who_has_a_role_that_asks_for_one_does_nothing_until_it_is_there(
         assert admin.get("/tasks").status_code == 200
     finally:
         admin.put(RULES, json={**rule, "Required": False}).raise_for_status()
+
+
+def test_who_has_yet_to_set_one_up_sees_and_ends_no_session_but_its_own(
+    running: RunningManager, admin: httpx2.Client
+) -> None:
+    account(admin, "lea", Role.PORTAL_ADMINISTRATOR)
+    lea = session_of(running, "lea")
+    others = [each for each in sessions(lea) if each["UserName"] == "admin"]
+    rule: dict[str, Any] = {"EnterpriseRoleUid": str(Role.PORTAL_ADMINISTRATOR.id)}
+    assert lea.put(RULES, json=rule | {"Required": True}).status_code == 204
+    try:
+        (own,) = sessions(lea)
+        assert own["UserName"] == "lea"
+        for each in others:
+            assert lea.delete(each["Href"]).status_code == 404
+        mine = dict(admin.cookies)["X-RestSvcSessionId"]
+        kept = base64.b64decode(mine).decode()
+        assert lea.delete(f"/logonSessions/{kept}").status_code == 404
+    finally:
+        set_up(running, lea)
+        lea.put(RULES, json=rule | {"Required": False}).raise_for_status()
+    assert len(sessions(lea)) > 1
+    assert admin.get("/tasks").status_code == 200
+
+
+def sessions(client: httpx2.Client) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (
+        client.get("/logonSessions").raise_for_status().json()["LogonSessions"]
+    )
+    return found
 
 
 def test_codes_of_before_and_later_are_no_good(

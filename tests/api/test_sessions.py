@@ -179,6 +179,28 @@ def test_the_session_of_who_is_asking_is_the_first_in_the_list(running: RunningM
     assert [client.get("/tasks").status_code for client in clients] == [200, 401, 200]
 
 
+def test_the_session_of_another_is_named_by_what_opens_nothing_and_ended_by_it(
+    running: RunningManager,
+) -> None:
+    client, other = running.logged_on(), running.logged_on()
+    own = other.get("/logonSessions").json()["LogonSessions"][0]["SessionId"]
+    found = client.get("/logonSessions").json()["LogonSessions"]
+    (alias,) = {each["SessionId"] for each in found[1:]}
+    assert alias not in (own, found[0]["SessionId"])
+    token = base64.b64encode(alias.encode()).decode()
+    assert running.client(**{HEADER: token}).get("/tasks").status_code == 401
+    shown = client.get(f"/logonSessions/{alias}").json()
+    assert own not in str(shown)
+    assert shown == found[1]
+    # A program that has kept the id from its logon may end it by another session.
+    third = running.logged_on()
+    kept = third.get("/logonSessions").json()["LogonSessions"][0]["SessionId"]
+    assert kept not in client.get(f"/logonSessions/{kept}").text
+    assert client.delete(f"/logonSessions/{kept}").status_code == 204
+    assert client.delete(f"/logonSessions/{alias}").status_code == 204
+    assert [each.get("/tasks").status_code for each in (client, other, third)] == [200, 401, 401]
+
+
 def test_a_session_is_listed_shown_and_ended(running: RunningManager) -> None:
     client = running.logged_on()
     sessions = client.get("/logonSessions").json()["LogonSessions"]

@@ -169,6 +169,7 @@ def _named(call: Call, work: UnitOfWork) -> tables.Account:
         path="/security/accounts",
         answers=adds(),
         bodies=(EnterpriseAccountCreateSpec,),
+        by_token=False,
     )
 )
 def post_account(call: Call, spec: EnterpriseAccountCreateSpec) -> Answer:
@@ -203,6 +204,7 @@ def _restricts_restores(spec: EnterpriseAccountCreateSpec) -> bool:
         path="/security/accounts/{id}",
         answers=DONE,
         bodies=(EnterpriseAccountPasswordSpec,),
+        by_token=False,
     )
 )
 def put_account_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
@@ -291,6 +293,7 @@ def _held_role(root: str, account: tables.Account, role: Role) -> EnterpriseAcco
         path="/security/accounts/{id}/roles",
         answers=adds(),
         bodies=(EnterpriseAccountInRoleCreateSpec,),
+        by_token=False,
     )
 )
 def post_role_of_account(call: Call, spec: EnterpriseAccountInRoleCreateSpec) -> Answer:

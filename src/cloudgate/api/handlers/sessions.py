@@ -230,9 +230,12 @@ def credentials(authorization: str) -> tuple[str, str]:
     return name, password
 
 
-def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
-    """A session, with the ways on from it."""
-    href = f"{root}/logonSessions/{session.id}"
+def session_resource(
+    root: str, session: tables.LogonSession, *, is_own: bool = True
+) -> LogonSession:
+    """A session, with the ways on from it; another's has an id that opens nothing."""
+    identifier = session.id if is_own else operations.alias_of(session.id)
+    href = f"{root}/logonSessions/{identifier}"
     found = (
         Link(rel="Up", href=f"{root}/", type="EnterpriseManager"),
         *(() if session.tenant_id else ways_on(root)),
@@ -244,7 +247,7 @@ def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
         type="LogonSession",
         links=found,
         user_name=session.account.name,
-        session_id=str(session.id),
+        session_id=str(identifier),
     )
 
 
@@ -273,14 +276,17 @@ def note_denied(
 def get_sessions(call: Call) -> Answer:
     """The logon sessions: all of them for administrators, the own one for others.
 
-    The own one comes first: programs take the first for theirs, and end it.
+    The own one comes first: programs take the first for theirs, and end it. Of the others the ids
+    are others, too: what the token of a session is made of is for who has begun it.
     """
     with call.reading() as work:
         found = sorted(
             operations.list_sessions(work), key=lambda session: session.id != call.session.id
         )
     listed = tuple(
-        session_resource(call.root, session) for session in found if _may_see(call, session.id)
+        session_resource(call.root, session, is_own=session.id == call.session.id)
+        for session in found
+        if _may_see(call, session.id)
     )
     return Answer(resource=LogonSessions(logon_sessions=listed))
 
@@ -296,7 +302,7 @@ def get_session(call: Call) -> Answer:
     with call.reading() as work:
         session = operations.get_session(work, own)
         _check_may_see(call, session.id)
-    return Answer(resource=session_resource(call.root, session))
+    return Answer(resource=session_resource(call.root, session, is_own=False))
 
 
 @ROUTES.add(
@@ -330,8 +336,11 @@ def _is_written(call: Call, session_id: UUID) -> bool:
 
 
 def _may_see(call: Call, session_id: UUID) -> bool:
-    own = session_id == call.session.id
-    return own or (Role.PORTAL_ADMINISTRATOR in call.roles and call.session.tenant_id is None)
+    """Others' sessions are for administrators who have shown all that they have to show."""
+    if session_id == call.session.id:
+        return True
+    administers = Role.PORTAL_ADMINISTRATOR in call.roles and call.session.tenant_id is None
+    return administers and not second_factor.owes_one(call.session)
 
 
 def _check_may_see(call: Call, session_id: UUID) -> None:

@@ -111,7 +111,9 @@ def remove_factor(call: Call, _spec: SecondFactorCodeSpec) -> Answer:
     return Answer(status=204)
 
 
-@ADMINISTERED.add(Route(verb="DELETE", path="/security/accounts/{id}/factor", answers=DONE))
+@ADMINISTERED.add(
+    Route(verb="DELETE", path="/security/accounts/{id}/factor", answers=DONE, by_token=False)
+)
 def reset_factor(call: Call) -> Answer:
     """Take away an account's codes and passkeys: its telephone is lost, and all else is."""
     with call.changing() as work:
