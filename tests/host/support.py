@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from cloudgate.background import Background
+from cloudgate.background import Background, JobRecord
 from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authorizer import Authorizer
 from cloudgate.host.authorization.ext_authz import serve_authorizer
@@ -49,7 +50,7 @@ from cloudgate.protocol import (
     Tenant,
 )
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS, within
+from tests.support.waiting import PATIENCE_SECONDS, until_async, within
 
 PASSWORD = "Grünes-Boot-7:x"
 HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -339,9 +340,16 @@ class Machine:
 
     async def hears_of(self, tunnels: int) -> None:
         """Wait until the access log has told the host service of so many live tunnels."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(self.watch.live) < tunnels:  # noqa: ASYNC110  the log tells nobody
-                await asyncio.sleep(0.05)
+        await until_async(lambda: len(self.watch.live) >= tunnels)
+
+    async def works_meanwhile(self) -> None:
+        """Wait until each job has been tried once, from its beginning to its end."""
+        for each in self._background.records:
+            for _ in range(2):  # the first one may have begun before
+                more = each.runs + 1
+                self._background.wake(each.name)
+                self.reconciler._news.set()  # its attempts wait for that, too
+                await until_async(partial(_has_run, each, more), said=partial(str, each))
 
     async def leave(self) -> None:
         """End as a host service does that was killed: Envoy goes on."""
@@ -425,6 +433,10 @@ async def running_machine(
         yield machine
     finally:
         await machine.stop()
+
+
+def _has_run(record: JobRecord, times: int) -> bool:
+    return record.runs >= times
 
 
 def unknown_tenant() -> Tenant:

@@ -27,7 +27,7 @@ from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import Assignment, GatewayState
 from tests.host.support import Authority, Client, Machine, closes, refuses, running_machine
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS, until
+from tests.support.waiting import PATIENCE_SECONDS, until, until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -441,7 +441,7 @@ async def test_an_envoy_that_is_being_started_again_ends_with_the_host_service(
     os.kill(pid, signal.SIGKILL)
     assert await asyncio.to_thread(slow_start.begun.wait, PATIENCE_SECONDS)
     ending = asyncio.create_task(machine.stop())
-    await asyncio.sleep(0.1)  # to where it waits for who starts it
+    await until_async(lambda: not machine.envoy.is_supervised)  # it waits for who starts it
     slow_start.may_go_on.set()
     await ending
     await asyncio.to_thread(until, lambda: len(slow_start.started) == 2)

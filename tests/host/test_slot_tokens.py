@@ -34,6 +34,7 @@ from cloudgate.protocol import (
 from cloudgate.protocol import Site as SiteMessage
 from tests.host.support import Authority, Client, Machine, running_machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import until_async
 
 ACME = UUID(int=1)
 GATEWAYS = 3
@@ -401,7 +402,7 @@ async def test_two_gateways_let_in_no_more_than_was_sold_and_no_fewer(
         here = await asyncio.gather(*(client.connect(ports[0], target) for _ in range(limit)))
         assert [each.status for each in here] == [200] * limit
         there = asyncio.create_task(client.connect(ports[1], target))
-        await asyncio.sleep(0.1)
+        await until_async(lambda: sharing[1][0].authorizer.slots.waiting(ACME) == 1)
         here[0].close()
         assert (await there).status == 200
         assert all([await each.echoes() for each in here[1:]])

@@ -193,7 +193,7 @@ async def test_a_host_service_with_no_file_left_keeps_its_envoy_and_ends_who_mus
     pid = machine.envoys.pid
     await machine.hears_of(1)
     with no_file_left():
-        await asyncio.sleep(1)  # all that is done again and again is done meanwhile
+        await machine.works_meanwhile()
         assert machine.envoys.pid == pid
         assert not machine.envoys.is_idle
         assert await tunnel.echoes()

@@ -1,5 +1,6 @@
 """How does a test wait for what nobody tells it? By looking now and then, but not for ever."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,17 +21,38 @@ def looks(patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
     Between two looks passes at least thrice what one takes, and a twentieth of the wait so far,
     but not more than a second.
     """
-    first = time.monotonic()
-    deadline = first + patience_seconds
+    pauses = _Pauses(patience_seconds)
     while True:
-        began = time.monotonic()
+        pauses.look_begins()
         yield
-        now = time.monotonic()
-        if now >= deadline:
+        pause_seconds = pauses.after_look()
+        if pause_seconds is None:
             return
-        enough = max(_PAUSE_SECONDS, _OF_A_LOOK * (now - began), _OF_THE_WAIT * (now - first))
-        pause = min(enough, _LONGEST_PAUSE_SECONDS)
-        threading.Event().wait(min(pause, deadline - now))
+        threading.Event().wait(pause_seconds)
+
+
+class _Pauses:
+    """How long not to look, after each look."""
+
+    def __init__(self, patience_seconds: float) -> None:
+        self._first = time.monotonic()
+        self._deadline = self._first + patience_seconds
+        self._began = self._first
+
+    def look_begins(self) -> None:
+        self._began = time.monotonic()
+
+    def after_look(self) -> float | None:
+        """Seconds until the next look; None when the patience is over."""
+        now = time.monotonic()
+        if now >= self._deadline:
+            return None
+        of_a_look, of_the_wait = (
+            _OF_A_LOOK * (now - self._began),
+            _OF_THE_WAIT * (now - self._first),
+        )
+        enough = max(_PAUSE_SECONDS, of_a_look, of_the_wait)
+        return min(enough, _LONGEST_PAUSE_SECONDS, self._deadline - now)
 
 
 def until(
@@ -44,6 +66,23 @@ def until(
         if holds():
             return
     raise AssertionError(said())
+
+
+async def until_async(
+    holds: Callable[[], object],
+    patience_seconds: float = PATIENCE_SECONDS,
+    *,
+    said: Callable[[], object] = str,
+) -> None:
+    """As `until`, while everything else of the loop goes on."""
+    pauses = _Pauses(patience_seconds)
+    pauses.look_begins()
+    while not holds():
+        pause_seconds = pauses.after_look()
+        if pause_seconds is None:
+            raise AssertionError(said())
+        await asyncio.sleep(pause_seconds)
+        pauses.look_begins()
 
 
 def within(seconds: float, holds: Callable[[], object]) -> None:
