@@ -15,7 +15,7 @@ import structlog
 
 from cloudgate.background import Background, Failing, Job
 from cloudgate.cli.service.logs import log_to_stderr
-from cloudgate.cli.service.manager.greeting import greet, say
+from cloudgate.cli.service.manager.greeting import say
 from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.service.manager.serving import (
     administrator,
@@ -86,7 +86,7 @@ async def run_up(options: Options) -> None:
             try:
                 await asyncio.wait({stopped, back}, return_when=asyncio.FIRST_COMPLETED)
                 if not stopped.done():
-                    greet(options, password)
+                    await service.greet(manager, password)
                 async with telling_systemd(manager, server):
                     await stopped
                 say("stopping")

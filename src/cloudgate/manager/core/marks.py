@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from cloudgate.errors import CloudgateError
@@ -23,6 +24,8 @@ OF_A_RESTORE = (BACKED_UP_AT, RESTORED_AT, KNEW_UNTIL)
 """Gone once the operator has decided what of the time in between is to be so again."""
 LAST_BACKUP_AT = "last backup at"
 """When the newest backup of this database was made."""
+UNSHOWN = "password nobody has seen"
+"""What tells a password that was made for the administrator from others, until it was shown."""
 _PURPOSE = "installation"
 
 
@@ -41,6 +44,11 @@ def read_moment(session: Session, name: str) -> datetime | None:
 def put_mark(session: Session, name: str, value: str) -> None:
     """Set a mark."""
     session.merge(InstallationMark(name=name, value=value))
+
+
+def take_mark(session: Session, name: str) -> None:
+    """Have no such mark."""
+    session.execute(delete(InstallationMark).where(InstallationMark.name == name))
 
 
 def knows_keys(database: Database) -> bool:

@@ -6,10 +6,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import NotAuthenticatedError
+from cloudgate.manager.core.marks import UNSHOWN, put_mark, read_mark, take_mark
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
+from cloudgate.manager.security.generated_passwords import generate_password
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import Account, AccountIdentity, AccountRole
-from cloudgate.trust.password_hashes import hash_password, matches
+from cloudgate.trust.password_hashes import hash_password, mark_of, matches
 from cloudgate.values import precis
 
 ADMINISTRATOR = "admin"
@@ -21,32 +23,56 @@ ADVICE = (
 """Said whatever was wrong: who guesses is not to learn that a password was right."""
 
 
-def ensure_administrator(manager: Manager, password: str | None) -> bool:
-    """See to it that there is an administrator; a password that is given becomes the one in force.
-
-    Returns:
-        Whether the account was made now, with `password`.
-    """
+def ensure_administrator(manager: Manager, password: str) -> None:
+    """See to it that there is an administrator who comes in by this password."""
     with manager.changing() as work:
-        account = work.session.scalar(select(Account).where(Account.name == ADMINISTRATOR))
-        if account is None:
-            if password is None:
-                return False
-            role = AccountRole(role_id=Role.PORTAL_ADMINISTRATOR.id)
-            work.session.add(
-                Account(name=ADMINISTRATOR, password_hash=hash_password(password), roles=[role])
-            )
-            return True
-        if password is not None and not matches(account.password_hash, password):
-            account.password_hash = hash_password(password)
-        return False
+        account = _administrator(work)
+        if account is None or not matches(account.password_hash, password):
+            _give_password(work, account, password)
+        note_first_password_known(work)
 
 
-def has_administrator(manager: Manager) -> bool:
-    """Whether the first start has happened."""
+def first_password(manager: Manager) -> str | None:
+    """A password for the administrator, who has it from here on; None where somebody knows one.
+
+    It is made for an account that is not there yet, and for one whose first password nobody has
+    seen: until `note_first_password_known`, each call makes another one.
+    """
     with manager.reading() as work:
-        found = work.session.scalar(select(Account.id).where(Account.name == ADMINISTRATOR))
-        return found is not None
+        if not _wants_first_password(work):
+            return None
+    password = generate_password()
+    with manager.changing() as work:
+        if not _wants_first_password(work):
+            return None
+        account = _give_password(work, _administrator(work), password)
+        put_mark(work.session, UNSHOWN, mark_of(account.password_hash))
+    return password
+
+
+def note_first_password_known(work: UnitOfWork) -> None:
+    """Somebody has seen the administrator's password, or has given him one."""
+    take_mark(work.session, UNSHOWN)
+
+
+def _wants_first_password(work: UnitOfWork) -> bool:
+    account = _administrator(work)
+    if account is None:
+        return True
+    return read_mark(work.session, UNSHOWN) == mark_of(account.password_hash)
+
+
+def _administrator(work: UnitOfWork) -> Account | None:
+    return work.session.scalar(select(Account).where(Account.name == ADMINISTRATOR))
+
+
+def _give_password(work: UnitOfWork, account: Account | None, password: str) -> Account:
+    if account is None:
+        role = AccountRole(role_id=Role.PORTAL_ADMINISTRATOR.id)
+        account = Account(name=ADMINISTRATOR, roles=[role])
+        work.session.add(account)
+    account.password_hash = hash_password(password)
+    return account
 
 
 def authenticate(manager: Manager, name: str, password: str) -> Account:

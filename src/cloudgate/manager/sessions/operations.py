@@ -17,6 +17,7 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import LOG_ON
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.unwritten_sessions import UnwrittenSession
+from cloudgate.manager.sessions.accounts import ADMINISTRATOR, note_first_password_known
 from cloudgate.manager.storage.tables import Account, LogonSession
 
 log = structlog.get_logger(__name__)
@@ -93,6 +94,7 @@ def begin_session(
                 raise NotAuthenticatedError("The user name or the password is wrong.")
             session = open_session(work, found, version, tenant_id)
             session.account = found
+            _note_known(work, found)
     except OperationalError as problem:
         now = manager.clock()
         session = LogonSession(
@@ -150,8 +152,15 @@ def _write_begun(work: UnitOfWork, begun: UnwrittenSession) -> None:
             tenant_id=kept.tenant_id,
         )
     )
+    _note_known(work, account)
     began = replace(work, author=account.name, address=begun.address, now=kept.created_at)
     record(began, Change(LOG_ON, "LogonSession", object_name=account.name))
+
+
+def _note_known(work: UnitOfWork, account: Account) -> None:
+    """Who has logged on by a password knows it."""
+    if account.name == ADMINISTRATOR:
+        note_first_password_known(work)
 
 
 def note_failed_logon(manager: Manager, name: str, address: str) -> None:

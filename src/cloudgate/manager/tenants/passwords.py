@@ -3,7 +3,6 @@
 The same for tenants and for their users.
 """
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from sqlalchemy import func, select
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant
-from cloudgate.trust.password_hashes import hash_beside, hash_password, matches, matching
+from cloudgate.trust.password_hashes import hash_beside, hash_password, mark_of, matches, matching
 
 OLD_PASSWORD_SECONDS = 24 * 3600
 MOST_OLD_PASSWORD_SECONDS = 30 * 24 * 3600
@@ -82,11 +81,6 @@ def old_until(who: Owner, now: datetime) -> datetime | None:
     """Until when a password that was replaced is good; None when there is none."""
     until = who.old_password_until
     return until if who.old_password_hash and until is not None and until > now else None
-
-
-def mark_of(password_hash: str) -> str:
-    """Tells one password from the next, and nothing of either: it is made of its salted hash."""
-    return hashlib.sha256(password_hash.encode()).hexdigest()
 
 
 def good_marks(who: Owner, now: datetime) -> frozenset[str]:

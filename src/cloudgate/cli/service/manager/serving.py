@@ -57,10 +57,13 @@ from cloudgate.manager.security.authority import (
     gateway_term,
     open_authority,
 )
-from cloudgate.manager.security.generated_passwords import generate_password
 from cloudgate.manager.security.sealed_files import sealing_secret
 from cloudgate.manager.security.sealing import SealingKey, open_sealing
-from cloudgate.manager.sessions.accounts import ensure_administrator, has_administrator
+from cloudgate.manager.sessions.accounts import (
+    ensure_administrator,
+    first_password,
+    note_first_password_known,
+)
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen
@@ -117,7 +120,7 @@ class Service:
         file = self.options.admin_password_file
         password = await asyncio.to_thread(administrator, manager, file)
         async with served(manager, self.options, self.listeners) as server:
-            self._greet(password)
+            await self.greet(manager, password)
             async with telling_systemd(manager, server, self.goes_on):
                 yield
 
@@ -150,8 +153,20 @@ class Service:
         """Whether the process has another role next."""
         return not self.stop.is_set()
 
+    async def greet(self, manager: Manager, password: str | None) -> None:
+        """Tell the operator that it leads, and once the password that was made for `admin`.
+
+        Raises:
+            SQLAlchemyError: that it was shown cannot be written; the next start makes another one.
+            UnavailableError: likewise, since another manager leads, which has made another one.
+        """
+        self._greet(password)
+        if password is not None:
+            await asyncio.to_thread(_note_shown, manager)
+
     def _greet(self, password: str | None) -> None:
-        if not self.greeted:
+        # Who stood by before was greeted, and has heard of no password.
+        if not self.greeted or password is not None:
             greet(self.options, password)
         self.greeted = True
 
@@ -254,15 +269,16 @@ def alone(service: Service) -> Iterator[None]:
 
 
 def administrator(manager: Manager, file: Path | None) -> str | None:
-    """See to the administrator's account. Returns the password when it was generated now."""
-    if file is not None:
-        ensure_administrator(manager, passwords.from_file(file))
-        return None
-    if has_administrator(manager):
-        return None
-    generated = generate_password()
-    ensure_administrator(manager, generated)
-    return generated
+    """See to the administrator's account. Returns a password that nobody has seen yet, if any."""
+    if file is None:
+        return first_password(manager)
+    ensure_administrator(manager, passwords.from_file(file))
+    return None
+
+
+def _note_shown(manager: Manager) -> None:
+    with manager.changing() as work:
+        note_first_password_known(work)
 
 
 @asynccontextmanager
