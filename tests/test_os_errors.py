@@ -1,8 +1,9 @@
 """Does everything that takes an error of the system say what it takes it for?
 
 ENOENT may mean that there is none; EMFILE and EIO never do. So whoever catches OSError tells
-somebody (raises, or passes the error on), looks at its number, or names in a comment the numbers
-that it stands for and what they mean there.
+somebody which it was (raises it, or passes it on), looks at its number, or names in a comment the
+numbers that it stands for and what they mean there. An error of our own that has no word of the one
+of the system takes all of its numbers for one thing.
 """
 
 import ast
@@ -34,12 +35,13 @@ def catching(inside: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, int, int]]:
 
 
 def tells(node: ast.AST) -> bool:
-    """Whether a handler raises, or uses the error that it has caught."""
+    """Whether a handler raises the error that it has caught, or uses it."""
     if not isinstance(node, ast.ExceptHandler):
         return False
     inside = [each for statement in node.body for each in ast.walk(statement)]
     return any(
-        isinstance(each, ast.Raise) or (isinstance(each, ast.Name) and each.id == node.name)
+        (isinstance(each, ast.Raise) and each.exc is None)
+        or (isinstance(each, ast.Name) and each.id == node.name)
         for each in inside
     )
 
@@ -71,3 +73,5 @@ def test_a_silent_handler_is_found() -> None:
     assert silent(text.format("ValueError", "")) == []
     assert silent("with suppress(OSError):\n    x()\n") == [1]
     assert silent("try:\n    x()\nexcept OSError as error:\n    raise Y(error)\n") == []
+    assert silent("try:\n    x()\nexcept OSError:\n    close()\n    raise\n") == []
+    assert silent("try:\n    x()\nexcept OSError:\n    raise Y('another has it')\n") == [3]

@@ -1,6 +1,7 @@
 """Do tunnels find their targets while name servers are slow, silent, or wrong?"""
 
 import asyncio
+import errno
 import socket
 import threading
 from collections import Counter
@@ -85,13 +86,19 @@ async def test_a_name_whose_name_server_is_dead_leaves_other_names_alone(
     names.may_answer.set()
 
 
-@pytest.mark.parametrize("silence", ["nobody answers", "the answer is late"])
+SILENT = {
+    "nobody answers": socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+    "nobody can be asked": OSError(errno.EMFILE, "Too many open files"),
+}
+
+
+@pytest.mark.parametrize("silence", [*SILENT, "the answer is late"])
 async def test_while_no_name_server_answers_the_last_answer_is_used_for_a_day(
     names: NameServer, silence: str, lose_patience: Callable[[], None]
 ) -> None:
     assert await names.resolver.resolve(VAULT) == ("192.0.2.1:443",)
-    if silence == "nobody answers":
-        names.problem = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    if silence in SILENT:
+        names.problem = SILENT[silence]
     else:
         names.may_answer.clear()
         lose_patience()

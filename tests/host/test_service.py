@@ -1,6 +1,8 @@
 """Does the host service, as a real process, live with its manager and without?"""
 
 import asyncio
+import errno
+import fcntl
 import os
 import signal
 import socket
@@ -521,6 +523,18 @@ async def test_two_host_services_do_not_share_a_folder(
         await asyncio.wait_for(manager.polls.get(), PATIENCE_SECONDS)
         with pytest.raises(UnavailableError, match="Another host service uses"):
             await run_host_service(layout.state)
+
+
+async def test_a_folder_that_cannot_be_locked_is_not_said_to_be_anothers(
+    layout: StatePaths, manager: TinyManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", cannot)
+    with pytest.raises(UnavailableError, match=r"Cannot lock .*No locks available") as refused:
+        await run_host_service(layout.state)
+    assert "Another" not in refused.value.message
 
 
 async def test_a_long_state_folder_has_its_sockets_elsewhere(tmp_path: Path) -> None:

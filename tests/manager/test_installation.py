@@ -1,5 +1,7 @@
 """A manager's data folder is made once; a piece of it that is missing later was lost."""
 
+import errno
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -215,6 +217,21 @@ def test_a_database_that_cannot_be_used_right_now_is_not_called_damaged(
         with pytest.raises(UnavailableError, match=r"cannot be used: .*locked"):
             Database(sqlite_url(data / "cloudgate.db"))
     other.close()
+
+
+def test_a_folder_that_cannot_be_locked_is_not_said_to_be_anothers(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", cannot)
+    with (
+        pytest.raises(CloudgateError, match=r"Cannot lock .*No locks available") as refused,
+        installation.locked(data),
+    ):
+        pass
+    assert "running already" not in refused.value.message
 
 
 @needs_mounts

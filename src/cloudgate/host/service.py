@@ -323,9 +323,14 @@ def _sole_user(layout: StatePaths) -> Iterator[None]:
     with layout.lock.open("w") as lock:
         try:
             lock_file(lock)
-        except OSError:
+        except BlockingIOError:
             raise UnavailableError(
                 f"Another host service uses {layout.state}. Stop it first."
+            ) from None
+        except OSError as problem:
+            raise UnavailableError(
+                f"Cannot lock {layout.lock}, which keeps other host services out:"
+                f" {problem.strerror}. Have the folder on a file system that locks files."
             ) from None
         yield
 

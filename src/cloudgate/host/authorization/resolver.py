@@ -42,7 +42,7 @@ MOST_ADDRESSES = 1 + MOST_OTHER_ADDRESSES
 """That one tunnel tries."""
 KEPT = 4096
 """Answers that are kept at most; the oldest go first."""
-_NOBODY_ANSWERS = (socket.EAI_AGAIN, socket.EAI_FAIL)
+_NOBODY_ANSWERS = (socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY)
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class _Answer:
 
 
 class _SilentError(UnavailableError):
-    """No name server answers; that says nothing of the name."""
+    """No name server answers, or none was asked; that says nothing of the name."""
 
 
 class Resolver:
@@ -101,13 +101,16 @@ class Resolver:
         try:
             async with asyncio.timeout(LOOKUP_AGAIN_SECONDS if usable else LOOKUP_SECONDS):
                 return await self._looking.do(address, lambda: self._look_up(address))
-        except (TimeoutError, _SilentError):
+        except (TimeoutError, _SilentError) as problem:
             if (now := self._answers.get(address)) is not known and now is not None:
                 return now.addresses  # they are known, and none has answered yet
             host, _ = hostport.split(address)
+            reason = f"No name server tells the address of {host}."
+            if isinstance(problem, _SilentError):
+                reason = problem.message
             if usable is None:
-                raise UnavailableError(f"No name server tells the address of {host}.") from None
-            _log.warning("an old address is used: no name server answers", name=host)
+                raise UnavailableError(reason) from None
+            _log.warning("an old address is used: no name server answers", name=host, reason=reason)
             return usable.addresses
 
     def close(self) -> None:
@@ -140,8 +143,12 @@ class Resolver:
             if error.errno in _NOBODY_ANSWERS:
                 raise _SilentError(f"No name server tells the address of {host}.") from None
             raise UnavailableError(f"The name {host} has no address.") from None
-        except (OSError, UnicodeError):
+        except UnicodeError:
             raise UnavailableError(f"The name {host} has no address.") from None
+        except OSError as error:  # EMFILE, ENOMEM: nobody was asked
+            raise _SilentError(
+                f"No name server can be asked for {host}: {error.strerror}."
+            ) from None
         if _is_literal(host):
             if is_never(host):
                 raise AccessDeniedError(

@@ -192,7 +192,8 @@ def lock_file(lock: IO[str]) -> None:
     """Hold an open file until it is closed, or this process ends.
 
     Raises:
-        OSError: another process holds it.
+        BlockingIOError: another process holds it.
+        OSError: this file system, or the machine, cannot have it held.
     """
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

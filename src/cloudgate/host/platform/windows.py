@@ -5,6 +5,7 @@ for which the host service must run as an administrator. The call knows IPv4 onl
 """
 
 import ctypes
+import errno
 import ipaddress
 import os
 import signal
@@ -214,12 +215,18 @@ def lock_file(lock: IO[str]) -> None:
     """Hold an open file until it is closed, or this process ends.
 
     Raises:
-        OSError: another process holds it.
+        BlockingIOError: another process holds it.
+        OSError: this file system, or the machine, cannot have it held.
     """
     if sys.platform == "win32":
         import msvcrt  # noqa: PLC0415  Windows has it alone
 
-        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError as problem:
+            if problem.errno in (errno.EACCES, errno.EDEADLK):
+                raise BlockingIOError(problem.errno, problem.strerror) from None
+            raise
 
 
 def memory_bytes() -> int:

@@ -55,10 +55,15 @@ def locked(data: Path) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise CloudgateError(
                 f"Cloudgate is running already on the data folder {data}. Stop it, or choose"
                 " another folder with --data."
+            ) from None
+        except OSError as problem:
+            raise CloudgateError(
+                f"Cannot lock {data / 'lock'}, which keeps other managers out: {problem.strerror}."
+                " Have the folder on a file system that locks files, or choose another with --data."
             ) from None
         try:
             yield
