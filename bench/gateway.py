@@ -52,12 +52,12 @@ def gateway(
             raise RuntimeError(f"There is no gateway: {task['Result']['Message']}")
         vault = client.add_repository("vault", _TARGET, f"127.0.0.1:{repository_port}")
         client.add_tenant(_TENANT, _PASSWORD, vault)
-        layout = state_paths(data / "host")
+        paths = state_paths(data / "host")
         through = Through(port, connect_request(_TARGET, _TENANT, _PASSWORD))
         ciphersuite = _ciphersuite(through)
-        material = Material(folder, _certificate(layout, folder), repository_port, ciphersuite)
+        material = Material(folder, _certificate(paths, folder), repository_port, ciphersuite)
         host = host_service(started.process.pid)
-        yield gateway_proxy(layout, through, host, NAMES[way]), material
+        yield gateway_proxy(paths, through, host, NAMES[way]), material
 
 
 @contextmanager
@@ -73,10 +73,10 @@ def _environment(name: str, value: str) -> Iterator[None]:
 
 
 def gateway_proxy(
-    layout: StatePaths, way: Through, host_service_pid: int, name: str = GATEWAY
+    paths: StatePaths, way: Through, host_service_pid: int, name: str = GATEWAY
 ) -> Proxy:
     """The gateway that this host service runs; an Envoy of one worker."""
-    envoy_pid = int(json.loads(layout.roster.read_text())["current"]["pid"])
+    envoy_pid = int(json.loads(paths.roster.read_text())["current"]["pid"])
     workers = sum(name.startswith(_WORKER) for name in thread_names(envoy_pid))
     if workers != 1:
         raise RuntimeError(f"Envoy has {workers} workers, where one core is compared.")
@@ -105,11 +105,11 @@ def _ciphersuite(way: Through) -> str:
             time.sleep(0.1)
 
 
-def _certificate(layout: StatePaths, folder: Path) -> Path:
+def _certificate(paths: StatePaths, folder: Path) -> Path:
     """The gateway's certificate with its key, for the others to use too."""
-    wanted = Assignment.model_validate_json(layout.assignment.read_text()).gateway
+    wanted = Assignment.model_validate_json(paths.assignment.read_text()).gateway
     if wanted is None:
         raise RuntimeError("The gateway has gone.")
     file = folder / "certificate.pem"
-    file.write_text(wanted.certificate_chain_pem + layout.private_key.read_text())
+    file.write_text(wanted.certificate_chain_pem + paths.private_key.read_text())
     return file

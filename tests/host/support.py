@@ -284,16 +284,16 @@ class Machine:
     """A managed server without a manager: the test says what is wanted and sees what is found."""
 
     def __init__(
-        self, layout: StatePaths, authority: Authority, endpoints: LocalEndpoints | None = None
+        self, paths: StatePaths, authority: Authority, endpoints: LocalEndpoints | None = None
     ) -> None:
-        self.layout = layout
+        self.paths = paths
         self.authority = authority
-        self.endpoints = endpoints or UnixEndpoints(layout)
-        reserve = DiskReserve(layout.reserve)
+        self.endpoints = endpoints or UnixEndpoints(paths)
+        reserve = DiskReserve(paths.reserve)
         reserve.allocate()
-        self.journal = WithdrawalJournal(layout.withdrawals, reserve.release_for)
-        self.directory = TenantDirectory(layout.directory, self.journal)
-        self.site = SiteStore(layout.site, self.journal)
+        self.journal = WithdrawalJournal(paths.withdrawals, reserve.release_for)
+        self.directory = TenantDirectory(paths.directory, self.journal)
+        self.site = SiteStore(paths.site, self.journal)
         self.wait_seconds = 5.0
         # Whatever else keeps this machine busy, its gateway is not full unless a test says so.
         self.capacity_bytes: int | None = 10**12
@@ -315,7 +315,7 @@ class Machine:
                 known.role,
                 TunnelSlots(),
                 wait_seconds=self.wait_seconds,
-                reputation=AddressReputation(self.layout.reputation),
+                reputation=AddressReputation(self.paths.reputation),
             )
         )
         self.server = server = await serve_authorizer(authorizer, self.endpoints)
@@ -327,7 +327,7 @@ class Machine:
             capacity_bytes=self.capacity_bytes,
             connections_per_address=self.connections_per_address,
         )
-        parts = GatewayParts(self.layout, self.endpoints, known, authorizer, settings=settings)
+        parts = GatewayParts(self.paths, self.endpoints, known, authorizer, settings=settings)
         self._stack.push_async_callback(parts.admin.close)
         self.admin, self.envoy, self.envoys = parts.admin, parts.envoy, parts.envoy.processes
         self.watch, self.enforcer = parts.tracker, parts.enforcer
@@ -374,7 +374,7 @@ class Machine:
             "gateway_id": GATEWAY_ID,
             "addresses": ("127.0.0.1",),
             "port": port,
-            "certificate_chain_pem": self.authority.certificate(public_key_pem(self.layout)),
+            "certificate_chain_pem": self.authority.certificate(public_key_pem(self.paths)),
         }
         return Gateway.model_validate({**usual, **changes})
 
@@ -425,9 +425,9 @@ async def running_machine(
     open_endpoints: Callable[[StatePaths], LocalEndpoints] = UnixEndpoints,
 ) -> AsyncIterator[Machine]:
     """A machine for one test."""
-    layout = state_paths(state)
-    layout.make_folders()
-    machine = Machine(layout, authority, open_endpoints(layout))
+    paths = state_paths(state)
+    paths.make_folders()
+    machine = Machine(paths, authority, open_endpoints(paths))
     await machine.start()
     try:
         yield machine

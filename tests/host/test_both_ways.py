@@ -282,7 +282,7 @@ async def test_both_ways_give_the_same_answers_and_note_the_same(
 async def _noted(machine: Machine, clients: Counter[str]) -> Noted:
     ended: Counter[str] = Counter()
     said: list[tuple[object, ...]] = []
-    with machine.layout.access_log.open() as log:
+    with machine.paths.access_log.open() as log:
         async with asyncio.timeout(QUIET_SECONDS):
             async for record in _ends(log):
                 ended[record.client] += 1

@@ -282,7 +282,7 @@ async def test_only_who_shows_one_goes_by_http_where_there_is_a_module(
     assert (await client.connect(port, REPO)).status == 200
     office.issue(client)
     assert (await client.connect(port, REPO, "")).status == 200
-    begun = await access_lines(machine.layout.access_log, 2)
+    begun = await access_lines(machine.paths.access_log, 2)
     # By TCP alone, a line does not tell the one HTTP/1 from the other.
     assert [each["protocol"] for each in begun] == ["HTTP/1", "HTTP/1.1"]
 

@@ -64,8 +64,8 @@ async def test_a_gateway_comes_up_where_the_kernel_has_no_such_control(
 
 def test_a_listener_with_another_control_is_another_listener(tmp_path: Path) -> None:
     where = [ListenAddress("0.0.0.0", 6180)]
-    layout = state_paths(tmp_path)
-    assert listener(layout, where)["name"] != listener(layout, where, "bbr")["name"]
+    paths = state_paths(tmp_path)
+    assert listener(paths, where)["name"] != listener(paths, where, "bbr")["name"]
 
 
 def test_where_bbr_cannot_be_had_the_operator_is_told_what_to_type(without: None) -> None:

@@ -56,9 +56,9 @@ async def port(machine: Machine) -> int:
     return port
 
 
-def authorizer_port(layout: StatePaths) -> int:
+def authorizer_port(paths: StatePaths) -> int:
     """Where Envoy asks."""
-    return int(layout.authorizer_port.read_text())
+    return int(paths.authorizer_port.read_text())
 
 
 async def test_tenants_are_let_in_and_others_are_not(client: Client, port: int) -> None:
@@ -72,7 +72,7 @@ async def test_who_does_not_have_the_key_asks_in_vain(machine: Machine, port: in
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     for tls in (context, None):
         reader, writer = await asyncio.open_connection(
-            ADDRESS, authorizer_port(machine.layout), ssl=tls
+            ADDRESS, authorizer_port(machine.paths), ssl=tls
         )
         writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         assert await heard(reader) == b""
@@ -100,7 +100,7 @@ async def test_who_answers_in_the_authorizers_place_is_not_believed(
 
     other = state_paths(tmp_path / "other")
     other.make_folders()
-    listener = socket.create_server((ADDRESS, authorizer_port(machine.layout)))
+    listener = socket.create_server((ADDRESS, authorizer_port(machine.paths)))
     for context in (LoopbackEndpoints(other).context, None):
         rogue = await serve_grpc(let_in, listener.dup(), context)
         assert (await client.connect(port, REPO)).status == 503
@@ -113,9 +113,9 @@ async def test_the_administration_tells_no_secret_and_takes_no_orders(
     machine: Machine, port: int
 ) -> None:
     del port
-    current = read_process_set(machine.layout).current
+    current = read_process_set(machine.paths).current
     assert current is not None
-    asked = LoopbackEndpoints(machine.layout).admin_client(current.mark)
+    asked = LoopbackEndpoints(machine.paths).admin_client(current.mark)
     assert asked is not None
     async with asked:
         for path in ("/config_dump", "/certs", "/clusters", "/", "/memory"):
@@ -131,12 +131,12 @@ async def test_a_host_service_that_is_started_again_is_found_where_it_was(
     machine: Machine, client: Client, port: int
 ) -> None:
     live = await client.connect(port, REPO)
-    pid, asked_at = machine.envoys.pid, authorizer_port(machine.layout)
+    pid, asked_at = machine.envoys.pid, authorizer_port(machine.paths)
     await machine.leave()
     assert await live.echoes()
     await machine.start()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
-    assert (machine.envoys.pid, authorizer_port(machine.layout)) == (pid, asked_at)
+    assert (machine.envoys.pid, authorizer_port(machine.paths)) == (pid, asked_at)
     assert await live.echoes()
     assert await (await client.connect(port, REPO)).echoes()
 
@@ -147,10 +147,10 @@ async def test_where_somebody_has_taken_the_port_another_one_is_used(
     live = await client.connect(port, REPO)
     pid = machine.envoys.pid
     await machine.leave()
-    taken = authorizer_port(machine.layout)
+    taken = authorizer_port(machine.paths)
     with socket.create_server((ADDRESS, taken)):
         await machine.start()
-        assert authorizer_port(machine.layout) != taken
+        assert authorizer_port(machine.paths) != taken
         await machine.bring(machine.gateway(port), GatewayState.LISTENING)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (await client.connect(port, REPO)).status != 200:
@@ -165,7 +165,7 @@ async def test_an_identity_that_a_disk_has_damaged_is_made_anew(
     assert (await client.connect(port, REPO)).status == 200
     pid = machine.envoys.pid
     await machine.leave()
-    machine.layout.local_identity.write_text("half")
+    machine.paths.local_identity.write_text("half")
     await machine.start()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -182,25 +182,25 @@ async def test_an_envoy_that_died_is_replaced(machine: Machine, client: Client, 
 
 def test_a_service_keeps_a_host_service_running_and_ends_it_in_order(tmp_path: Path) -> None:
     state = tmp_path / "host"
-    layout = state_paths(state)
-    layout.make_folders()
-    layout.assignment.write_text('{"revision": 1}')  # goes on without a manager
+    paths = state_paths(state)
+    paths.make_folders()
+    paths.assignment.write_text('{"revision": 1}')  # goes on without a manager
     keeper = Keeper(host_command(sys.executable, tmp_path), tmp_path / "service.log")
     ended_with: list[int] = []
     working = threading.Thread(target=lambda: ended_with.append(keeper.run()))
     working.start()
     try:
-        first = _until(lambda: _held_by(layout))
+        first = _until(lambda: _held_by(paths))
         os.kill(first, signal.SIGKILL)
-        second = _until(lambda: _held_by(layout) if _held_by(layout) != first else 0)
+        second = _until(lambda: _held_by(paths) if _held_by(paths) != first else 0)
         assert second != first
     finally:
         keeper.stop()
         working.join(PATIENCE_SECONDS)
     assert ended_with == [0]
     assert b"the manager cannot be reached" in (tmp_path / "service.log").read_bytes()
-    assert not _held_by(layout)
-    assert running(read_process_set(layout).current) is None
+    assert not _held_by(paths)
+    assert running(read_process_set(paths).current) is None
 
 
 def _until(look: Callable[[], int]) -> int:
@@ -211,9 +211,9 @@ def _until(look: Callable[[], int]) -> int:
     return found
 
 
-def _held_by(layout: StatePaths) -> int:
+def _held_by(paths: StatePaths) -> int:
     """The process that holds the lock of a state folder, 0 when none does (/proc/locks)."""
-    inode = str(layout.lock.stat().st_ino) if layout.lock.exists() else ""
+    inode = str(paths.lock.stat().st_ino) if paths.lock.exists() else ""
     held = re.findall(
         r"FLOCK +ADVISORY +WRITE (\d+) \w+:\w+:(\d+) ", Path("/proc/locks").read_text()
     )
@@ -242,8 +242,8 @@ for name in NEEDED:
 from cloudgate.host import platform
 from cloudgate.host.envoy import endpoints
 from cloudgate.host.state.paths import StatePaths
-layout = StatePaths(pathlib.Path("a"), pathlib.Path("b"))
-assert type(endpoints.local_endpoints(layout)).__name__ == "LoopbackEndpoints"
+paths = StatePaths(pathlib.Path("a"), pathlib.Path("b"))
+assert type(endpoints.local_endpoints(paths)).__name__ == "LoopbackEndpoints"
 assert platform.ENVOY == "envoy.dll"
 """
 

@@ -92,15 +92,15 @@ async def test_what_envoy_does_not_do_in_time_is_said_and_the_gateway_stays_as_i
 
 
 async def test_who_cannot_answer_for_an_envoy_that_is_gone_says_so(tmp_path: Path) -> None:
-    layout = state_paths(tmp_path / "absent")
-    absent = AbsentParent(layout)
+    paths = state_paths(tmp_path / "absent")
+    absent = AbsentParent(paths)
     current = ProcessRecord(pid=1, started="1", place=RestartEpoch(base_id=1, epoch=1))
     with pytest.raises(FileNotFoundError) as problem:
         absent.stand_in(current, [current])
     absent.leave()
     said = said_of(problem.value, tmp_path)
     assert said == (
-        f"The host service cannot use {layout.succession_socket}_parent_10: No such file or"
+        f"The host service cannot use {paths.succession_socket}_parent_10: No such file or"
         " directory. Mend that. It is tried again by itself."
     )
 
@@ -110,9 +110,9 @@ async def test_on_a_full_disk_who_answers_takes_the_room_that_is_kept_or_says_wh
     tmp_path: Path,
 ) -> None:
     with small_disk(tmp_path / "state") as state:
-        layout = replace(state_paths(state), run=state / "run")
-        layout.make_folders()
-        reserve, absent = DiskReserve(layout.reserve), AbsentParent(layout)
+        paths = replace(state_paths(state), run=state / "run")
+        paths.make_folders()
+        reserve, absent = DiskReserve(paths.reserve), AbsentParent(paths)
         reserve.allocate()
         current = ProcessRecord(pid=1, started="1", place=RestartEpoch(base_id=1, epoch=1))
         take_inodes(state)
@@ -120,7 +120,7 @@ async def test_on_a_full_disk_who_answers_takes_the_room_that_is_kept_or_says_wh
             absent.stand_in(current, [current])
         said = said_of(problem.value, state)
         assert said.startswith(
-            f"The host service cannot use {layout.run}/h_parent_10: No space left"
+            f"The host service cannot use {paths.run}/h_parent_10: No space left"
         )
         assert "Make room on its disk, for bytes and for files." in said
         reserve.release_for(lambda: absent.stand_in(current, [current]))
@@ -135,8 +135,8 @@ async def test_what_is_no_question_of_an_envoy_is_not_answered() -> None:
 async def test_an_envoy_of_an_earlier_release_leaves_nothing_that_is_to_be_removed(
     tmp_path: Path,
 ) -> None:
-    layout = state_paths(tmp_path / "state")
-    layout.make_folders()
-    there = sorted(layout.state.rglob("*"))
-    cleanup(layout, ProcessRecord(pid=1, started="1"), [])
-    assert sorted(layout.state.rglob("*")) == there
+    paths = state_paths(tmp_path / "state")
+    paths.make_folders()
+    there = sorted(paths.state.rglob("*"))
+    cleanup(paths, ProcessRecord(pid=1, started="1"), [])
+    assert sorted(paths.state.rglob("*")) == there

@@ -177,7 +177,7 @@ async def test_a_connection_has_few_requests_and_then_ends(client: Client, port:
 
 def _lines_with_both_ends(machine: Machine) -> str:
     """The access log, once it tells of the beginning and of the end of a tunnel."""
-    log = machine.layout.access_log
+    log = machine.paths.access_log
     until(lambda: log.read_text().count('"status":200') == 2, said=log.read_text)
     return log.read_text()
 

@@ -357,8 +357,8 @@ async def restarted(machine: Machine, authority: Authority) -> AsyncIterator[Mac
     await machine.leave()
     # Who is killed leaves a socket behind, in whose place the next one comes. Here both are one
     # process, which still holds the old one, so that its place is made free otherwise.
-    (machine.layout.state / "fillers" / "0").unlink(missing_ok=True)
-    again = Machine(state_paths(machine.layout.state), authority)
+    (machine.paths.state / "fillers" / "0").unlink(missing_ok=True)
+    again = Machine(state_paths(machine.paths.state), authority)
     await again.start()
     try:
         yield again
@@ -405,7 +405,7 @@ async def test_a_tenant_that_loses_its_rights_on_a_full_disk_loses_its_tunnels_a
     ours = [await client.connect(port, REPO) for _ in range(2)]
     theirs = await client.connect(port, REPO, f"other:{PASSWORD}")
     await machine.hears_of(3)
-    fill(machine.layout.state)
+    fill(machine.paths.state)
     machine.know(*(() if change is None else (acme.model_copy(update=change),)), other)
     async with asyncio.timeout(PATIENCE_SECONDS):
         for each in ours:
@@ -427,7 +427,7 @@ async def test_tunnels_that_began_while_nothing_could_be_logged_end_with_their_t
 ) -> None:
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
-    take_bytes(machine.layout.state)
+    take_bytes(machine.paths.state)
     # A page of the log that was begun before may still take some lines.
     tunnels = [await client.connect(port, REPO) for _ in range(20)]
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -447,7 +447,7 @@ async def test_a_gateway_that_is_taken_away_on_a_full_disk_takes_nobody_in_and_c
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     live = await client.connect(port, REPO)
-    fill(machine.layout.state)
+    fill(machine.paths.state)
     await machine.bring(machine.gateway(port, accepting=False), GatewayState.DRAINING, 3600)
     await closes(port)
     assert await live.echoes()
@@ -467,7 +467,7 @@ async def test_maintenance_that_begins_on_a_full_disk_holds_at_once_and_after_a_
 ) -> None:
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
-    fill(machine.layout.state)
+    fill(machine.paths.state)
     shut = Maintenance(message="We are at work.", restores=False)
     machine.site.replace(Site(revision=7, maintenance=shut))
     assert (await client.connect(port, REPO)).status == 503
@@ -489,9 +489,9 @@ async def test_where_nobody_knows_what_was_taken_away_nobody_is_let_in_until_the
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     live = await client.connect(port, REPO)
-    machine.layout.withdrawals.unlink()
-    machine.layout.reserve.unlink()
-    take_bytes(machine.layout.state)
+    machine.paths.withdrawals.unlink()
+    machine.paths.reserve.unlink()
+    take_bytes(machine.paths.state)
     async with restarted(machine, authority) as again:
         refused = await client.connect(port, REPO)
         assert refused.status == 503

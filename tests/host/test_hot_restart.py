@@ -166,7 +166,7 @@ async def test_one_that_took_over_hands_over_too_and_all_of_their_tunnels_go_on(
         live.append(await client.connect(port, REPO))
     assert all([await each.echoes() for each in live])
     assert len(machine.envoys.draining_labels) == 4
-    assert "hot restart sendmsg" not in machine.layout.envoy_log.read_text()
+    assert "hot restart sendmsg" not in machine.paths.envoy_log.read_text()
 
 
 async def test_an_old_one_that_dies_takes_only_its_own_tunnels_along(
@@ -187,7 +187,7 @@ async def test_an_old_one_that_dies_takes_only_its_own_tunnels_along(
     assert await second.echoes()
     assert await third.echoes()
     # It would abort ten seconds after the first of these lines.
-    assert "hot restart sendmsg" not in machine.layout.envoy_log.read_text()
+    assert "hot restart sendmsg" not in machine.paths.envoy_log.read_text()
 
 
 async def test_a_host_service_that_dies_in_between_finishes_when_it_is_back(
@@ -198,10 +198,10 @@ async def test_a_host_service_that_dies_in_between_finishes_when_it_is_back(
     live = await client.connect(port, REPO)
     await machine.leave()
     install.settings("other settings")
-    current = read_process_set(machine.layout).current
+    current = read_process_set(machine.paths).current
     assert current is not None
-    hot_restart.detach_xds(machine.layout, current)
-    process_set.keep_process_set(machine.layout, ProcessSet(predecessor=current))
+    hot_restart.detach_xds(machine.paths, current)
+    process_set.keep_process_set(machine.paths, ProcessSet(predecessor=current))
     assert not await refuses(port)
     await machine.start()
     await machine.bring(gateway, GatewayState.LISTENING)
@@ -259,15 +259,15 @@ async def test_what_a_release_without_succession_wrote_down_is_understood(
 ) -> None:
     with monkeypatch.context() as earlier:
         earlier.setattr(hot_restart, "SUPPORTS_HOT_RESTART", False)
-        earlier.setattr(StatePaths, "admin_socket", lambda layout, _: layout.run / "admin.sock")
+        earlier.setattr(StatePaths, "admin_socket", lambda paths, _: paths.run / "admin.sock")
         gateway = machine.gateway(port)
         await machine.bring(gateway, GatewayState.LISTENING)
     live = await client.connect(port, REPO)
-    current = read_process_set(machine.layout).current
+    current = read_process_set(machine.paths).current
     assert current is not None
     await machine.leave()
     before = current.model_dump_json(include={"pid", "started", "mark"})
-    machine.layout.roster.write_text(before)
+    machine.paths.roster.write_text(before)
     await machine.start()
     await machine.bring(gateway, GatewayState.LISTENING)
     assert await live.echoes()
@@ -280,18 +280,18 @@ async def test_nothing_is_left_of_those_that_are_gone(
 ) -> None:
     gateway = machine.gateway(port)
     await machine.bring(gateway, GatewayState.LISTENING)
-    current = read_process_set(machine.layout).current
+    current = read_process_set(machine.paths).current
     assert current is not None
     shared = f"envoy_shared_memory_{current.place.base_id * 10}"
     assert shared in _names(Path("/dev/shm"))
     install.settings("other settings")
     await renewed(machine, gateway)
     await served(machine)
-    folders = _names(machine.layout.xds.parent)
+    folders = _names(machine.paths.xds.parent)
     assert not [each for each in folders if each.startswith("retired-")]
     await machine.bring(None, GatewayState.ABSENT)
     assert shared not in _names(Path("/dev/shm"))
-    assert not [each for each in _names(machine.layout.run) if each.startswith("h_")]
+    assert not [each for each in _names(machine.paths.run) if each.startswith("h_")]
 
 
 def _names(folder: Path) -> list[str]:
@@ -309,11 +309,11 @@ async def test_an_envoy_that_no_file_names_any_more_is_found_and_keeps_nobody_wh
         install.settings(f"next {number}")
         await renewed(machine, gateway)
         tunnels.append(await client.connect(port, REPO))
-    before = read_process_set(machine.layout)
+    before = read_process_set(machine.paths)
     await machine.leave()
-    for file in machine.layout.roster.parent.glob("*process.json*"):
+    for file in machine.paths.roster.parent.glob("*process.json*"):
         file.unlink()
-    assert {each.mark for each in read_process_set(machine.layout).all} == {
+    assert {each.mark for each in read_process_set(machine.paths).all} == {
         each.mark for each in before.all
     }
     await machine.start()

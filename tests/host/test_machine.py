@@ -155,7 +155,7 @@ async def test_a_certificate_that_comes_with_its_key_is_shown_while_a_tunnel_goe
     assert later.certificate != tunnel.certificate
     assert await tunnel.echoes()
     assert "PRIVATE" not in repr(machine.reconciler)
-    files = [file for file in machine.layout.state.rglob("*") if file.is_file()]
+    files = [file for file in machine.paths.state.rglob("*") if file.is_file()]
     keys = [file for file in files if b"PRIVATE KEY" in file.read_bytes()]
     assert len(keys) == 4  # the host's own and its copy, the assignment, and what Envoy reads
     assert all(file.stat().st_mode & 0o077 == 0 for file in keys)
@@ -205,7 +205,7 @@ async def test_a_later_host_service_adopts_envoy_and_its_tunnels(
     tunnel = await client.connect(port, REPO)
     before = machine.envoys.pid
     await machine.leave()
-    async with running_machine(machine.layout.state, authority) as later:
+    async with running_machine(machine.paths.state, authority) as later:
         found = await later.found(GatewayState.LISTENING)
         assert found.live_tunnels == 1
         assert later.envoys.pid == before
@@ -343,23 +343,23 @@ async def test_a_gateway_opens_again_from_a_disk_that_has_damaged_each_of_its_fi
     for _ in range(2):
         await machine.bring(gateway, GatewayState.LISTENING)
         machine.know(*machine.directory._tenants.by_id.values())
-    layout = machine.layout
+    paths = machine.paths
     files = (
-        layout.assignment,
-        layout.directory,
-        layout.site,
-        layout.usage,
-        layout.drain,
-        layout.roster,
-        layout.private_key,
-        layout.bootstrap,
-        *layout.xds.iterdir(),
+        paths.assignment,
+        paths.directory,
+        paths.site,
+        paths.usage,
+        paths.drain,
+        paths.roster,
+        paths.private_key,
+        paths.bootstrap,
+        *paths.xds.iterdir(),
     )
     for damage in DAMAGES:
         await machine.stop()
         for file in files:
             file.write_bytes(damage)
-        machine.directory = TenantDirectory(layout.directory)
+        machine.directory = TenantDirectory(paths.directory)
         await machine.start()
         await machine.found(GatewayState.LISTENING)
         assert await (await client.connect(port, REPO)).echoes()

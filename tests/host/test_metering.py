@@ -114,7 +114,7 @@ def test_what_was_counted_by_a_clock_that_was_wrong_was_used_now() -> None:
     assert {each.minute: each.bytes_up for each in tunnels.usage} == {right: 5, NOW: 10}
 
 
-def test_a_batch_is_never_larger_than_the_manager_takes(layout: StatePaths) -> None:
+def test_a_batch_is_never_larger_than_the_manager_takes(paths: StatePaths) -> None:
     many = 2 * MAX_USAGE_BATCH + 1
     used = tuple(
         Usage(
@@ -127,7 +127,7 @@ def test_a_batch_is_never_larger_than_the_manager_takes(layout: StatePaths) -> N
         )
         for number in range(many)
     )
-    watch = quiet_watch(layout, TunnelTable(used=used))
+    watch = quiet_watch(paths, TunnelTable(used=used))
     told = 0
     while batch := watch.usage.next_batch()[1]:
         told += sum(each.bytes_up for each in batch)
@@ -161,7 +161,7 @@ def test_a_line_of_the_release_before_says_the_same_as_one_of_this() -> None:
     assert released_slot(json.dumps(now, separators=(",", ":"))) == "p"
 
 
-def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: StatePaths) -> None:
+def test_lines_that_are_not_read_yet_begin_no_tunnel_again(paths: StatePaths) -> None:
     began = {"type": "DownstreamTunnelSuccessfullyEstablished", "bytes_up": 0}
     line = {
         "time": "2026-01-01T00:00:00.000Z",
@@ -176,11 +176,11 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: StatePaths) -
     }
     going = line | {"type": "DownstreamPeriodic", "bytes_up": 10, "filler": "x" * MOST_BYTES}
     ended = line | {"type": "DownstreamEnd", "bytes_up": 20}
-    layout.access_log.parent.mkdir(parents=True, exist_ok=True)
+    paths.access_log.parent.mkdir(parents=True, exist_ok=True)
     lines = [line | began, *[going] * 2 * MOST_READS, ended]
-    layout.usage.write_text("{}")
-    layout.access_log.write_text("".join(json.dumps(each) + "\n" for each in lines))
-    watch = quiet_watch(layout, TunnelTable())
+    paths.usage.write_text("{}")
+    paths.access_log.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    watch = quiet_watch(paths, TunnelTable())
     for _ in range(4):
         watch.poll()
     ((_, used),) = [watch.usage.next_batch()]
@@ -191,7 +191,7 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: StatePaths) -
 
 @pytest.mark.parametrize("many", [1, TUNNELS_AT_ONCE, TUNNELS_AT_ONCE + 1])
 def test_all_live_tunnels_are_known_to_the_next_one_however_many_they_are(
-    layout: StatePaths, many: int
+    paths: StatePaths, many: int
 ) -> None:
     live = tuple(
         Tunnel(
@@ -207,9 +207,9 @@ def test_all_live_tunnels_are_known_to_the_next_one_however_many_they_are(
         )
         for each in range(many)
     )
-    layout.usage.parent.mkdir(parents=True, exist_ok=True)
-    assert quiet_watch(layout, TunnelTable(live)).checkpoint()
-    assert new_watch(layout).live == live
+    paths.usage.parent.mkdir(parents=True, exist_ok=True)
+    assert quiet_watch(paths, TunnelTable(live)).checkpoint()
+    assert new_watch(paths).live == live
 
 
 def test_lines_are_read_once_over_rotations(tmp_path: Path) -> None:
@@ -256,24 +256,24 @@ def test_a_log_that_was_emptied_is_read_from_its_beginning(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> StatePaths:
+def paths(tmp_path: Path) -> StatePaths:
     made = state_paths(tmp_path / "state")
     made.make_folders()
     return made
 
 
-def quiet_watch(layout: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
+def quiet_watch(paths: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
     """A watch of a machine on which no Envoy runs."""
-    watch = new_watch(layout)
+    watch = new_watch(paths)
     watch._tunnels = watch.usage._tunnels = tunnels
     return watch
 
 
-def new_watch(layout: StatePaths) -> TunnelTracker:
+def new_watch(paths: StatePaths) -> TunnelTracker:
     """A watch of what was written down before."""
-    envoys = EnvoyProcesses(layout, UnixEndpoints(layout))
+    envoys = EnvoyProcesses(paths, UnixEndpoints(paths))
     return TunnelTracker(
-        layout, envoys, GatewayStatus(), slots=TunnelSlots(), closer=TunnelCloser(envoys)
+        paths, envoys, GatewayStatus(), slots=TunnelSlots(), closer=TunnelCloser(envoys)
     )
 
 
@@ -301,11 +301,11 @@ async def test_bytes_are_counted_exactly_though_the_host_service_is_killed_betwe
         assert await ended.echoes(bytes(50_000))
         ended.close()
         first = await used(before.watch, 50_000)
-        kept = before.layout.usage.read_text()
+        kept = before.paths.usage.read_text()
         assert await going.echoes(bytes(7))
         await before.leave()
         # Killed, it would not have written down what it counted last.
-        before.layout.usage.write_text(kept)
+        before.paths.usage.write_text(kept)
         async with running_machine(tmp_path / "state", authority) as after:
             await after.found(GatewayState.LISTENING)
             going.close()
@@ -326,7 +326,7 @@ async def test_live_tunnels_are_written_down_in_the_words_that_every_release_rea
     tunnel = await client.connect(port, REPO)
     await machine.hears_of(1)
     assert machine.watch.checkpoint()
-    (live,) = json.loads(machine.layout.usage.read_text())["live"]
+    (live,) = json.loads(machine.paths.usage.read_text())["live"]
     assert live["place"]
     assert "era" in live
     tunnel.close()
@@ -348,10 +348,10 @@ async def test_a_batch_stays_the_same_until_it_was_delivered(
             machine.watch.usage.acknowledge()
             name, batch = machine.watch.usage.next_batch()
     assert machine.watch.usage.next_batch() == (name, batch)
-    kept = json.loads(machine.layout.usage.read_text())
+    kept = json.loads(machine.paths.usage.read_text())
     assert kept["batch"] == name
     machine.watch.usage.acknowledge()
-    assert json.loads(machine.layout.usage.read_text())["batched"] == []
+    assert json.loads(machine.paths.usage.read_text())["batched"] == []
 
 
 @pytest.mark.anyio
@@ -368,7 +368,7 @@ async def test_nothing_is_billed_twice_when_what_was_counted_is_lost_and_who_is_
         ended.close()
         await used(before.watch, 50_000)
         await before.leave()
-        for each in before.layout.state.glob("*usage.json*"):
+        for each in before.paths.state.glob("*usage.json*"):
             each.unlink()
         async with running_machine(tmp_path / "state", authority) as after:
             await after.found(GatewayState.LISTENING)
@@ -396,7 +396,7 @@ async def test_use_is_counted_on_when_somebody_makes_room_by_the_access_log(
     assert await ended.echoes(bytes(50_000))
     ended.close()
     found = await used(machine.watch, 50_000)
-    log = machine.layout.access_log
+    log = machine.paths.access_log
     log.write_text("") if empty else log.unlink()
     await Rotation(log, machine.envoy)._attempt()
     assert await going.echoes(bytes(7))

@@ -147,5 +147,5 @@ async def test_the_hash_of_an_old_password_is_in_no_file_once_it_is_taken_back(
     machine.know(tenant(1, **TWO))
     machine.know(tenant(1, password_hash=NEW_HASH))
     await asyncio.sleep(0)
-    for file in machine.layout.state.rglob("directory*"):
+    for file in machine.paths.state.rglob("directory*"):
         assert PASSWORD_HASH not in file.read_text()

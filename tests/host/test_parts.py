@@ -205,23 +205,23 @@ async def test_a_right_password_is_remembered_until_it_changes() -> None:
 
 def test_the_deadline_of_a_drain_holds_over_restarts(tmp_path: Path) -> None:
     now = [100.0]
-    layout = StatePaths(tmp_path, tmp_path)
-    Drain(layout, lambda: now[0]).begin(5)
+    paths = StatePaths(tmp_path, tmp_path)
+    Drain(paths, lambda: now[0]).begin(5)
     now[0] = 150.0
-    later = Drain(layout, lambda: now[0])
+    later = Drain(paths, lambda: now[0])
     later.begin(4)
     assert later.seconds_left(60) == 10
     later.note_closed(2)
-    assert Drain(layout, lambda: now[0]).result(live_tunnels=1) == (2, 2)
+    assert Drain(paths, lambda: now[0]).result(live_tunnels=1) == (2, 2)
     later.forget()
-    assert Drain(layout, lambda: now[0]).seconds_left(60) == 60
-    assert Drain(layout, lambda: now[0]).result(live_tunnels=1) == (0, 0)
+    assert Drain(paths, lambda: now[0]).seconds_left(60) == 60
+    assert Drain(paths, lambda: now[0]).result(live_tunnels=1) == (0, 0)
 
 
 def test_another_drain_begins_anew_and_one_of_before_a_reboot_is_none(tmp_path: Path) -> None:
     now = [1000.0]
-    layout = StatePaths(tmp_path, tmp_path)
-    drain = Drain(layout, lambda: now[0])
+    paths = StatePaths(tmp_path, tmp_path)
+    drain = Drain(paths, lambda: now[0])
     drain.begin(5, "first")
     now[0] = 1100.0
     assert drain.result(2, "second") == (0, 0)
@@ -229,14 +229,14 @@ def test_another_drain_begins_anew_and_one_of_before_a_reboot_is_none(tmp_path: 
     assert drain.seconds_left(60) == 60
     assert drain.result(1, "second") == (2, 0)
     now[0] = 5.0
-    assert Drain(layout, lambda: now[0]).seconds_left(60) == 60
+    assert Drain(paths, lambda: now[0]).seconds_left(60) == 60
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b'{"started_seconds": ', b"[]"])
 def test_a_damaged_file_of_a_drain_stops_nothing(tmp_path: Path, damage: bytes) -> None:
-    layout = StatePaths(tmp_path, tmp_path)
-    layout.drain.write_bytes(damage)
-    assert Drain(layout).seconds_left(60) == 60
+    paths = StatePaths(tmp_path, tmp_path)
+    paths.drain.write_bytes(damage)
+    assert Drain(paths).seconds_left(60) == 60
 
 
 def test_room_that_was_kept_is_given_up_for_what_a_full_disk_keeps_from_starting(

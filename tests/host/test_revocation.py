@@ -380,7 +380,7 @@ async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(
     tunnel = await client.connect(port, REPO)
     assert await tunnel.echoes()
     await machine.leave()
-    for file in machine.layout.state.glob("*assignment.json*"):
+    for file in machine.paths.state.glob("*assignment.json*"):
         file.unlink()
     await machine.start()
     await machine.envoy.adopt()

@@ -164,7 +164,7 @@ async def test_an_envoy_without_files_is_seen_and_when_it_has_some_again(
     assert pid is not None
 
     def level() -> saturation.ResourceLevel:
-        found = machine_levels(machine.layout.state, {"mark": pid})
+        found = machine_levels(machine.paths.state, {"mark": pid})
         return next(each for each in found if each.kind == "files of Envoy")
 
     assert level().part < saturation.OVER

@@ -48,9 +48,9 @@ pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"
 
 
-def find_running(layout: StatePaths) -> EnvoyProcess | None:
+def find_running(paths: StatePaths) -> EnvoyProcess | None:
     """The Envoy that listens."""
-    return running(read_process_set(layout).current)
+    return running(read_process_set(paths).current)
 
 
 def not_adopted(logs: Sequence[EventDict]) -> bool:
@@ -76,7 +76,7 @@ async def manager(
 
 
 @pytest.fixture
-async def layout(
+async def paths(
     tmp_path: Path, manager: TinyManager, authority: Authority
 ) -> AsyncIterator[StatePaths]:
     """The state folder of a host that has joined."""
@@ -89,10 +89,10 @@ async def layout(
 
 
 @asynccontextmanager
-async def host_service(layout: StatePaths, **said: str) -> AsyncIterator[Process]:
+async def host_service(paths: StatePaths, **said: str) -> AsyncIterator[Process]:
     """`said`: what its environment says besides."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, str(layout.state), env={**os.environ, **said}
+        sys.executable, "-c", PROGRAM, str(paths.state), env={**os.environ, **said}
     )
     try:
         yield process
@@ -116,10 +116,10 @@ async def assign(
 
 
 async def test_joining_leaves_private_files_and_tells_the_facts(
-    layout: StatePaths, manager: TinyManager
+    paths: StatePaths, manager: TinyManager
 ) -> None:
-    assert layout.credential.read_text() == CREDENTIAL
-    modes = {stat.S_IMODE(each.stat().st_mode) for each in layout.state.iterdir() if each.is_file()}
+    assert paths.credential.read_text() == CREDENTIAL
+    modes = {stat.S_IMODE(each.stat().st_mode) for each in paths.state.iterdir() if each.is_file()}
     assert modes == {0o600}
     assert manager.facts is not None
     assert manager.facts.addresses[-1] in ("127.0.0.1", "::1")
@@ -155,10 +155,10 @@ async def test_a_manager_of_another_authority_is_not_trusted(
 
 
 async def test_an_assignment_becomes_a_gateway_and_sigterm_ends_it(
-    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
+    paths: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     port = free_port()
-    async with host_service(layout) as host:
+    async with host_service(paths) as host:
         await assign(manager, authority, 1, port)
         report = await manager.heard(GatewayState.LISTENING, 1)
         assert (report.directory_revision, report.gateway_id) == (7, GATEWAY_ID)
@@ -171,29 +171,29 @@ async def test_an_assignment_becomes_a_gateway_and_sigterm_ends_it(
         await manager.heard(GatewayState.LISTENING, 3)
         host.terminate()
         assert await asyncio.wait_for(host.wait(), PATIENCE_SECONDS) == 0
-    assert find_running(layout) is None
+    assert find_running(paths) is None
     assert await refuses(port)
 
 
 async def test_a_killed_host_service_cuts_nothing_and_a_new_one_adopts(
-    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
+    paths: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     port = free_port()
-    async with host_service(layout) as host:
+    async with host_service(paths) as host:
         await assign(manager, authority, 1, port)
         await manager.heard(GatewayState.LISTENING, 1)
         tunnel = await client.connect(port, REPO)
         assert tunnel.status == 200, tunnel.body
         host.send_signal(signal.SIGKILL)
         await host.wait()
-    before = find_running(layout)
+    before = find_running(paths)
     assert before is not None
     assert await tunnel.echoes()
     assert (await client.connect(port, REPO)).status == 503
     await manager.stop()
-    async with host_service(layout):
+    async with host_service(paths):
         await until_allowed(client, port)
-        after = find_running(layout)
+        after = find_running(paths)
         assert after is not None
         assert after.record == before.record
         assert await tunnel.echoes()
@@ -202,16 +202,16 @@ async def test_a_killed_host_service_cuts_nothing_and_a_new_one_adopts(
 
 
 async def test_one_that_is_to_start_anew_says_so_and_leaves_envoy_and_the_door_to_the_next(
-    layout: StatePaths,
+    paths: StatePaths,
     manager: TinyManager,
     authority: Authority,
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port, watched = free_port(), free_port()
-    first = asyncio.create_task(run_host_service(layout.state))
+    first = asyncio.create_task(run_host_service(paths.state))
     tunnel = await carrying(manager, authority, client, port)
-    envoy = find_running(layout)
+    envoy = find_running(paths)
     assert envoy is not None
     os.kill(os.getpid(), signal.SIGHUP)
     assert await first is True
@@ -224,7 +224,7 @@ async def test_one_that_is_to_start_anew_says_so_and_leaves_envoy_and_the_door_t
     os.kill(envoy.pid, signal.SIGSTOP)  # it does not answer for a moment
     with capture_logs() as logs:
         second = asyncio.create_task(
-            run_host_service(layout.state, metrics_listen=f"127.0.0.1:{watched}", notifier=notifier)
+            run_host_service(paths.state, metrics_listen=f"127.0.0.1:{watched}", notifier=notifier)
         )
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not not_adopted(logs):  # noqa: ASYNC110  a list tells nobody
@@ -234,7 +234,7 @@ async def test_one_that_is_to_start_anew_says_so_and_leaves_envoy_and_the_door_t
     os.kill(envoy.pid, signal.SIGCONT)
     assert await (await waiting).echoes(), "it waited at the door for who opens"
     assert await tunnel.echoes()
-    shown = find_running(layout)
+    shown = find_running(paths)
     assert shown is not None
     assert shown.pid == envoy.pid
     reader, writer = await asyncio.open_connection("127.0.0.1", watched)
@@ -245,21 +245,21 @@ async def test_one_that_is_to_start_anew_says_so_and_leaves_envoy_and_the_door_t
     os.kill(os.getpid(), signal.SIGTERM)
     assert await second is False
     assert await tunnel.is_cut()
-    assert find_running(layout) is None
+    assert find_running(paths) is None
     with systemd:
         assert systemd.recv(4096).startswith(b"READY=1")
 
 
 async def test_an_envoy_that_does_not_answer_ends_with_the_host_service_too(
-    layout: StatePaths,
+    paths: StatePaths,
     manager: TinyManager,
     authority: Authority,
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = asyncio.create_task(run_host_service(layout.state))
+    first = asyncio.create_task(run_host_service(paths.state))
     tunnel = await carrying(manager, authority, client, free_port())
-    envoy = find_running(layout)
+    envoy = find_running(paths)
     assert envoy is not None
     os.kill(os.getpid(), signal.SIGHUP)
     assert await first is True
@@ -267,9 +267,9 @@ async def test_an_envoy_that_does_not_answer_ends_with_the_host_service_too(
     monkeypatch.setattr(process, "TERM_SECONDS", 0.1)
     os.kill(envoy.pid, signal.SIGSTOP)
     with capture_logs() as logs:
-        await run_host_service(layout.state, until=lambda: until(lambda: not_adopted(logs)))
+        await run_host_service(paths.state, until=lambda: until(lambda: not_adopted(logs)))
     assert await tunnel.is_cut()
-    assert find_running(layout) is None
+    assert find_running(paths) is None
 
 
 async def test_a_host_service_that_starts_anew_refuses_nobody_meanwhile(
@@ -342,7 +342,7 @@ async def test_a_host_service_that_starts_anew_takes_what_its_file_says_by_then(
 
 @pytest.mark.parametrize("is_asked_again", [False, True])
 async def test_a_host_service_that_ends_waits_for_its_tunnels_but_not_when_it_is_asked_again(
-    layout: StatePaths,
+    paths: StatePaths,
     manager: TinyManager,
     authority: Authority,
     client: Client,
@@ -350,7 +350,7 @@ async def test_a_host_service_that_ends_waits_for_its_tunnels_but_not_when_it_is
     is_asked_again: bool,
 ) -> None:
     port = free_port()
-    async with host_service(layout, CLOUDGATE_DRAIN_SECONDS="600") as host:
+    async with host_service(paths, CLOUDGATE_DRAIN_SECONDS="600") as host:
         tunnel = await carrying(manager, authority, client, port)
         host.terminate()
         await manager.heard(GatewayState.DRAINING, 1)
@@ -364,15 +364,15 @@ async def test_a_host_service_that_ends_waits_for_its_tunnels_but_not_when_it_is
         else:
             tunnel.writer.close()
         assert await asyncio.wait_for(host.wait(), PATIENCE_SECONDS) == 0
-    assert find_running(layout) is None
-    async with host_service(layout):
+    assert find_running(paths) is None
+    async with host_service(paths):
         await manager.heard(GatewayState.LISTENING, 2)
 
 
 async def test_tunnels_end_with_their_host_service_once_their_time_is_over(
-    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
+    paths: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
-    async with host_service(layout, CLOUDGATE_DRAIN_SECONDS="0.5") as host:
+    async with host_service(paths, CLOUDGATE_DRAIN_SECONDS="0.5") as host:
         tunnel = await carrying(manager, authority, client, free_port())
         host.terminate()
         assert await tunnel.is_cut()
@@ -389,9 +389,9 @@ async def carrying(manager: TinyManager, authority: Authority, client: Client, p
 
 
 async def test_the_latest_report_is_told_again_when_the_manager_is_back(
-    layout: StatePaths, manager: TinyManager, authority: Authority
+    paths: StatePaths, manager: TinyManager, authority: Authority
 ) -> None:
-    async with host_service(layout):
+    async with host_service(paths):
         await assign(manager, authority, 1, free_port())
         await manager.heard(GatewayState.LISTENING, 1)
         await manager.stop()
@@ -401,7 +401,7 @@ async def test_the_latest_report_is_told_again_when_the_manager_is_back(
 
 
 async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no_tunnel(
-    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
+    paths: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     async def until_shut_out() -> None:
         async with asyncio.timeout(60):
@@ -409,7 +409,7 @@ async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no
                 await asyncio.sleep(0.2)
 
     port = free_port()
-    async with host_service(layout) as first:
+    async with host_service(paths) as first:
         await assign(manager, authority, 1, port)
         await manager.heard(GatewayState.LISTENING, 1)
         live = await client.connect(port, REPO)
@@ -421,7 +421,7 @@ async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no
         first.kill()
         await first.wait()
     await manager.stop()
-    async with host_service(layout):
+    async with host_service(paths):
         await until_shut_out()  # without a manager, too
         manager.revoked = False
         await manager.start()
@@ -431,10 +431,10 @@ async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no
 
 
 async def test_a_host_that_is_not_known_any_more_keeps_its_gateway(
-    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
+    paths: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     port = free_port()
-    async with host_service(layout) as host:
+    async with host_service(paths) as host:
         await assign(manager, authority, 1, port)
         await manager.heard(GatewayState.LISTENING, 1)
         manager.revoked = True
@@ -445,36 +445,36 @@ async def test_a_host_that_is_not_known_any_more_keeps_its_gateway(
 
 
 async def test_a_host_proves_itself_by_what_it_had_before_when_the_manager_has_forgotten_the_newest(
-    manager: TinyManager, layout: StatePaths
+    manager: TinyManager, paths: StatePaths
 ) -> None:
     for later in ("of-tomorrow", "of-the-day-after"):
-        keep_credential(layout, later)
-    assert load_enrolment(layout).credential == "of-the-day-after"
-    async with host_service(layout), asyncio.timeout(2 * PATIENCE_SECONDS):
+        keep_credential(paths, later)
+    assert load_enrolment(paths).credential == "of-the-day-after"
+    async with host_service(paths), asyncio.timeout(2 * PATIENCE_SECONDS):
         await manager.polls.get()  # which only a good credential is let in with
         await manager.tell(directory=manager.directory.model_copy(update={"revision": 8}))  # type: ignore[union-attr]
         await manager.polls.get()
-    assert load_enrolment(layout).credential == CREDENTIAL
+    assert load_enrolment(paths).credential == CREDENTIAL
     assert manager.refused.is_set()
-    assert set(former_credentials(layout)) == {"of-tomorrow", "of-the-day-after"}
-    assert stat.S_IMODE(layout.former_credentials.stat().st_mode) == 0o600
+    assert set(former_credentials(paths)) == {"of-tomorrow", "of-the-day-after"}
+    assert stat.S_IMODE(paths.former_credentials.stat().st_mode) == 0o600
 
 
 async def test_a_directory_that_is_lost_ends_no_tunnel_and_makes_no_password_wrong(
-    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
+    paths: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     port = free_port()
-    async with host_service(layout) as first:
+    async with host_service(paths) as first:
         await assign(manager, authority, 1, port)
         await manager.heard(GatewayState.LISTENING, 1)
         tunnel = await client.connect(port, REPO)
         assert await tunnel.echoes()
         first.kill()
         await first.wait()
-    for each in layout.state.glob("*directory.json*"):
+    for each in paths.state.glob("*directory.json*"):
         each.unlink()
     manager.directory = None
-    async with host_service(layout):
+    async with host_service(paths):
         await manager.heard(GatewayState.LISTENING, 1)
         assert (await client.connect(port, REPO)).status == 503
         assert await tunnel.echoes()
@@ -486,22 +486,22 @@ async def test_a_directory_that_is_lost_ends_no_tunnel_and_makes_no_password_wro
 
 
 async def test_who_joins_anew_tells_no_manager_the_credentials_of_another(
-    manager: TinyManager, layout: StatePaths, authority: Authority
+    manager: TinyManager, paths: StatePaths, authority: Authority
 ) -> None:
-    keep_credential(layout, "of-tomorrow")
-    assert former_credentials(layout) == (CREDENTIAL,)
-    await join_host(layout.state, manager.url, TOKEN, authority.pem)
-    assert former_credentials(layout) == ()
-    assert not [each for each in layout.state.iterdir() if "former" in each.name]
+    keep_credential(paths, "of-tomorrow")
+    assert former_credentials(paths) == (CREDENTIAL,)
+    await join_host(paths.state, manager.url, TOKEN, authority.pem)
+    assert former_credentials(paths) == ()
+    assert not [each for each in paths.state.iterdir() if "former" in each.name]
 
 
 async def test_credentials_of_before_are_tried_one_after_the_other_and_then_rarely(
-    layout: StatePaths,
+    paths: StatePaths,
 ) -> None:
     for later in ("b", "c"):
-        keep_credential(layout, later)
+        keep_credential(paths, later)
     now = 0.0
-    tried = HostCredentials(layout, lambda: now)
+    tried = HostCredentials(paths, lambda: now)
     for expected, pause in (("c", NEXT_SECONDS), ("b", NEXT_SECONDS), (CREDENTIAL, None)):
         assert tried.use() == expected
         assert tried.refused() == pause
@@ -512,28 +512,28 @@ async def test_credentials_of_before_are_tried_one_after_the_other_and_then_rare
     assert tried.refused() == NEXT_SECONDS
     assert tried.use() == "b"
     tried.accepted()
-    assert load_enrolment(layout).credential == "b"
-    assert former_credentials(layout) == ("c", CREDENTIAL)
+    assert load_enrolment(paths).credential == "b"
+    assert former_credentials(paths) == ("c", CREDENTIAL)
 
 
 async def test_two_host_services_do_not_share_a_folder(
-    layout: StatePaths, manager: TinyManager
+    paths: StatePaths, manager: TinyManager
 ) -> None:
-    async with host_service(layout):
+    async with host_service(paths):
         await asyncio.wait_for(manager.polls.get(), PATIENCE_SECONDS)
         with pytest.raises(UnavailableError, match="Another host service uses"):
-            await run_host_service(layout.state)
+            await run_host_service(paths.state)
 
 
 async def test_a_folder_that_cannot_be_locked_is_not_said_to_be_anothers(
-    layout: StatePaths, manager: TinyManager, monkeypatch: pytest.MonkeyPatch
+    paths: StatePaths, manager: TinyManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cannot(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", cannot)
     with pytest.raises(UnavailableError, match=r"Cannot lock .*No locks available") as refused:
-        await run_host_service(layout.state)
+        await run_host_service(paths.state)
     assert "Another" not in refused.value.message
 
 
@@ -555,7 +555,7 @@ async def until_allowed(client: Client, port: int) -> None:
 
 
 async def test_every_part_that_has_something_for_the_report_is_asked_for_it(
-    layout: StatePaths, monkeypatch: pytest.MonkeyPatch
+    paths: StatePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
 
@@ -565,7 +565,7 @@ async def test_every_part_that_has_something_for_the_report_is_asked_for_it(
             super().__init__(facts, contributors, **more)
 
     monkeypatch.setattr(service, "Reporter", Named)
-    await run_host_service(layout.state, until=lambda: None)
+    await run_host_service(paths.state, until=lambda: None)
     have = {
         found
         for name, module in sys.modules.items()

@@ -138,7 +138,7 @@ async def test_without_an_authorizer_nobody_gets_in(
     port: int, client: Client, machine: Machine
 ) -> None:
     await machine.server.stop()
-    machine.layout.authorizer_socket.unlink()
+    machine.paths.authorizer_socket.unlink()
     refused = await client.connect(port, "repo.example:443")
     assert refused.status == 503
     assert "cannot check passwords" in refused.body
@@ -179,9 +179,9 @@ async def test_a_password_is_in_no_file(
     await client.connect(port, "other.example:443")
     await client.connect(port, "repo.example:443", f"acme:{PASSWORD}-wrong")
     await client.ask(port, f"GET /{quote(PASSWORD)} HTTP/1.1\r\nHost: x\r\n\r\n")
-    lines = await access_lines(machine.layout.access_log, 5)
+    lines = await access_lines(machine.paths.access_log, 5)
     assert {each["status"] for each in lines} == {200, 403, 407, 404}
-    files = [each for each in machine.layout.state.rglob("*") if each.is_file()]
+    files = [each for each in machine.paths.state.rglob("*") if each.is_file()]
     texts = [each.read_bytes().decode("utf-8", "replace") for each in files]
     captured = capsys.readouterr()
     spellings = (PASSWORD, quote(PASSWORD), b64encode(f"acme:{PASSWORD}".encode()).decode())
@@ -196,7 +196,7 @@ async def test_the_access_log_says_who_reached_what_and_why_not(
     await tunnel.echoes(b"12345")
     tunnel.close()
     await client.connect(port, "other.example:443")
-    begun, *others = await access_lines(machine.layout.access_log, 3)
+    begun, *others = await access_lines(machine.paths.access_log, 3)
     ended, refused = sorted(others, key=lambda each: int(str(each["status"])))
     assert begun["type"] == "DownstreamTunnelSuccessfullyEstablished"
     assert (ended["tenant"], ended["target"]) == ("Acme", "repo.example:443")

@@ -197,7 +197,7 @@ class Site:
         words = ("--silent", "--insecure", "--max-time", "1", f"https://{address}/")
         return self.network.run(place, "curl", *words, check=False).returncode == 0
 
-    def layout(self, place: str) -> StatePaths:
+    def paths(self, place: str) -> StatePaths:
         """Where a machine's host service has its files."""
         return state_paths(self.network.folder / place / "data" / "host")
 
@@ -225,15 +225,15 @@ class Site:
 
     def power_off(self, place: str) -> None:
         """Nothing is heard of a machine any more, and what it had in memory is gone."""
-        layout = self.layout(place)
-        envoys = read_process_set(layout).all
+        paths = self.paths(place)
+        envoys = read_process_set(paths).all
         assert envoys
         self.network.link(place, "down")
         self.network.kill(place)
         self.hosts[place].wait(PATIENCE_SECONDS)
         for each in envoys:
             Path(f"/dev/shm/envoy_shared_memory_{each.place.base_id * 10}").unlink()
-        shutil.rmtree(layout.run)
+        shutil.rmtree(paths.run)
 
     def power_on(self, place: str, **environment: str) -> None:
         """The machine starts, and with it its host service."""

@@ -264,7 +264,7 @@ def test_a_host_service_that_is_killed_while_the_disk_is_full_comes_back(site: S
 
 
 def test_an_envoy_that_dies_while_the_disk_is_full_is_back_in_seconds(site: Site) -> None:
-    reserve = site.layout(SMALL_DISK).reserve
+    reserve = site.paths(SMALL_DISK).reserve
     within(40, reserve.exists)
     with full_disk(site):
         site.kill_envoy(SMALL_DISK)
@@ -302,5 +302,5 @@ def test_a_host_whose_clock_is_wrong_by_a_day_works_and_says_so(
 
 def _envoy_version(site: Site, place: str) -> str:
     """Of the Envoy that listens."""
-    current = read_process_set(site.layout(place)).current
+    current = read_process_set(site.paths(place)).current
     return current.version if current else ""

@@ -128,11 +128,11 @@ def collect(
     name one is left out; `MISSING` says what is, and why.
     """
     missing: list[str] = []
-    layout = state_paths(data / "host")
-    said = _said(layout, logs)
+    paths = state_paths(data / "host")
+    said = _said(paths, logs)
     names = [
         *known(lambda: of_manager(data, database), "the manager's database", missing),
-        *known(lambda: of_host(layout.directory), "directory.json of the host", missing),
+        *known(lambda: of_host(paths.directory), "directory.json of the host", missing),
     ]
     for each in said.values():
         names += of_log(each)
@@ -147,7 +147,7 @@ def collect(
     yield from making.part(
         "files.txt", lambda: redaction.text("\n".join(_files(data))), may_name=False
     )
-    yield from _state(layout, making)
+    yield from _state(paths, making)
     for name, text in said.items():
         yield from making.part(f"logs/{name}", partial(redaction.lines, text))
     for name, rows, may_name in _manager(database_of(data, database), missing):
@@ -183,9 +183,9 @@ class _BundleWriter:
             self.missing.append(f"{name} cannot be made: {type(problem).__name__}.")
 
 
-def _state(layout: StatePaths, making: _BundleWriter) -> Iterator[Part]:
+def _state(paths: StatePaths, making: _BundleWriter) -> Iterator[Part]:
     for name in _STATE_FILES:
-        path = getattr(layout, name)
+        path = getattr(paths, name)
         found = _read(path, _whole)
         if found is not None:
             make = partial(making.redaction.document, found)
@@ -197,10 +197,10 @@ def _redacted(redaction: Redaction, value: Any) -> str:
     return redaction.document(_json(value))
 
 
-def _said(layout: StatePaths, logs: Iterable[Path]) -> dict[str, str]:
+def _said(paths: StatePaths, logs: Iterable[Path]) -> dict[str, str]:
     """What the logs say, by their names in the bundle."""
     said: dict[str, str] = {}
-    for log in (layout.access_log, layout.envoy_log, *logs):
+    for log in (paths.access_log, paths.envoy_log, *logs):
         for path in (log, log.with_suffix(f"{log.suffix}.1")):
             found = _read(path, _last_lines)
             if found is not None:

@@ -86,9 +86,9 @@ async def check(
         return
     yield _watches(state)
     yield _module()
-    layout = state_paths(state)
+    paths = state_paths(state)
     try:
-        known = load_enrolment(layout)
+        known = load_enrolment(paths)
     except CloudgateError as problem:
         yield Finding(
             "host service", Verdict.PROBLEM, problem.message, "cloudgate host join --help"
@@ -96,9 +96,9 @@ async def check(
     else:
         async for each in _manager(known):
             yield each
-    for each in _state_files(layout):
+    for each in _state_files(paths):
         yield each
-    async for each in _gateway(layout, now):
+    async for each in _gateway(paths, now):
         yield each
 
 
@@ -302,10 +302,10 @@ async def _name(check_name: str, host: str, port: int) -> Finding:
     return Finding(check_name, Verdict.OK, f"{host} is {addresses}.")
 
 
-def _state_files(layout: StatePaths) -> Iterator[Finding]:
+def _state_files(paths: StatePaths) -> Iterator[Finding]:
     """Whether what the manager said last can be read, in the file itself and not its copy."""
     kinds: dict[Path, type[Assignment | DirectoryChange]] = {
-        layout.assignment: Assignment, layout.directory: DirectoryChange,
+        paths.assignment: Assignment, paths.directory: DirectoryChange,
     }  # fmt: skip
     for file, kind in kinds.items():
         try:
@@ -323,9 +323,9 @@ def _state_files(layout: StatePaths) -> Iterator[Finding]:
             yield Finding("state", Verdict.PROBLEM, text, advice)
 
 
-async def _gateway(layout: StatePaths, now: datetime) -> AsyncIterator[Finding]:
+async def _gateway(paths: StatePaths, now: datetime) -> AsyncIterator[Finding]:
     """Whether this machine's gateway listens, with what it was told to show, and finds targets."""
-    assignment = _kept(layout.assignment, Assignment)
+    assignment = _kept(paths.assignment, Assignment)
     gateway = assignment.gateway if assignment else None
     if gateway is None:
         text = "This machine is no gateway, as far as it was told."
@@ -337,7 +337,7 @@ async def _gateway(layout: StatePaths, now: datetime) -> AsyncIterator[Finding]:
     async for each in _ports(gateway):
         yield each
     yield of_certificate(gateway.certificate_chain_pem, now)
-    directory = _kept(layout.directory, DirectoryChange)
+    directory = _kept(paths.directory, DirectoryChange)
     hosts = _hosts(directory) if directory else []
     for each in await asyncio.gather(*(_name("target", *host) for host in hosts[:MOST_NAMES])):
         if each.verdict is not Verdict.OK:

@@ -38,7 +38,7 @@ class GatewayParts:
 
     def __init__(
         self,
-        layout: StatePaths,
+        paths: StatePaths,
         endpoints: LocalEndpoints,
         known: HostState,
         authorizer: Authorizer,
@@ -46,15 +46,15 @@ class GatewayParts:
         settings: HostSettings,
     ) -> None:
         news = asyncio.Event()
-        self._layout = layout
+        self._paths = paths
         self._known = known
         self._authorizer = authorizer
         self.admin = AdminClient(endpoints)
-        self.envoy = EnvoySupervisor(layout, endpoints, self.admin, news.set)
+        self.envoy = EnvoySupervisor(paths, endpoints, self.admin, news.set)
         envoys = self.envoy.processes
         self.closer = TunnelCloser(envoys)
         self.tracker = TunnelTracker(
-            layout,
+            paths,
             envoys,
             known.role,
             slots=authorizer.slots,
@@ -96,7 +96,7 @@ class GatewayParts:
             limit=settings.connections_per_address,
         )
         self.reconciler = Reconciler(
-            layout,
+            paths,
             endpoints,
             self.envoy,
             self.admin,
@@ -134,12 +134,12 @@ class GatewayParts:
         self._on_change = on_change
         envoys, authorizer = self.envoy.processes, self._authorizer
         return (
-            Rotation(self._layout.access_log, self.envoy).job(),
+            Rotation(self._paths.access_log, self.envoy).job(),
             Job(name="Keeping room", attempt=self._keep_room, interval_seconds=REVIEW_SECONDS),
             _lasting("Summing up refusals", partial(authorizer.refusals.run, self.admin)),
             _lasting(
                 "Looking what is saturated",
-                partial(self._saturation.run, self._layout.state, envoys, self.admin),
+                partial(self._saturation.run, self._paths.state, envoys, self.admin),
             ),
             _lasting(
                 "Remembering who was right before",

@@ -78,7 +78,7 @@ class Reconciler:
 
     def __init__(
         self,
-        layout: StatePaths,
+        paths: StatePaths,
         endpoints: LocalEndpoints,
         envoy: EnvoySupervisor,
         admin: AdminClient,
@@ -92,7 +92,7 @@ class Reconciler:
         """What it needs.
 
         Args:
-            layout: where the files are.
+            paths: where the files are.
             endpoints: how host service and Envoy reach each other.
             envoy: what listens.
             admin: what Envoy says of itself.
@@ -102,12 +102,12 @@ class Reconciler:
             news: is set by whoever knows that something happened to the machine.
             journal: takes what the disk does not.
         """
-        self.kept = StoredDocument(layout.assignment, Assignment, journal)
-        self._state = layout.state
+        self.kept = StoredDocument(paths.assignment, Assignment, journal)
+        self._state = paths.state
         self._envoy = envoy
         self._admin = admin
-        self._listening = ListenerRollout(layout, endpoints, envoy, admin)
-        self._drain = Drain(layout, journal=journal)
+        self._listening = ListenerRollout(paths, endpoints, envoy, admin)
+        self._drain = Drain(paths, journal=journal)
         self.on_outcome: Callable[[ReconcileResult], None] = lambda _: None
         """Hears what was found."""
         self._news = news

@@ -102,16 +102,16 @@ async def run_host_service(
         CloudgateError: The host has not joined, the folder is in use, or figures cannot be shown
             where they are wanted.
     """
-    layout = state_paths(state_folder)
-    layout.make_folders()
-    _check_membership(layout)
-    with _sole_user(layout), _watched_at(metrics_listen) as listener:
+    paths = state_paths(state_folder)
+    paths.make_folders()
+    _check_membership(paths)
+    with _sole_user(paths), _watched_at(metrics_listen) as listener:
         stop = Shutdown()
         if until is not None:
             _stop_after(until, stop)
         watchers = Watchers(listener, notifier or Notifier({}))
         with _on_signals(stop):
-            await _run_until(layout, open_endpoints(layout), stop, watchers)
+            await _run_until(paths, open_endpoints(paths), stop, watchers)
         return stop.again
 
 
@@ -129,24 +129,24 @@ def _watched_at(where: str | None) -> AbstractContextManager[socket.socket | Non
     return nullcontext() if where in (None, "", OFF) else listen(where or "")
 
 
-def _check_membership(layout: StatePaths) -> None:
+def _check_membership(paths: StatePaths) -> None:
     try:
-        load_enrolment(layout)
+        load_enrolment(paths)
     except NotFoundError as error:
-        if not layout.assignment.exists():
+        if not paths.assignment.exists():
             raise
         # The gateway needs nobody for what is on the disk.
         _log.error("the manager cannot be reached; the gateway goes on", reason=error.message)
 
 
 async def _run_until(
-    layout: StatePaths, endpoints: LocalEndpoints, stop: Shutdown, watchers: Watchers
+    paths: StatePaths, endpoints: LocalEndpoints, stop: Shutdown, watchers: Watchers
 ) -> None:
     settings = HostSettings.from_environment()
-    journal = WithdrawalJournal(layout.withdrawals, DiskReserve(layout.reserve).release_for)
+    journal = WithdrawalJournal(paths.withdrawals, DiskReserve(paths.reserve).release_for)
     known = HostState(
-        TenantDirectory(layout.directory, journal),
-        SiteStore(layout.site, journal),
+        TenantDirectory(paths.directory, journal),
+        SiteStore(paths.site, journal),
         GatewayStatus(),
         journal,
     )
@@ -157,12 +157,12 @@ async def _run_until(
         TunnelSlots(),
         wait_seconds=settings.slot_wait_seconds,
         now=known.clock,
-        reputation=AddressReputation(layout.reputation),
+        reputation=AddressReputation(paths.reputation),
     ) as authorizer:
         server = await serve_authorizer(authorizer, endpoints)
         try:
-            gateway = GatewayParts(layout, endpoints, known, authorizer, settings=settings)
-            parts = _compose(layout, known, authorizer, gateway)
+            gateway = GatewayParts(paths, endpoints, known, authorizer, settings=settings)
+            parts = _compose(paths, known, authorizer, gateway)
             await _work_until(gateway, parts, stop, watchers, settings.drain_seconds)
             if stop.again:
                 await server.retire()
@@ -182,12 +182,12 @@ class _Parts:
 
 
 def _compose(
-    layout: StatePaths, known: HostState, authorizer: Authorizer, gateway: GatewayParts
+    paths: StatePaths, known: HostState, authorizer: Authorizer, gateway: GatewayParts
 ) -> _Parts:
     """Put the gateway in touch with its manager, and with who watches over both."""
     reporter = Reporter(
         lambda: gather_facts(
-            layout, gateway.envoy.version, _troubles(known), _advice(gateway.envoy)
+            paths, gateway.envoy.version, _troubles(known), _advice(gateway.envoy)
         ),
         (known.directory.contribution, gateway.enforcer.contribution),
         gathered={
@@ -198,7 +198,7 @@ def _compose(
     )
     gateway.reconciler.on_outcome = reporter.observe
     sync = ManagerSync(
-        layout,
+        paths,
         known,
         gateway.reconciler,
         reporter,
@@ -220,7 +220,7 @@ def _compose(
         counters,
         full=lambda: gateway.full,
         clock=known.clock,
-        state=layout.state,
+        state=paths.state,
         envoys=lambda: gateway.envoy.processes.pids,
     )
     recent = RecentPages()
@@ -234,7 +234,7 @@ def _compose(
         ),
         on_change=note_failing,
     )
-    health = host_health(known, gateway.admin, background, lambda: reporter.outcome, layout.state)
+    health = host_health(known, gateway.admin, background, lambda: reporter.outcome, paths.state)
     metrics = HostMetrics(figures, background, health)
     recent.source = metrics.document
     monitoring = Monitoring(health, {METRICS: metrics.document, RECENT: recent.document})
@@ -319,17 +319,17 @@ def _stop_after(until: Callable[[], object], stop: Shutdown) -> None:
 
 
 @contextmanager
-def _sole_user(layout: StatePaths) -> Iterator[None]:
-    with layout.lock.open("w") as lock:
+def _sole_user(paths: StatePaths) -> Iterator[None]:
+    with paths.lock.open("w") as lock:
         try:
             lock_file(lock)
         except BlockingIOError:
             raise UnavailableError(
-                f"Another host service uses {layout.state}. Stop it first."
+                f"Another host service uses {paths.state}. Stop it first."
             ) from None
         except OSError as problem:
             raise UnavailableError(
-                f"Cannot lock {layout.lock}, which keeps other host services out:"
+                f"Cannot lock {paths.lock}, which keeps other host services out:"
                 f" {problem.strerror}. Have the folder on a file system that locks files."
             ) from None
         yield

@@ -58,6 +58,6 @@ class LocalEndpoints(Protocol):
         ...
 
 
-def local_endpoints(layout: StatePaths) -> LocalEndpoints:
+def local_endpoints(paths: StatePaths) -> LocalEndpoints:
     """The endpoints that this system has."""
-    return LoopbackEndpoints(layout) if sys.platform == "win32" else UnixEndpoints(layout)
+    return LoopbackEndpoints(paths) if sys.platform == "win32" else UnixEndpoints(paths)

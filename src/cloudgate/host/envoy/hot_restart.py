@@ -87,14 +87,14 @@ def next_epoch(executable: Path, before: ProcessRecord | None) -> RestartEpoch:
     return RestartEpoch(before.place.base_id, before.place.epoch + 1, version)
 
 
-def options(layout: StatePaths, place: RestartEpoch) -> list[str]:
+def options(paths: StatePaths, place: RestartEpoch) -> list[str]:
     """How Envoy is told of its place (Envoy: command line options)."""
     if not place.base_id:
         return ["--disable-hot-restart"]
     return [
         *("--base-id", str(place.base_id)),
         *("--restart-epoch", str(place.epoch)),
-        *("--socket-path", str(layout.succession_socket)),
+        *("--socket-path", str(paths.succession_socket)),
         *("--socket-mode", "600"),
         *("--parent-shutdown-time-s", str(DRAIN_SECONDS)),
         "--skip-hot-restart-parent-stats",
@@ -102,17 +102,17 @@ def options(layout: StatePaths, place: RestartEpoch) -> list[str]:
 
 
 @contextlib.contextmanager
-def mute_parent(layout: StatePaths, before: ProcessRecord | None) -> Iterator[None]:
+def mute_parent(paths: StatePaths, before: ProcessRecord | None) -> Iterator[None]:
     """While a successor of `before` starts: what that one says to its own predecessor is lost."""
     if before is None:
         yield
         return
     line, epoch = before.place.base_id, before.place.epoch
-    _forget(layout, line, epoch + 1)
+    _forget(paths, line, epoch + 1)
     if not epoch:
         yield
         return
-    address = _named(layout, "parent", line, epoch - 1)
+    address = _named(paths, "parent", line, epoch - 1)
     with _taken_over(address):
         try:
             yield
@@ -128,8 +128,8 @@ def _taken_over(address: Path) -> socket.socket:
 class AbsentParent:
     """Answers for a predecessor that is gone: it has no socket to give, and its child makes one."""
 
-    def __init__(self, layout: StatePaths) -> None:
-        self._layout = layout
+    def __init__(self, paths: StatePaths) -> None:
+        self._paths = paths
         self._address: Path | None = None
         self._socket: socket.socket | None = None
 
@@ -139,7 +139,7 @@ class AbsentParent:
         if current is not None and current.place.base_id and current.place.epoch:
             line, epoch = current.place.base_id, current.place.epoch - 1
             if all((each.place.base_id, each.place.epoch) != (line, epoch) for each in alive):
-                address = _named(self._layout, "parent", line, epoch)
+                address = _named(self._paths, "parent", line, epoch)
         if address == self._address:
             return
         self.leave()
@@ -175,30 +175,30 @@ def is_asking_for_a_socket(message: bytes) -> bool:
     return request[length + 1 : length + 2] == _FIRST_FIELD
 
 
-def detach_xds(layout: StatePaths, record: ProcessRecord) -> None:
+def detach_xds(paths: StatePaths, record: ProcessRecord) -> None:
     """Have `record` see nothing of what its successor is told: its folder is moved away."""
-    folder = layout.retired_xds(record.mark)
-    if not folder.exists() and layout.xds.exists():
-        layout.xds.rename(folder)
-    layout.make_folders()
+    folder = paths.retired_xds(record.mark)
+    if not folder.exists() and paths.xds.exists():
+        paths.xds.rename(folder)
+    paths.make_folders()
 
 
-def cleanup(layout: StatePaths, gone: ProcessRecord, left: Collection[ProcessRecord]) -> None:
+def cleanup(paths: StatePaths, gone: ProcessRecord, left: Collection[ProcessRecord]) -> None:
     """Remove what a process that is gone has left, as far as nobody needs it."""
     if gone.mark:
-        shutil.rmtree(layout.retired_xds(gone.mark), ignore_errors=True)
+        shutil.rmtree(paths.retired_xds(gone.mark), ignore_errors=True)
     line = gone.place.base_id
     if line and all(each.place.base_id != line for each in left):
         for epoch in range(_AT_A_TIME):
-            _forget(layout, line, epoch)
+            _forget(paths, line, epoch)
         (_SHARED_MEMORY / f"envoy_shared_memory_{line * 10}").unlink(missing_ok=True)
 
 
-def _forget(layout: StatePaths, base_id: int, epoch: int) -> None:
+def _forget(paths: StatePaths, base_id: int, epoch: int) -> None:
     for role in ("parent", "child", "udp_parent", "udp_child"):
-        _named(layout, role, base_id, epoch).unlink(missing_ok=True)
+        _named(paths, role, base_id, epoch).unlink(missing_ok=True)
 
 
-def _named(layout: StatePaths, role: str, base_id: int, epoch: int) -> Path:
-    prefix = layout.succession_socket
+def _named(paths: StatePaths, role: str, base_id: int, epoch: int) -> Path:
+    prefix = paths.succession_socket
     return prefix.with_name(f"{prefix.name}_{role}_{base_id * 10 + epoch % _AT_A_TIME}")

@@ -65,11 +65,11 @@ class LastWords:
 class EnvoyLauncher:
     """Starts the Envoy of this installation."""
 
-    def __init__(self, layout: StatePaths, endpoints: LocalEndpoints) -> None:
-        self._layout = layout
+    def __init__(self, paths: StatePaths, endpoints: LocalEndpoints) -> None:
+        self._paths = paths
         self._endpoints = endpoints
         # What was said before this host service came is not what its Envoy dies with.
-        self._log_start = _size(layout.envoy_log)
+        self._log_start = _size(paths.envoy_log)
         self._while_starting = ExitStack()
         self.data_path = chosen_data_path()
         """Which way tunnels go through the one that would be started."""
@@ -77,7 +77,7 @@ class EnvoyLauncher:
     @cached_property
     def binary(self) -> process.EnvoyBinary:
         """What would be started."""
-        return process.installed_binary(_settings(self._layout, self._endpoints, self.data_path))
+        return process.installed_binary(_settings(self._paths, self._endpoints, self.data_path))
 
     def give_up_module(self, reason: str) -> None:
         """Have tunnels go by HTTP alone from now on: with the module there is no gateway."""
@@ -96,7 +96,7 @@ class EnvoyLauncher:
         if not hot_restart.can_hot_restart(self.binary.path, before):
             return "no other can take over from it"
         self._write_bootstrap("")
-        return hot_restart.validation_error(self.binary.path, self._layout.bootstrap)
+        return hot_restart.validation_error(self.binary.path, self._paths.bootstrap)
 
     def launch(self, before: process.ProcessRecord | None) -> process.EnvoyProcess:
         """Start one, which is to take over from `before` and then `settled`.
@@ -106,13 +106,13 @@ class EnvoyLauncher:
         """
         mark = uuid4().hex
         self._write_bootstrap(mark)
-        self._log_start = _size(self._layout.envoy_log)
+        self._log_start = _size(self._paths.envoy_log)
         place = hot_restart.next_epoch(self.binary.path, before)
-        options = [*self._endpoints.command_line(mark), *hot_restart.options(self._layout, place)]
+        options = [*self._endpoints.command_line(mark), *hot_restart.options(self._paths, place)]
         self.settled()
-        self._while_starting.enter_context(hot_restart.mute_parent(self._layout, before))
+        self._while_starting.enter_context(hot_restart.mute_parent(self._paths, before))
         more = self.data_path.environment
-        return process.start(self._layout, self.binary, mark, place, options, more=more)
+        return process.start(self._paths, self.binary, mark, place, options, more=more)
 
     def settled(self) -> None:
         """The one that was started answers: what only its start needed is given back."""
@@ -121,7 +121,7 @@ class EnvoyLauncher:
     def last_words(self) -> LastWords:
         """What the one that was started last has said last."""
         try:
-            with self._layout.envoy_log.open("rb") as log:
+            with self._paths.envoy_log.open("rb") as log:
                 end = log.seek(0, os.SEEK_END)
                 log.seek(max(self._log_start, end - 4 * _LAST_LINES_CHARACTERS))
                 text = log.read().decode("utf-8", "replace")
@@ -130,29 +130,29 @@ class EnvoyLauncher:
         return LastWords(text[-_LAST_LINES_CHARACTERS:].strip())
 
     def _write_bootstrap(self, mark: str) -> None:
-        settings = _bootstrap(self._layout, self._endpoints, mark, self.data_path)
-        write_private(self._layout.bootstrap, json.dumps(settings, indent=1))
+        settings = _bootstrap(self._paths, self._endpoints, mark, self.data_path)
+        write_private(self._paths.bootstrap, json.dumps(settings, indent=1))
 
 
 def _bootstrap(
-    layout: StatePaths, endpoints: LocalEndpoints, mark: str, data_path: DataPath
+    paths: StatePaths, endpoints: LocalEndpoints, mark: str, data_path: DataPath
 ) -> Resource:
-    internal = [requests_listener(requests_manager(layout))] if data_path.module else []
-    settings = bootstrap(layout, endpoints.admin_config(mark), capacity(), internal)
+    internal = [requests_listener(requests_manager(paths))] if data_path.module else []
+    settings = bootstrap(paths, endpoints.admin_config(mark), capacity(), internal)
     return settings | {"stats_config": STATISTICS}
 
 
-def _settings(layout: StatePaths, endpoints: LocalEndpoints, data_path: DataPath) -> str:
+def _settings(paths: StatePaths, endpoints: LocalEndpoints, data_path: DataPath) -> str:
     """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens.
 
     Where the authorizer is, an Envoy that runs is told again when that changes.
     """
     example = [ListenAddress("0.0.0.0", 1)]  # noqa: S104
     settings = ListenerSettings(asks_for_certificates=True)
-    anywhere = listener(layout, example, congestion_control(), data_path, settings)
+    anywhere = listener(paths, example, congestion_control(), data_path, settings)
     return digest(
         [
-            _bootstrap(layout, endpoints, "", data_path),
+            _bootstrap(paths, endpoints, "", data_path),
             clusters({"address": {}}, [requests_cluster()] if data_path.module else []),
             anywhere,
         ]

@@ -49,12 +49,12 @@ class ListenerRollout:
 
     def __init__(
         self,
-        layout: StatePaths,
+        paths: StatePaths,
         endpoints: LocalEndpoints,
         envoy: EnvoySupervisor,
         admin: AdminClient,
     ) -> None:
-        self._layout = layout
+        self._paths = paths
         self._endpoints = endpoints
         self._envoy = envoy
         self._admin = admin
@@ -68,7 +68,7 @@ class ListenerRollout:
         Raises:
             CloudgateError: It does not, with what an operator can do about it.
         """
-        check_certificate(self._layout, gateway.certificate_chain_pem, gateway.private_key_pem)
+        check_certificate(self._paths, gateway.certificate_chain_pem, gateway.private_key_pem)
         try:
             return await self._apply(gateway)
         except _ModuleRejectedError as error:
@@ -82,7 +82,7 @@ class ListenerRollout:
         told = (
             [wanted]
             if self._envoy.processes.is_hot_restarting
-            else xds_files.listeners(self._layout.xds)
+            else xds_files.listeners(self._paths.xds)
         )
         version = self._put_common(gateway)
         self._put(told)  # Envoy does not start without the file
@@ -113,7 +113,7 @@ class ListenerRollout:
     def _wanted(self, gateway: Gateway) -> Resource:
         where = listen_addresses(gateway.addresses, gateway.port, host_has_ipv6=host_has_ipv6())
         return listener(
-            self._layout,
+            self._paths,
             where,
             congestion_control(),
             self._envoy.data_path,
@@ -121,7 +121,7 @@ class ListenerRollout:
         )
 
     def _put_common(self, gateway: Gateway) -> str:
-        folder = self._layout.xds
+        folder = self._paths.xds
         authorizer = self._endpoints.authorizer_endpoint()
         more = [requests_cluster()] if self._envoy.data_path.module else []
         xds_files.write(folder, "clusters", clusters(authorizer, more))
@@ -131,11 +131,11 @@ class ListenerRollout:
             authorities = client_authorities(gateway.client_authorities)
             xds_files.write(folder, CLIENT_AUTHORITIES, [authorities])
         chain = gateway.certificate_chain_pem
-        key = gateway.private_key_pem or private_key_pem(self._layout)
+        key = gateway.private_key_pem or private_key_pem(self._paths)
         return xds_files.write(folder, CERTIFICATE, [secret(chain, key)])
 
     def _put(self, listeners: Sequence[Resource]) -> None:
-        xds_files.write(self._layout.xds, xds_files.LISTENERS, listeners)
+        xds_files.write(self._paths.xds, xds_files.LISTENERS, listeners)
 
     async def _replace(self, before: list[Resource], wanted: Resource) -> None:
         others = [each for each in before if each["name"] != wanted["name"]]

@@ -34,8 +34,8 @@ _ALWAYS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2199, 1, 1, tzinfo
 class LoopbackEndpoints:
     """Local endpoints on ports of loopback, where both sides show one certificate."""
 
-    def __init__(self, layout: StatePaths) -> None:
-        self._layout = layout
+    def __init__(self, paths: StatePaths) -> None:
+        self._paths = paths
 
     @property
     def context(self) -> ssl.SSLContext | None:
@@ -45,7 +45,7 @@ class LoopbackEndpoints:
         made.verify_mode = ssl.CERT_REQUIRED
         certificate, _ = self._identity()
         made.load_verify_locations(cadata=certificate)
-        made.load_cert_chain(self._layout.local_identity)
+        made.load_cert_chain(self._paths.local_identity)
         return made
 
     def listen(self) -> socket.socket:
@@ -61,7 +61,7 @@ class LoopbackEndpoints:
         made.listen(BACKLOG)
         port = made.getsockname()[1]
         if port != self._port():
-            write_private(self._layout.authorizer_port, str(port))
+            write_private(self._paths.authorizer_port, str(port))
         return made
 
     def authorizer_endpoint(self) -> dict[str, Any]:
@@ -92,28 +92,28 @@ class LoopbackEndpoints:
 
     def command_line(self, mark: str) -> Sequence[str]:
         """Where to write which port it is."""
-        return ("--admin-address-path", str(self._layout.admin_address(mark)))
+        return ("--admin-address-path", str(self._paths.admin_address(mark)))
 
     def admin_client(self, mark: str) -> httpx2.AsyncClient | None:
         """By the port that was written down."""
-        address = read_if_there(self._layout.admin_address(mark))
+        address = read_if_there(self._paths.admin_address(mark))
         if not address:
             return None
         return httpx2.AsyncClient(base_url=f"http://{address.strip()}", timeout=ANSWER_SECONDS)
 
     def cleanup(self, mark: str) -> None:
         """The address that was written down."""
-        self._layout.admin_address(mark).unlink(missing_ok=True)
+        self._paths.admin_address(mark).unlink(missing_ok=True)
 
     def _port(self) -> int:
-        return read_or_backup(self._layout.authorizer_port, int) or 0
+        return read_or_backup(self._paths.authorizer_port, int) or 0
 
     def _identity(self) -> tuple[str, str]:
         """The certificate and its key, made at first need."""
-        found = read_or_backup(self._layout.local_identity, _checked)
+        found = read_or_backup(self._paths.local_identity, _checked)
         if found is None:
             found = _made()
-            write_private(self._layout.local_identity, "".join(found))
+            write_private(self._paths.local_identity, "".join(found))
         return found
 
 

@@ -179,7 +179,7 @@ def installed_binary(settings: str) -> EnvoyBinary:
 
 
 def start(
-    layout: StatePaths,
+    paths: StatePaths,
     program: EnvoyBinary,
     mark: str,
     place: RestartEpoch,
@@ -190,7 +190,7 @@ def start(
     """Start Envoy so that it outlives this process.
 
     Args:
-        layout: where its files are.
+        paths: where its files are.
         program: what to start.
         mark: what its lines in the access log are marked with.
         place: where it stands among those that take over from one another.
@@ -198,10 +198,10 @@ def start(
         more: what its environment has besides.
     """
     allow_many_files()
-    command = [str(program.path), "--config-path", str(layout.bootstrap), *_SETTINGS, *options]
+    command = [str(program.path), "--config-path", str(paths.bootstrap), *_SETTINGS, *options]
     environment = {**os.environ, **more, PROCESS_VARIABLE: mark}
-    with layout.envoy_log.open("ab") as log:
-        pid = start_detached(command, log, layout.bootstrap.parent, environment)
+    with paths.envoy_log.open("ab") as log:
+        pid = start_detached(command, log, paths.bootstrap.parent, environment)
     try:
         started = started_at(pid) or ""
     except UnavailableError:

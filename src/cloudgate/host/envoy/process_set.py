@@ -58,10 +58,10 @@ class ProcessSet(BaseModel):
 class EnvoyProcesses:
     """The Envoys of this host: who has to know them looks here, their supervisor changes them."""
 
-    def __init__(self, layout: StatePaths, endpoints: LocalEndpoints) -> None:
-        self._layout = layout
+    def __init__(self, paths: StatePaths, endpoints: LocalEndpoints) -> None:
+        self._paths = paths
         self._endpoints = endpoints
-        self.known = read_process_set(layout)
+        self.known = read_process_set(paths)
         """As it is on disk; some of them may have died since."""
         self.listening: EnvoyProcess | None = None
         """The one that was adopted or started by this host service."""
@@ -109,12 +109,12 @@ class EnvoyProcesses:
 
     def look_again(self) -> EnvoyProcess | None:
         """Read anew who runs here. The one that listens, where it does."""
-        self.known = read_process_set(self._layout)
+        self.known = read_process_set(self._paths)
         return running(self.known.current)
 
     def replace(self, known: ProcessSet) -> None:
         """From now on it is these, also for the next host service."""
-        keep_process_set(self._layout, known)
+        keep_process_set(self._paths, known)
         self.known = known
 
     def retire_parent(self) -> None:
@@ -129,7 +129,7 @@ class EnvoyProcesses:
         left = self.known.alive()
         gone = [each for each in self.known.all if each not in left.all]
         for each in gone:
-            hot_restart.cleanup(self._layout, each, left.all)
+            hot_restart.cleanup(self._paths, each, left.all)
             if each.mark:
                 self._endpoints.cleanup(each.admin_mark)
         if gone:
@@ -144,14 +144,14 @@ def has_connections(pid: int) -> bool:
         return True
 
 
-def read_process_set(layout: StatePaths) -> ProcessSet:
+def read_process_set(paths: StatePaths) -> ProcessSet:
     """Who runs here, by the last that was written down, and those that it does not name.
 
     Where it was lost, Envoys with live tunnels run on: one that nobody knew would keep the tunnels
     of those who may not be here any more.
     """
-    known = (read_or_backup(layout.roster, _process_set) or ProcessSet()).alive()
-    strays = _strays(layout, {each.pid for each in known.all})
+    known = (read_or_backup(paths.roster, _process_set) or ProcessSet()).alive()
+    strays = _strays(paths, {each.pid for each in known.all})
     if not strays:
         return known
     _log.warning("envoys run here that were not written down", pids=[each.pid for each in strays])
@@ -163,10 +163,10 @@ def read_process_set(layout: StatePaths) -> ProcessSet:
     )
 
 
-def _strays(layout: StatePaths, known: set[int]) -> list[ProcessRecord]:
+def _strays(paths: StatePaths, known: set[int]) -> list[ProcessRecord]:
     """The Envoys of this folder that are not known, the one that was started last at the end."""
     found = []
-    for pid, words in command_lines_with(str(layout.bootstrap)).items():
+    for pid, words in command_lines_with(str(paths.bootstrap)).items():
         if pid in known or Path(words[0]).name != ENVOY or "--mode" in words:
             continue
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
@@ -198,9 +198,9 @@ def _process_set(text: str) -> ProcessSet:
     return ProcessSet.model_validate_json(text)
 
 
-def keep_process_set(layout: StatePaths, roster: ProcessSet) -> None:
+def keep_process_set(paths: StatePaths, roster: ProcessSet) -> None:
     """Write down who runs here."""
     if roster.all:
-        write_with_backup(layout.roster, roster.model_dump_json())
+        write_with_backup(paths.roster, roster.model_dump_json())
     else:
-        layout.roster.unlink(missing_ok=True)
+        paths.roster.unlink(missing_ok=True)

@@ -38,23 +38,23 @@ class EnvoySupervisor:
 
     def __init__(
         self,
-        layout: StatePaths,
+        paths: StatePaths,
         endpoints: LocalEndpoints,
         admin: AdminClient,
         on_change: Callable[[], None],
     ) -> None:
         """`on_change` is called when Envoy died and when another took its place."""
-        self._layout = layout
+        self._paths = paths
         self._admin = admin
         self._on_change = on_change
-        self.reserve = DiskReserve(layout.reserve)
+        self.reserve = DiskReserve(paths.reserve)
         """Room on the disk for the start of Envoy."""
-        self.processes = EnvoyProcesses(layout, endpoints)
+        self.processes = EnvoyProcesses(paths, endpoints)
         """Who runs here."""
-        self._launcher = EnvoyLauncher(layout, endpoints)
+        self._launcher = EnvoyLauncher(paths, endpoints)
         self._deaths = Deaths()
         self._died_with = ""
-        self._absent_parent = hot_restart.AbsentParent(layout)
+        self._absent_parent = hot_restart.AbsentParent(paths)
         self._keeper: asyncio.Task[None] | None = None
         self._told_to_wait = False
 
@@ -120,7 +120,7 @@ class EnvoySupervisor:
         if self.processes.known.current != before or running(before) is None:
             return  # it died: who came, or comes, in its place has nothing to take over
         self.processes.listening = None
-        hot_restart.detach_xds(self._layout, before)
+        hot_restart.detach_xds(self._paths, before)
         retired = self.processes.known.retired
         self.processes.replace(ProcessSet(predecessor=before, retired=retired))
 
@@ -272,7 +272,7 @@ class EnvoySupervisor:
                 foreseen = isinstance(error, OSError | UnavailableError)
                 _log.error(
                     "envoy cannot be started again",
-                    reason=said_of(error, self._layout.state)
+                    reason=said_of(error, self._paths.state)
                     if isinstance(error, OSError)
                     else str(error),
                     exc_info=None if foreseen else error,

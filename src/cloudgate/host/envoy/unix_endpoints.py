@@ -23,28 +23,28 @@ class UnixEndpoints:
 
     context: ssl.SSLContext | None = None
 
-    def __init__(self, layout: StatePaths) -> None:
-        self._layout = layout
+    def __init__(self, paths: StatePaths) -> None:
+        self._paths = paths
 
     def listen(self) -> socket.socket:
         """A socket at its path."""
-        path = self._layout.authorizer_socket
+        path = self._paths.authorizer_socket
         found = inherit_listener(socket.AF_UNIX, str(path))
         if found is not None:
             return found
         # Without it nobody is let in: that is worth the room that is kept for a full disk.
-        reserve = DiskReserve(self._layout.reserve)
+        reserve = DiskReserve(self._paths.reserve)
         made = reserve.release_for(lambda: bound(socket.SOCK_STREAM, path))
         made.listen(BACKLOG)
         return made
 
     def authorizer_endpoint(self) -> dict[str, Any]:
         """Its path; the folder keeps others out."""
-        return {"address": {"pipe": {"path": str(self._layout.authorizer_socket)}}}
+        return {"address": {"pipe": {"path": str(self._paths.authorizer_socket)}}}
 
     def admin_config(self, mark: str) -> dict[str, Any]:
         """A socket for the owner only."""
-        path = str(self._layout.admin_socket(mark))
+        path = str(self._paths.admin_socket(mark))
         return {"address": {"pipe": {"path": path, "mode": 0o600}}}
 
     def command_line(self, mark: str) -> Sequence[str]:
@@ -54,11 +54,11 @@ class UnixEndpoints:
 
     def admin_client(self, mark: str) -> httpx2.AsyncClient:
         """By its socket."""
-        transport = AsyncUnixTransport(self._layout.admin_socket(mark))
+        transport = AsyncUnixTransport(self._paths.admin_socket(mark))
         return httpx2.AsyncClient(
             transport=transport, base_url="http://envoy", timeout=ANSWER_SECONDS
         )
 
     def cleanup(self, mark: str) -> None:
         """Its socket."""
-        self._layout.admin_socket(mark).unlink(missing_ok=True)
+        self._paths.admin_socket(mark).unlink(missing_ok=True)

@@ -124,7 +124,7 @@ class ListenerSettings:
 
 
 def listener(
-    layout: StatePaths,
+    paths: StatePaths,
     where: Sequence[ListenAddress],
     congestion_control: str = "",
     data_path: DataPath | None = None,
@@ -136,7 +136,7 @@ def listener(
     new listener is added, the old one removed, and the old one's tunnels go on.
 
     Args:
-        layout: where the files are.
+        paths: where the files are.
         where: what it listens on.
         congestion_control: of its connections; empty for what the system uses by itself.
         data_path: which way tunnels go; by HTTP alone when left out, and where it is proxied.
@@ -145,9 +145,9 @@ def listener(
     settings = _listener_settings(where, congestion_control)
     # The module does not tell the connection's address from the one that a PROXY header says.
     settings |= (
-        _by_module(layout, data_path, wanted)
+        _by_module(paths, data_path, wanted)
         if data_path and data_path.module and not wanted.proxied
-        else _by_http(layout, wanted)
+        else _by_http(paths, wanted)
     )
     return {**settings, "name": f"gateway-{digest(settings)}"}
 
@@ -167,10 +167,10 @@ def _listener_settings(where: Sequence[ListenAddress], congestion_control: str) 
     }
 
 
-def _by_http(layout: StatePaths, wanted: ListenerSettings) -> Resource:
+def _by_http(paths: StatePaths, wanted: ListenerSettings) -> Resource:
     shows = wanted.asks_for_certificates
-    manager = _connection_manager(layout, proxied=wanted.proxied, shows=shows)
-    found: Resource = {"filter_chains": [_filter_chain(layout, wanted, [manager])]}
+    manager = _connection_manager(paths, proxied=wanted.proxied, shows=shows)
+    found: Resource = {"filter_chains": [_filter_chain(paths, wanted, [manager])]}
     if not wanted.proxied:
         return found
     return found | {
@@ -179,27 +179,25 @@ def _by_http(layout: StatePaths, wanted: ListenerSettings) -> Resource:
     }
 
 
-def _by_module(layout: StatePaths, data_path: DataPath, wanted: ListenerSettings) -> Resource:
+def _by_module(paths: StatePaths, data_path: DataPath, wanted: ListenerSettings) -> Resource:
     def behind_tls(filters: list[Resource]) -> Resource:
-        return _filter_chain(layout, wanted, filters)
+        return _filter_chain(paths, wanted, filters)
 
     asks = wanted.asks_for_certificates
-    http = behind_tls([_connection_manager(layout, shows=asks)])
-    found = by_module(layout, data_path, http, behind_tls, asks_for_certificates=asks)
+    http = behind_tls([_connection_manager(paths, shows=asks)])
+    found = by_module(paths, data_path, http, behind_tls, asks_for_certificates=asks)
     return found | {"listener_filters_timeout": f"{FIRST_REQUEST_SECONDS}s"}
 
 
-def requests_manager(layout: StatePaths) -> Resource:
+def requests_manager(paths: StatePaths) -> Resource:
     """The connection manager of what the module hands over."""
-    return _connection_manager(layout, handed_over=True)
+    return _connection_manager(paths, handed_over=True)
 
 
-def _filter_chain(
-    layout: StatePaths, wanted: ListenerSettings, filters: list[Resource]
-) -> Resource:
+def _filter_chain(paths: StatePaths, wanted: ListenerSettings, filters: list[Resource]) -> Resource:
     return {
         "transport_socket": _downstream_tls(
-            layout.xds, asks_for_certificates=wanted.asks_for_certificates
+            paths.xds, asks_for_certificates=wanted.asks_for_certificates
         ),
         "transport_socket_connect_timeout": f"{FIRST_REQUEST_SECONDS}s",
         "filters": filters,
@@ -264,7 +262,7 @@ def _downstream_tls(xds: Path, *, asks_for_certificates: bool) -> Resource:
 
 
 def _connection_manager(
-    layout: StatePaths, *, handed_over: bool = False, proxied: bool = False, shows: bool = False
+    paths: StatePaths, *, handed_over: bool = False, proxied: bool = False, shows: bool = False
 ) -> Resource:
     told = {}
     if proxied:
@@ -279,7 +277,7 @@ def _connection_manager(
         "server_name": "cloudgate",
         "rds": {
             "route_config_name": ROUTES,
-            "config_source": path_config_source(layout.xds, ROUTES),
+            "config_source": path_config_source(paths.xds, ROUTES),
         },
         "use_remote_address": True,
         "skip_xff_append": True,
@@ -307,8 +305,8 @@ def _connection_manager(
         "local_reply_config": {"mappers": _local_replies()},
         "access_log": [
             access_log(
-                str(layout.access_log),
-                path_config_source(layout.xds, REFUSAL_LINES),
+                str(paths.access_log),
+                path_config_source(paths.xds, REFUSAL_LINES),
                 handed_over=handed_over,
             )
         ],

@@ -96,7 +96,7 @@ KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes":
 
 
 def bootstrap(
-    layout: StatePaths,
+    paths: StatePaths,
     administration: Resource,
     capacity: Capacity,
     internal_listeners: Sequence[Resource] = (),
@@ -104,7 +104,7 @@ def bootstrap(
     """What Envoy starts with: where its administration is and which files to watch.
 
     Args:
-        layout: where the files are.
+        paths: where the files are.
         administration: where Envoy has that.
         capacity: what it may take.
         internal_listeners: what it listens on for itself alone.
@@ -128,8 +128,8 @@ def bootstrap(
         "overload_manager": _overload_manager(capacity),
         "layered_runtime": {"layers": [{"name": "guard", "static_layer": GUARD}]},
         "dynamic_resources": {
-            "cds_config": path_config_source(layout.xds, "clusters"),
-            "lds_config": path_config_source(layout.xds, "listeners"),
+            "cds_config": path_config_source(paths.xds, "clusters"),
+            "lds_config": path_config_source(paths.xds, "listeners"),
         },
     }
 

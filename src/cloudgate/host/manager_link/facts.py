@@ -13,7 +13,7 @@ from cloudgate.protocol.bounds import LONGEST_NAME, printable, readable, usable_
 
 
 def gather_facts(
-    layout: StatePaths, envoy_version: str, trouble: str = "", advice: str = ""
+    paths: StatePaths, envoy_version: str, trouble: str = "", advice: str = ""
 ) -> HostFacts:
     """The facts as they are now, with the version of the Envoy that runs, or would."""
     return HostFacts(
@@ -22,7 +22,7 @@ def gather_facts(
         platform=platform.system(),
         version=__version__,
         envoy_version=printable(envoy_version),
-        public_key_pem=public_key_pem(layout),
+        public_key_pem=public_key_pem(paths),
         machine=machine_mark(),
         trouble=readable(trouble),
         advice=readable(advice),

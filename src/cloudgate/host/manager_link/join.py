@@ -30,13 +30,13 @@ async def join_host(state_folder: Path, url: str, token: str, ca_pem: str) -> No
     Raises:
         CloudgateError: It is none now, with the reason.
     """
-    layout = state_paths(state_folder)
-    layout.make_folders()
-    request = JoinRequest(token=token, facts=gather_facts(layout, installed_version()))
+    paths = state_paths(state_folder)
+    paths.make_folders()
+    request = JoinRequest(token=token, facts=gather_facts(paths, installed_version()))
     async with ManagerClient(url, ca_pem) as client:
         answer = await client.join(request)
     save_enrolment(
-        layout,
+        paths,
         Enrolment(
             url=url,
             server_id=answer.server_id,

@@ -63,10 +63,10 @@ class ManagerLine:
     """Repeats steps for ever, each on a connection of its own."""
 
     def __init__(
-        self, layout: StatePaths, standing: HostStanding, on_time: Callable[[datetime], None]
+        self, paths: StatePaths, standing: HostStanding, on_time: Callable[[datetime], None]
     ) -> None:
         """`on_time` is told the manager's time with each answer."""
-        self._layout = layout
+        self._paths = paths
         self._standing = standing
         self._on_time = on_time
         self.addresses = ManagerAddresses()
@@ -98,7 +98,7 @@ class ManagerLine:
 
     def connected(self) -> ManagerClient:
         """A connection for something that is said once; used by ``async with``."""
-        known = load_enrolment(self._layout)
+        known = load_enrolment(self._paths)
         return self._client(known, self.addresses.choose((known.url, *known.others)))
 
     def _client(self, known: Enrolment, url: str) -> ManagerClient:
@@ -113,7 +113,7 @@ class ManagerLine:
 
     async def _connected(self, step: Step, backoff: Backoff) -> None:
         # Read anew after each failure: the host may have joined again.
-        known = load_enrolment(self._layout)
+        known = load_enrolment(self._paths)
         self._joined_at = known.url
         url = self.addresses.choose((known.url, *known.others))
         async with self._client(known, url) as client:

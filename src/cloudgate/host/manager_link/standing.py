@@ -17,10 +17,10 @@ _log = structlog.get_logger(__name__)
 class HostStanding:
     """What the manager thinks of this host; that it was shut out holds over restarts."""
 
-    def __init__(self, layout: StatePaths, known: HostState) -> None:
-        self._layout = layout
+    def __init__(self, paths: StatePaths, known: HostState) -> None:
+        self._paths = paths
         self._known = known
-        self._credentials = HostCredentials(layout)
+        self._credentials = HostCredentials(paths)
         self._others: tuple[str, ...] | None = None
         """As they are on disk; None while that was not looked at."""
         if known.journal is not None:
@@ -59,9 +59,9 @@ class HostStanding:
 
     def note_role(self) -> Enrolment:
         """The manager has said its role; what does not is not taken for it from now on."""
-        known = load_enrolment(self._layout)
+        known = load_enrolment(self._paths)
         try:
-            keep_role(self._layout, known)
+            keep_role(self._paths, known)
         except OSError as error:
             self._known.troubles.set_write_failure("state", error)
         return known.model_copy(update={"manager_says_role": True})
@@ -71,9 +71,9 @@ class HostStanding:
         if urls == self._others:
             return
         try:
-            known = load_enrolment(self._layout)
+            known = load_enrolment(self._paths)
             if urls != known.others:
-                keep_others(self._layout, known, urls)
+                keep_others(self._paths, known, urls)
             self._others = urls
         except OSError as error:
             self._known.troubles.set_write_failure("state", error)

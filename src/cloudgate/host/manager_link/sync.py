@@ -51,7 +51,7 @@ class ManagerSync:
 
     def __init__(
         self,
-        layout: StatePaths,
+        paths: StatePaths,
         known: HostState,
         reconciler: Reconciler,
         outbox: Reporter,
@@ -67,9 +67,9 @@ class ManagerSync:
         self._queries = queries
         self._tokens = tokens
         self._sharing = asyncio.Lock()
-        self._updates = Updates(layout, known, reconciler, outbox.mark_dirty)
-        self._standing = HostStanding(layout, known)
-        self._line = ManagerLine(layout, self._standing, self._sync_clock)
+        self._updates = Updates(paths, known, reconciler, outbox.mark_dirty)
+        self._standing = HostStanding(paths, known)
+        self._line = ManagerLine(paths, self._standing, self._sync_clock)
 
     async def hand_on(self, request: OwnRequest) -> OwnAnswer:
         """Ask the manager what a tenant wants for itself; raises as `own_requests.hand_on`."""

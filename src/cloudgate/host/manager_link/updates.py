@@ -24,13 +24,13 @@ class Updates:
 
     def __init__(
         self,
-        layout: StatePaths,
+        paths: StatePaths,
         known: HostState,
         reconciler: Reconciler,
         on_change: Callable[[], None],
     ) -> None:
         """`on_change` is called when there may be something to report."""
-        self._layout = layout
+        self._paths = paths
         self._known = known
         self._reconciler = reconciler
         self._on_change = on_change
@@ -63,7 +63,7 @@ class Updates:
         problem = self._note_unkept()
         if update.credential is not None:
             try:
-                keep_credential(self._layout, update.credential)
+                keep_credential(self._paths, update.credential)
             except OSError as error:  # the one in use is good until this one was used
                 problem = problem or error
                 self._known.troubles.set_write_failure("state", error)

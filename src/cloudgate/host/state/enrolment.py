@@ -38,47 +38,47 @@ class Enrolment(_ManagerAddress):
         return repr(self)
 
 
-def save_enrolment(layout: StatePaths, membership: Enrolment) -> None:
+def save_enrolment(paths: StatePaths, membership: Enrolment) -> None:
     """Keep it; the place last, because a membership without its credential is none."""
-    write_mirrored(layout.manager_ca, membership.ca_pem)
+    write_mirrored(paths.manager_ca, membership.ca_pem)
     # They are another manager's, perhaps.
-    forget_mirrored(layout.former_credentials)
-    write_mirrored(layout.credential, membership.credential)
-    _keep_place(layout, membership)
+    forget_mirrored(paths.former_credentials)
+    write_mirrored(paths.credential, membership.credential)
+    _keep_place(paths, membership)
 
 
-def write_credential(layout: StatePaths, credential: str) -> None:
+def write_credential(paths: StatePaths, credential: str) -> None:
     """Prove who this host is with `credential` from now on."""
-    write_mirrored(layout.credential, credential)
+    write_mirrored(paths.credential, credential)
 
 
-def keep_role(layout: StatePaths, membership: Enrolment) -> None:
+def keep_role(paths: StatePaths, membership: Enrolment) -> None:
     """Take nobody for the manager from now on whose certificate does not say so."""
-    _keep_place(layout, membership.model_copy(update={"manager_says_role": True}))
+    _keep_place(paths, membership.model_copy(update={"manager_says_role": True}))
 
 
-def keep_others(layout: StatePaths, membership: Enrolment, others: tuple[str, ...]) -> None:
+def keep_others(paths: StatePaths, membership: Enrolment, others: tuple[str, ...]) -> None:
     """Know where other managers are, also after a restart."""
-    _keep_place(layout, membership.model_copy(update={"others": others}))
+    _keep_place(paths, membership.model_copy(update={"others": others}))
 
 
-def _keep_place(layout: StatePaths, membership: Enrolment) -> None:
+def _keep_place(paths: StatePaths, membership: Enrolment) -> None:
     place = _ManagerAddress(
         **{name: getattr(membership, name) for name in _ManagerAddress.model_fields}
     )
-    write_mirrored(layout.membership, place.model_dump_json())
+    write_mirrored(paths.membership, place.model_dump_json())
 
 
-def load_enrolment(layout: StatePaths) -> Enrolment:
+def load_enrolment(paths: StatePaths) -> Enrolment:
     """What was kept.
 
     Raises:
         NotFoundError: This host has not joined, or its files are damaged.
     """
     return Enrolment(
-        **_need(layout.membership, _ManagerAddress.model_validate_json).model_dump(),
-        credential=_need(layout.credential, _filled),
-        ca_pem=_need(layout.manager_ca, _filled),
+        **_need(paths.membership, _ManagerAddress.model_validate_json).model_dump(),
+        credential=_need(paths.credential, _filled),
+        ca_pem=_need(paths.manager_ca, _filled),
     )
 
 

@@ -39,9 +39,9 @@ class HostCredentials:
     """The credential in use, and those to fall back on."""
 
     def __init__(
-        self, layout: StatePaths, clock_seconds: Callable[[], float] = time.monotonic
+        self, paths: StatePaths, clock_seconds: Callable[[], float] = time.monotonic
     ) -> None:
-        self._layout = layout
+        self._paths = paths
         self._clock_seconds = clock_seconds
         self._newest = ""
         self._tried = 0
@@ -53,10 +53,10 @@ class HostCredentials:
         Raises:
             NotFoundError: this host has not joined.
         """
-        newest = load_enrolment(self._layout).credential
+        newest = load_enrolment(self._paths).credential
         if newest != self._newest:  # the host may have joined again
             self._newest, self._tried, self._all_refused_at = newest, 0, None
-        former = former_credentials(self._layout) if self._tried else ()
+        former = former_credentials(self._paths) if self._tried else ()
         return former[self._tried - 1] if 0 < self._tried <= len(former) else newest
 
     def refused(self) -> float | None:
@@ -64,7 +64,7 @@ class HostCredentials:
         since = self._all_refused_at
         if since is not None and self._clock_seconds() - since < AGAIN_SECONDS:
             return None
-        if self._tried >= len(former_credentials(self._layout)):
+        if self._tried >= len(former_credentials(self._paths)):
             self._tried, self._all_refused_at = 0, self._clock_seconds()
             return None
         self._tried += 1
@@ -80,29 +80,29 @@ class HostCredentials:
         if self._tried:
             found = self.use()
             _log.warning("the manager knows this host by a credential of before only")
-            keep_credential(self._layout, found)
+            keep_credential(self._paths, found)
 
 
-def keep_credential(layout: StatePaths, credential: str) -> None:
+def keep_credential(paths: StatePaths, credential: str) -> None:
     """Prove who this host is with `credential` from now on, and keep the one of before for a while.
 
     Raises:
         OSError: it cannot be written down.
     """
     now = datetime.now(UTC)
-    before = load_enrolment(layout).credential
-    kept = [_FormerCredential(credential=before, replaced_at=now), *_read(layout)]
+    before = load_enrolment(paths).credential
+    kept = [_FormerCredential(credential=before, replaced_at=now), *_read(paths)]
     young = [
         each for each in kept if each.credential != credential and now - each.replaced_at < KEPT_FOR
     ]
-    write_mirrored(layout.former_credentials, _FORMER.dump_json(tuple(young[:MOST_KEPT])).decode())
-    write_credential(layout, credential)
+    write_mirrored(paths.former_credentials, _FORMER.dump_json(tuple(young[:MOST_KEPT])).decode())
+    write_credential(paths, credential)
 
 
-def former_credentials(layout: StatePaths) -> Sequence[str]:
+def former_credentials(paths: StatePaths) -> Sequence[str]:
     """Those of before, the newest first."""
-    return tuple(each.credential for each in _read(layout))
+    return tuple(each.credential for each in _read(paths))
 
 
-def _read(layout: StatePaths) -> Sequence[_FormerCredential]:
-    return read_or_backup(layout.former_credentials, _FORMER.validate_json) or ()
+def _read(paths: StatePaths) -> Sequence[_FormerCredential]:
+    return read_or_backup(paths.former_credentials, _FORMER.validate_json) or ()

@@ -9,13 +9,13 @@ from cloudgate.host.state.files import read_or_backup, write_mirrored
 from cloudgate.host.state.paths import StatePaths
 
 
-def private_key_pem(layout: StatePaths) -> str:
+def private_key_pem(paths: StatePaths) -> str:
     """The private key, made at first need and kept for its owner only."""
-    found = read_or_backup(layout.private_key, _checked_key)
+    found = read_or_backup(paths.private_key, _checked_key)
     if found is not None:
         return found
     made = pem_of(ec.generate_private_key(ec.SECP256R1()))
-    write_mirrored(layout.private_key, made)
+    write_mirrored(paths.private_key, made)
     return made
 
 
@@ -33,13 +33,13 @@ def _checked_key(text: str) -> str:
     return text
 
 
-def public_key_pem(layout: StatePaths) -> str:
+def public_key_pem(paths: StatePaths) -> str:
     """The public half, for whoever signs the certificate."""
-    key = serialization.load_pem_private_key(private_key_pem(layout).encode("ascii"), None)
+    key = serialization.load_pem_private_key(private_key_pem(paths).encode("ascii"), None)
     return key.public_key().public_bytes(*_PUBLIC).decode("ascii")
 
 
-def check_certificate(layout: StatePaths, chain_pem: str, key_pem: str | None = None) -> None:
+def check_certificate(paths: StatePaths, chain_pem: str, key_pem: str | None = None) -> None:
     """See that the certificate is for its key, or for this host's, before Envoy gets it.
 
     Raises:
@@ -52,7 +52,7 @@ def check_certificate(layout: StatePaths, chain_pem: str, key_pem: str | None = 
         leaf = x509.load_pem_x509_certificates(chain_pem.encode("ascii"))[0]
     except ValueError:
         raise InvalidRequestError("The gateway's certificate is not readable PEM.") from None
-    if leaf.public_key().public_bytes(*_PUBLIC).decode("ascii") != public_key_pem(layout):
+    if leaf.public_key().public_bytes(*_PUBLIC).decode("ascii") != public_key_pem(paths):
         raise InvalidRequestError("The gateway's certificate is not for this host's key.")
 
 

@@ -31,12 +31,12 @@ class Drain:
 
     def __init__(
         self,
-        layout: StatePaths,
+        paths: StatePaths,
         now_seconds: Callable[[], float] = time.monotonic,
         journal: WithdrawalJournal | None = None,
     ) -> None:
         """`journal` takes what the disk does not."""
-        self._path = layout.drain
+        self._path = paths.drain
         self._now_seconds = now_seconds
         self._journal = journal
         begun = read_or_backup(self._path, _DrainState.model_validate_json)

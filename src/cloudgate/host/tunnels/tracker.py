@@ -77,7 +77,7 @@ class TunnelTracker:
 
     def __init__(
         self,
-        layout: StatePaths,
+        paths: StatePaths,
         envoys: EnvoyProcesses,
         role: GatewayStatus,
         *,
@@ -86,22 +86,22 @@ class TunnelTracker:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         troubles: Conditions | None = None,
     ) -> None:
-        self._path = layout.usage
+        self._path = paths.usage
         self._envoys = envoys
         self._role = role
         self._slots = slots
         self._closer = closer
         self._now = now
         self._troubles = troubles or Conditions()
-        found = _read(layout)
-        self._was_counted = found is None and _has_lines(layout)
+        found = _read(paths)
+        self._was_counted = found is None and _has_lines(paths)
         """Whether what is read was counted already, as far as anybody knows."""
         if self._was_counted:
             self._troubles.set("lost usage", _LOST)
-            _log.error("how far the access log was counted is lost", path=str(layout.usage))
+            _log.error("how far the access log was counted is lost", path=str(paths.usage))
         kept = found or _Checkpoint()
         position = LogPosition(kept.inode, kept.offset_bytes) if kept.inode else None
-        self._follower = LogTail(layout.access_log, position)
+        self._follower = LogTail(paths.access_log, position)
         self._tunnels = TunnelTable(kept.live, kept.used)
         self.usage = UsageOutbox(
             self._tunnels, self.checkpoint, self._now, kept.batch, kept.batched
@@ -256,12 +256,12 @@ def _was_just_torn(entry: AccessRecord, now: datetime) -> bool:
     return entry.is_torn and entry.ended_at is not None and now - entry.ended_at < _GOODBYE
 
 
-def _read(layout: StatePaths) -> _Checkpoint | None:
+def _read(paths: StatePaths) -> _Checkpoint | None:
     """What was written down; None when there is none."""
-    return read_or_backup(layout.usage, _Checkpoint.model_validate_json)
+    return read_or_backup(paths.usage, _Checkpoint.model_validate_json)
 
 
-def _has_lines(layout: StatePaths) -> bool:
+def _has_lines(paths: StatePaths) -> bool:
     """Whether there was a gateway before: a host service writes down what it counted at once."""
-    log = layout.access_log
+    log = paths.access_log
     return any(each.stat().st_size for each in log.parent.glob(f"{log.name}*"))

@@ -26,7 +26,7 @@ SHOWN_CERTIFICATE = f"FILTER_STATE(envoy.network.proxy_protocol.tlv:FIELD:{_CERT
 
 
 def by_module(
-    layout: StatePaths,
+    paths: StatePaths,
     data_path: DataPath,
     http: Resource,
     behind_tls: Callable[[list[Resource]], Resource],
@@ -36,7 +36,7 @@ def by_module(
     """Settings of a listener: who speaks HTTP/2 alone, as ALPN says, goes by HTTP; all else by us.
 
     Args:
-        layout: where the files are.
+        paths: where the files are.
         data_path: names the module.
         http: the chain of filters that goes by HTTP.
         behind_tls: makes a chain of filters behind TLS.
@@ -44,8 +44,8 @@ def by_module(
     """
     inspector = f"{TYPES}extensions.filters.listener.tls_inspector.v3.TlsInspector"
     offered = f"{TYPES}extensions.matching.common_inputs.network.v3.ApplicationProtocolInput"
-    proxy = _tcp_proxy(layout, data_path, shows_certificates=asks_for_certificates)
-    filters = [_module_filter(layout, data_path), proxy]
+    proxy = _tcp_proxy(paths, data_path, shows_certificates=asks_for_certificates)
+    filters = [_module_filter(paths, data_path), proxy]
     return {
         "listener_filters": [
             {
@@ -137,11 +137,11 @@ def _certificate_tlv() -> Resource:
     return {"type": _CERTIFICATE_TLV, "format_string": form}
 
 
-def _module_filter(layout: StatePaths, data_path: DataPath) -> Resource:
+def _module_filter(paths: StatePaths, data_path: DataPath) -> Resource:
     kind = f"{TYPES}extensions.filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter"
     path = {
         "@type": "type.googleapis.com/google.protobuf.StringValue",
-        "value": str(layout.authorizer_socket),
+        "value": str(paths.authorizer_socket),
     }
     return {
         "name": "envoy.filters.network.dynamic_modules",
@@ -158,7 +158,7 @@ def _module(data_path: DataPath) -> Resource:
     return {"name": data_path.module, "do_not_close": True}
 
 
-def _tcp_proxy(layout: StatePaths, data_path: DataPath, *, shows_certificates: bool) -> Resource:
+def _tcp_proxy(paths: StatePaths, data_path: DataPath, *, shows_certificates: bool) -> Resource:
     logger = f"{TYPES}extensions.access_loggers.dynamic_modules.v3.DynamicModuleAccessLog"
     # The module's comes first: only then does Envoy know what the tunnel's lines say.
     connected = {
@@ -179,7 +179,7 @@ def _tcp_proxy(layout: StatePaths, data_path: DataPath, *, shows_certificates: b
         # The module gives it nothing before it is connected; without, nothing would be read at all.
         "max_early_data_bytes": BUFFER_BYTES,
         **({"proxy_protocol_tlvs": [_certificate_tlv()]} if shows_certificates else {}),
-        "access_log": [connected, *tcp_access_logs(str(layout.access_log))],
+        "access_log": [connected, *tcp_access_logs(str(paths.access_log))],
         "access_log_options": {
             "flush_access_log_on_connected": True,
             "access_log_flush_interval": f"{PERIOD_SECONDS}s",
