@@ -4,15 +4,17 @@ import re
 import resource
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DatabaseError
+from starlette.concurrency import run_in_threadpool
 
 from cloudgate.errors import CloudgateError
-from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.core.unit_of_work import DISK, UnitOfWork
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.registries.unwritten_sessions import UnwrittenSession
 from cloudgate.manager.security.installation import DATABASE
 from cloudgate.manager.sessions import operations as sessions
@@ -28,7 +30,9 @@ from tests.support.disks import (
     small_disk,
     take_bytes,
 )
-from tests.support.manager import PASSWORD, RunningManager, running_manager
+from tests.support.host import ScriptedHost
+from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.waiting import until
 
 _BYTES = 16 * 1024
 """What a file can still have: less than the database has already, and more than a test says."""
@@ -82,6 +86,28 @@ def test_reading_and_logging_on_work_while_the_disk_is_full(running: RunningMana
     logons = [each for each in running.audited() if each.operation == "LogOn" and each.success]
     assert len(logons) == 3
     assert len(early.get("/logonSessions").json()["LogonSessions"]) == 3
+
+
+def test_what_was_found_at_a_gateways_address_is_written_down_once_that_can_be(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as filled:
+
+        async def dial(_reach: ReachabilityCheck) -> str:
+            await run_in_threadpool(filled.enter_context, full_disk(running))
+            return "Nothing answers."
+
+        with running_manager(tmp_path, prober=dial) as running:
+            client, host = running.logged_on(), ScriptedHost(running)
+            spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
+            task = client.post("/cloud/gateways", json=spec).raise_for_status().json()
+            host.obey()
+            until(lambda: DISK in {each.kind for each in running.manager.warnings.all()})
+            filled.close()
+            ended = finished(client, task)["Result"]
+            host.close()
+    assert ended["Success"] is True
+    assert ended["Message"].endswith("tenants may not reach it. Nothing answers.")
 
 
 def test_who_logs_off_or_gets_another_password_meanwhile_is_out(running: RunningManager) -> None:

@@ -9,17 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.concurrency import run_in_threadpool
 
-from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
+from cloudgate.api.host_protocol import reachability
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, finish_reachability
 from cloudgate.manager.host_protocol.reachability import USUAL_INTERVAL, WARNED_INTERVAL, due_at
 from cloudgate.manager.jobs import reachability_probe
 from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.tasks.operations import GATEWAY_DEADLINE
 from cloudgate.protocol import GatewayState
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
@@ -148,16 +153,28 @@ class Router:
 
     def __init__(self) -> None:
         self.broken = ""
+        self.fault: Exception | None = None
+        """What dialling ends with, in place of an answer."""
+        self.slow: dict[str, threading.Event] = {}
+        """Addresses where nothing answers, which is said once the event is set."""
         self.dialled = 0
 
     async def __call__(self, reach: ReachabilityCheck) -> str:
         self.dialled += 1
+        if reach.address in self.slow:
+            await run_in_threadpool(self.slow[reach.address].wait)
+            return f"Nothing answers at {reach.address}."
+        if self.fault is not None:
+            raise self.fault
         return self.broken
 
 
 @pytest.fixture
-def router() -> Router:
-    return Router()
+def router() -> Iterator[Router]:
+    made = Router()
+    yield made
+    for each in made.slow.values():
+        each.set()
 
 
 @pytest.fixture
@@ -237,3 +254,74 @@ def test_only_gateways_that_listen_are_dialled(
         for each in client.get("/cloud/gateways?format=Entity").json()["CloudGateways"]
     }
     assert warnings == {"gw1.example": "the port is taken", "gw2.example": "Nothing answers."}
+
+
+def listens_untried(client: httpx2.Client, task: dict[str, Any], host: ScriptedHost) -> None:
+    """A task ended well, and said that nobody knows whether the gateway is reached."""
+    ended = finished(client, task)
+    assert ended["Result"]["Success"] is True, ended
+    assert "whether tenants reach it is not known yet" in ended["Result"]["Message"]
+    (gateway,) = client.get("/cloud/gateways?format=Entity").json()["CloudGateways"]
+    assert (gateway["Name"], gateway["State"]) == (host.name, "Listening")
+    assert ended["Links"][1]["Href"].partition("?")[0] == gateway["Href"].partition("?")[0]
+
+
+def test_a_gateway_that_listens_stays_also_where_dialling_it_fails(
+    running: RunningManager, host: ScriptedHost, router: Router
+) -> None:
+    router.fault = RuntimeError("can't start new thread")
+    client = running.logged_on()
+    task = client.post("/cloud/gateways", json=wanted_on(host.name)).json()
+    host.obey()
+    listens_untried(client, task, host)
+    router.fault = None
+    router.broken = "Nothing answers."
+    warning_is(running, host, "Nothing answers.", USUAL_INTERVAL * 1.25)
+
+
+def test_a_gateway_that_listens_stays_also_where_dialling_it_does_not_end_in_time(
+    running: RunningManager, host: ScriptedHost, router: Router
+) -> None:
+    router.slow["127.0.0.1"] = threading.Event()
+    client = running.logged_on()
+    task = client.post("/cloud/gateways", json=wanted_on(host.name)).json()
+    host.obey()
+    until(lambda: router.dialled)
+    running.clock.ahead += GATEWAY_DEADLINE
+    running.wake()
+    listens_untried(client, task, host)
+    router.slow["127.0.0.1"].set()
+    warning_is(running, host, "Nothing answers at 127.0.0.1.", timedelta())
+
+
+def test_what_was_found_at_an_address_that_is_advertised_no_more_is_no_warning(
+    running: RunningManager,
+    host: ScriptedHost,
+    router: Router,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, new = "198.51.100.1", "198.51.100.2"
+    router.slow[old] = threading.Event()
+    heard: list[str] = []
+
+    def finish(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> None:
+        finish_reachability(work, reach, warning)
+        heard.append(reach.address)
+
+    monkeypatch.setattr(reachability, "finish_reachability", finish)
+    client = running.logged_on()
+    behind = {"ServerHostName": host.name, "NetworkType": "NAT", "ExternalIp": old}
+    first = client.post("/cloud/gateways", json=behind).raise_for_status().json()
+    host.obey()
+    until(lambda: router.dialled)
+    (gateway,) = client.get("/cloud/gateways").json()["Refs"]
+    second = client.put(gateway["Href"], json={"ExternalIP": new}).raise_for_status().json()
+    host.obey()
+    assert finished(client, second)["Result"] == {"Success": True, "Message": "Ok"}
+    assert "Replaced by task-2" in finished(client, first)["Result"]["Message"]
+    router.slow[old].set()
+    until(lambda: heard == [new, old])
+    with running.manager.changing(shown=False):
+        pass  # it has its turn after what was heard last
+    entity = client.get(f"{gateway['Href']}?format=Entity").json()
+    assert (entity["ExternalIP"], entity.get("Warning", "")) == (new, "")

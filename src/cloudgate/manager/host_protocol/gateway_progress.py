@@ -10,14 +10,22 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import (
     dialled_at,
     gateway_of,
+    is_wanted,
     settings_in_force,
     wanted_settings,
 )
+from cloudgate.manager.servers.facts import report_of
 from cloudgate.manager.servers.managed_servers import last_seen, touch_assignment, touch_site
 from cloudgate.manager.servers.tenant_scope import review_scope, scope_of
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.protocol import GatewayState, Report
+
+_NOT_TRIED = (
+    "The gateway listens, but its address could not be tried: whether tenants reach it is not known"
+    " yet. The manager tries it again by itself within a quarter of an hour, and warns of the"
+    " gateway where they do not."
+)
 
 
 class Progress(Enum):
@@ -66,17 +74,10 @@ def apply_report(
     if gateway is None:
         return None
     task = tasks.running_gateway_task(work, gateway.id)
-    enabled = wanted_settings(gateway).enabled
-    found = progress(report.state, removing=gateway.removing, enabled=enabled)
-    if (
-        report.directory_revision < scope_of(server.scope, work.now).revision
-        and found is Progress.DONE
-    ):
-        # It listens, and would refuse tenants that it has not heard of yet.
-        found = Progress.UNDER_WAY
+    found = _progress(work, gateway, report)
     if found is Progress.DONE:
         _confirm(work, gateway)
-        if task is not None and enabled and not gateway.removing:
+        if task is not None and is_wanted(gateway):
             task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
             return replace(reach_of(work, gateway), task_number=task.number)
         if task is not None:
@@ -89,19 +90,58 @@ def apply_report(
     return None
 
 
-def finish_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> None:
-    """The gateway listens, and its advertised address was tried: end the task about it."""
+def _progress(work: UnitOfWork, gateway: CloudGateway, report: Report) -> Progress:
+    """What a report about the newest assignment means for the change that is under way."""
+    enabled = wanted_settings(gateway).enabled
+    found = progress(report.state, removing=gateway.removing, enabled=enabled)
+    needed = scope_of(gateway.managed_server.scope, work.now).revision
+    if found is Progress.DONE and report.directory_revision < needed:
+        # It listens, and would refuse tenants that it has not heard of yet.
+        return Progress.UNDER_WAY
+    return found
+
+
+def finish_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str | None) -> None:
+    """The gateway listens, and its advertised address was tried: end the task about it.
+
+    `warning`: why tenants may not reach it, empty where they do; None where it could not be tried.
+    It counts while what was dialled is what would be dialled now.
+    """
     gateway = work.session.get(CloudGateway, reach.gateway_id)
-    task = None if reach.task_number is None else work.session.get(Task, reach.task_number)
-    if gateway is not None:
+    if gateway is None:
+        return
+    if reach_of(work, gateway) != replace(reach, task_number=None):
+        warning = None
+    if warning is not None:
         gateway.reach_warning = warning
-    if gateway is None or task is None or task.finished_at is not None:
+    task = None if reach.task_number is None else work.session.get(Task, reach.task_number)
+    if task is None or task.finished_at is not None:
+        return
+    if warning is None:
+        _end(work, gateway, task, _NOT_TRIED)
         return
     work.timelines.dialled(task.number, work.now)
     message = tasks.OK
     if warning:
         message = f"The gateway listens, but tenants may not reach it. {warning}"
     _end(work, gateway, task, message)
+
+
+def ends_untried(work: UnitOfWork, gateway: CloudGateway, task: Task) -> bool:
+    """End the task about a gateway that listens as wanted, whatever became of dialling it.
+
+    Returns whether it does, as far as its host has said.
+    """
+    server = gateway.managed_server
+    listens = (
+        is_wanted(gateway)
+        and gateway.confirmed == gateway.wanted
+        and server.reported_revision == server.assignment_revision
+        and _progress(work, gateway, report_of(server)) is Progress.DONE
+    )
+    if listens:
+        _end(work, gateway, task, _NOT_TRIED)
+    return listens
 
 
 def reach_of(work: UnitOfWork, gateway: CloudGateway) -> ReachabilityCheck:

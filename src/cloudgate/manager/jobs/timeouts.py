@@ -14,7 +14,11 @@ from cloudgate.manager.certificates.operations import BroughtCertificates
 from cloudgate.manager.certificates.warnings import note_warning
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import wanted_settings
-from cloudgate.manager.host_protocol.gateway_progress import revert, timeout_reason
+from cloudgate.manager.host_protocol.gateway_progress import (
+    ends_untried,
+    revert,
+    timeout_reason,
+)
 from cloudgate.manager.host_protocol.report_handling import certificate_of
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.facts import (
@@ -121,6 +125,8 @@ def _end_unanswered(work: UnitOfWork, task: Task) -> None:
     if _drains(gateway):
         # The host has closed the gateway, and does the rest whether it reaches the manager or not.
         task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
+        return
+    if ends_untried(work, gateway, task):
         return
     revert(work, gateway, task, timeout_reason(work, gateway.managed_server))
 
