@@ -312,7 +312,7 @@ class Machine:
             Authorizer(
                 self.directory,
                 self.site,
-                known.role,
+                known.gateway_status,
                 TunnelSlots(),
                 wait_seconds=self.wait_seconds,
                 reputation=AddressReputation(self.paths.reputation),
@@ -330,8 +330,8 @@ class Machine:
         parts = GatewayParts(self.paths, self.endpoints, known, authorizer, settings=settings)
         self._stack.push_async_callback(parts.admin.close)
         self.admin, self.envoy, self.envoys = parts.admin, parts.envoy, parts.envoy.processes
-        self.watch, self.enforcer = parts.tracker, parts.enforcer
-        self.pacer, self.maintenance = parts.shaper, parts.restore_only
+        self.tracker, self.enforcer = parts.tracker, parts.enforcer
+        self.shaper, self.restore_only = parts.shaper, parts.restore_only
         self.reconciler = parts.reconciler
         self.reconciler.on_outcome = self.outcomes.put_nowait
         self._background = Background(parts.jobs())
@@ -340,7 +340,7 @@ class Machine:
 
     async def hears_of(self, tunnels: int) -> None:
         """Wait until the access log has told the host service of so many live tunnels."""
-        await until_async(lambda: len(self.watch.live) >= tunnels)
+        await until_async(lambda: len(self.tracker.live) >= tunnels)
 
     async def works_meanwhile(self) -> None:
         """Wait until each job has been tried once, from its beginning to its end."""
@@ -354,7 +354,7 @@ class Machine:
     async def leave(self) -> None:
         """End as a host service does that was killed: Envoy goes on."""
         await self.end_work()
-        self.watch.checkpoint()
+        self.tracker.checkpoint()
         await self.envoy.release()
         await self._stack.aclose()
 

@@ -44,13 +44,13 @@ class Door:
     def __init__(self, folder: Path) -> None:
         self.directory = TenantDirectory(folder / "directory.json")
         self.site = SiteStore(folder / "site.json")
-        self.role = GatewayStatus()
+        self.gateway_status = GatewayStatus()
         self.slots = TunnelSlots()
         self.now = datetime.now(UTC)
         self.judge = Authorizer(
             self.directory,
             self.site,
-            self.role,
+            self.gateway_status,
             self.slots,
             wait_seconds=WAIT_SECONDS,
             now=lambda: self.now,
@@ -97,7 +97,7 @@ async def test_where_nobody_is_known_no_password_is_called_wrong(door: Door) -> 
 
 async def test_a_gateway_that_was_shut_out_lets_nobody_in_and_hands_nothing_on(door: Door) -> None:
     door.know()
-    door.role.is_revoked = True
+    door.gateway_status.is_revoked = True
     assert (await door.ask()).denial is REVOKED
     change = OwnChange(new_password="another good one")
     assert (await door.judge.ask_manager(change, basic(), HERE)).denial is REVOKED
@@ -146,7 +146,7 @@ async def test_who_opens_tunnels_faster_than_its_speed_allows_is_told_so_and_kee
 
 async def test_who_gives_up_while_it_waits_for_its_turn_keeps_no_slot(door: Door) -> None:
     door.know()
-    with Authorizer(door.directory, door.site, door.role, door.slots) as patient:
+    with Authorizer(door.directory, door.site, door.gateway_status, door.slots) as patient:
         patient.starts.limit_of = lambda _: 10_000  # of which one more may begin in six seconds
         patient.starts.slow = lambda *_: None
         first = await patient.authorize(REPO, basic(), HERE, 1)

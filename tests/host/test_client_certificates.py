@@ -111,7 +111,7 @@ async def test_it_opens_a_tunnel_without_a_password_and_the_same_name_may_come_a
         assert status == 403, name
         assert "not of the same tenant or user" in body
     assert machine.authorizer.meter.refused[Refusal.CERTIFICATE] == 3
-    await _logged(lambda: identifier in {each.certificate_id for each in machine.watch.live})
+    await _logged(lambda: identifier in {each.certificate_id for each in machine.tracker.live})
     assert not machine.guesses.pending()
 
 
@@ -121,7 +121,7 @@ async def test_a_users_certificate_has_its_rights_and_ends_with_it(
     office.issue(client, LAPTOP)
     tunnel = await client.connect(port, REPO, "")
     assert tunnel.status == 200, tunnel.body
-    await _logged(lambda: {each.user_id for each in machine.watch.live} == {LAPTOP})
+    await _logged(lambda: {each.user_id for each in machine.tracker.live} == {LAPTOP})
     user = User(user_id=LAPTOP, name="laptop", password_hash=PASSWORD_HASH, enabled=False)
     machine.know(_acme(repository_port, users=(user,)))
     assert await tunnel.is_cut()

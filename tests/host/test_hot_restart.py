@@ -71,7 +71,7 @@ async def served(machine: Machine) -> None:
 async def seen(machine: Machine, tunnels: int) -> None:
     """Wait until the host service knows of so many tunnels."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(machine.watch.live) != tunnels:  # noqa: ASYNC110  the log tells nobody
+        while len(machine.tracker.live) != tunnels:  # noqa: ASYNC110  the log tells nobody
             await asyncio.sleep(0.05)
 
 

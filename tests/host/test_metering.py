@@ -127,13 +127,13 @@ def test_a_batch_is_never_larger_than_the_manager_takes(paths: StatePaths) -> No
         )
         for number in range(many)
     )
-    watch = quiet_watch(paths, TunnelTable(used=used))
+    tracker = quiet_tracker(paths, TunnelTable(used=used))
     told = 0
-    while batch := watch.usage.next_batch()[1]:
+    while batch := tracker.usage.next_batch()[1]:
         told += sum(each.bytes_up for each in batch)
         message = UsageBatch(batch="b", usage=batch).model_dump_json()
         assert len(message) < BODY_LIMIT_BYTES / 8
-        watch.usage.acknowledge()
+        tracker.usage.acknowledge()
     assert told == many
 
 
@@ -180,13 +180,13 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(paths: StatePaths) ->
     lines = [line | began, *[going] * 2 * MOST_READS, ended]
     paths.usage.write_text("{}")
     paths.access_log.write_text("".join(json.dumps(each) + "\n" for each in lines))
-    watch = quiet_watch(paths, TunnelTable())
+    tracker = quiet_tracker(paths, TunnelTable())
     for _ in range(4):
-        watch.poll()
-    ((_, used),) = [watch.usage.next_batch()]
+        tracker.poll()
+    ((_, used),) = [tracker.usage.next_batch()]
     assert sum(each.bytes_up for each in used) == 20
     assert sum(each.tunnels for each in used) == 1
-    assert watch.live == ()
+    assert tracker.live == ()
 
 
 @pytest.mark.parametrize("many", [1, TUNNELS_AT_ONCE, TUNNELS_AT_ONCE + 1])
@@ -208,8 +208,8 @@ def test_all_live_tunnels_are_known_to_the_next_one_however_many_they_are(
         for each in range(many)
     )
     paths.usage.parent.mkdir(parents=True, exist_ok=True)
-    assert quiet_watch(paths, TunnelTable(live)).checkpoint()
-    assert new_watch(paths).live == live
+    assert quiet_tracker(paths, TunnelTable(live)).checkpoint()
+    assert new_tracker(paths).live == live
 
 
 def test_lines_are_read_once_over_rotations(tmp_path: Path) -> None:
@@ -262,28 +262,28 @@ def paths(tmp_path: Path) -> StatePaths:
     return made
 
 
-def quiet_watch(paths: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
-    """A watch of a machine on which no Envoy runs."""
-    watch = new_watch(paths)
-    watch._tunnels = watch.usage._tunnels = tunnels
-    return watch
+def quiet_tracker(paths: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
+    """The tracker of a machine on which no Envoy runs."""
+    tracker = new_tracker(paths)
+    tracker._tunnels = tracker.usage._tunnels = tunnels
+    return tracker
 
 
-def new_watch(paths: StatePaths) -> TunnelTracker:
-    """A watch of what was written down before."""
+def new_tracker(paths: StatePaths) -> TunnelTracker:
+    """A tracker of what was written down before."""
     envoys = EnvoyProcesses(paths, UnixEndpoints(paths))
     return TunnelTracker(
         paths, envoys, GatewayStatus(), slots=TunnelSlots(), closer=TunnelCloser(envoys)
     )
 
 
-async def used(watch: TunnelTracker, bytes_up: int) -> list[Usage]:
+async def used(tracker: TunnelTracker, bytes_up: int) -> list[Usage]:
     """Wait until so much was used, delivering batch by batch."""
     found: list[Usage] = []
     async with asyncio.timeout(PATIENCE_SECONDS + 20):
         while sum(each.bytes_up for each in found) < bytes_up:
-            found += watch.usage.next_batch()[1]
-            watch.usage.acknowledge()
+            found += tracker.usage.next_batch()[1]
+            tracker.usage.acknowledge()
             await asyncio.sleep(0.05)
     return found
 
@@ -300,7 +300,7 @@ async def test_bytes_are_counted_exactly_though_the_host_service_is_killed_betwe
         assert await going.echoes(bytes(100_000))
         assert await ended.echoes(bytes(50_000))
         ended.close()
-        first = await used(before.watch, 50_000)
+        first = await used(before.tracker, 50_000)
         kept = before.paths.usage.read_text()
         assert await going.echoes(bytes(7))
         await before.leave()
@@ -309,7 +309,7 @@ async def test_bytes_are_counted_exactly_though_the_host_service_is_killed_betwe
         async with running_machine(tmp_path / "state", authority) as after:
             await after.found(GatewayState.LISTENING)
             going.close()
-            rest = await used(after.watch, 100_007)
+            rest = await used(after.tracker, 100_007)
     everything = [*first, *rest]
     assert sum(each.bytes_up for each in everything) == 150_007
     assert sum(each.bytes_down for each in everything) == 150_007
@@ -325,7 +325,7 @@ async def test_live_tunnels_are_written_down_in_the_words_that_every_release_rea
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
     await machine.hears_of(1)
-    assert machine.watch.checkpoint()
+    assert machine.tracker.checkpoint()
     (live,) = json.loads(machine.paths.usage.read_text())["live"]
     assert live["place"]
     assert "era" in live
@@ -341,16 +341,16 @@ async def test_a_batch_stays_the_same_until_it_was_delivered(
     tunnel = await client.connect(port, REPO)
     assert await tunnel.echoes()
     tunnel.close()
-    name, batch = machine.watch.usage.next_batch()
+    name, batch = machine.tracker.usage.next_batch()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while sum(each.bytes_up for each in batch) == 0:
             await asyncio.sleep(0.05)
-            machine.watch.usage.acknowledge()
-            name, batch = machine.watch.usage.next_batch()
-    assert machine.watch.usage.next_batch() == (name, batch)
+            machine.tracker.usage.acknowledge()
+            name, batch = machine.tracker.usage.next_batch()
+    assert machine.tracker.usage.next_batch() == (name, batch)
     kept = json.loads(machine.paths.usage.read_text())
     assert kept["batch"] == name
-    machine.watch.usage.acknowledge()
+    machine.tracker.usage.acknowledge()
     assert json.loads(machine.paths.usage.read_text())["batched"] == []
 
 
@@ -366,20 +366,20 @@ async def test_nothing_is_billed_twice_when_what_was_counted_is_lost_and_who_is_
         assert await going.echoes(bytes(100_000))
         assert await ended.echoes(bytes(50_000))
         ended.close()
-        await used(before.watch, 50_000)
+        await used(before.tracker, 50_000)
         await before.leave()
         for each in before.paths.state.glob("*usage.json*"):
             each.unlink()
         async with running_machine(tmp_path / "state", authority) as after:
             await after.found(GatewayState.LISTENING)
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while not after.watch.checkpoint():  # noqa: ASYNC110  the log tells nobody
+                while not after.tracker.checkpoint():  # noqa: ASYNC110  the log tells nobody
                     await asyncio.sleep(0.05)
-            assert len(after.watch.live) == 1
+            assert len(after.tracker.live) == 1
             new = await client.connect(port, REPO)
             assert await new.echoes(bytes(7))
             new.close()
-            rest = await used(after.watch, 7)
+            rest = await used(after.tracker, 7)
             assert sum(each.bytes_up for each in rest) == 7
             after.know()
             assert await going.is_cut()
@@ -395,12 +395,12 @@ async def test_use_is_counted_on_when_somebody_makes_room_by_the_access_log(
     going, ended = await client.connect(port, REPO), await client.connect(port, REPO)
     assert await ended.echoes(bytes(50_000))
     ended.close()
-    found = await used(machine.watch, 50_000)
+    found = await used(machine.tracker, 50_000)
     log = machine.paths.access_log
     log.write_text("") if empty else log.unlink()
     await Rotation(log, machine.envoy)._attempt()
     assert await going.echoes(bytes(7))
     going.close()
-    found += await used(machine.watch, 7)
+    found += await used(machine.tracker, 7)
     assert sum(each.bytes_up for each in found) == 50_007
     assert sum(each.tunnels for each in found) == 2

@@ -145,13 +145,13 @@ def test_a_wrong_clock_is_told_and_the_managers_is_used() -> None:
 
 
 def test_troubles_are_told_once_and_end() -> None:
-    troubles = Conditions()
+    conditions = Conditions()
     for kind in ("state", "usage"):
-        troubles.set_write_failure(kind, OSError(errno.ENOSPC, "No space left on device"))
-    assert troubles.text.count("No space left on device") == 1
-    troubles.set("state", "")
-    troubles.set("usage", "")
-    assert troubles.text == ""
+        conditions.set_write_failure(kind, OSError(errno.ENOSPC, "No space left on device"))
+    assert conditions.text.count("No space left on device") == 1
+    conditions.set("state", "")
+    conditions.set("usage", "")
+    assert conditions.text == ""
 
 
 @pytest.mark.parametrize(
@@ -165,10 +165,10 @@ def test_troubles_are_told_once_and_end() -> None:
     ],
 )
 def test_what_cannot_be_written_is_said_with_what_to_do(number: int, advice: str) -> None:
-    troubles, why = Conditions(), OSError(number, "as the library says it")
-    troubles.set_write_failure("state", why)
+    conditions, why = Conditions(), OSError(number, "as the library says it")
+    conditions.set_write_failure("state", why)
     told = f"{os.strerror(number)}. {advice}"
-    assert f"Its disk does not take what has to be kept: {told} Until then" in troubles.text
+    assert f"Its disk does not take what has to be kept: {told} Until then" in conditions.text
     where = Path("/var/lib/cloudgate/host")
     assert said_of(why, where).startswith(f"The host service cannot use {where}: {told} It is")
     why.filename = "/elsewhere"

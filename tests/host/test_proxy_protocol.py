@@ -148,7 +148,7 @@ async def test_tunnels_through_a_load_balancer_end_like_all_others(
 ) -> None:
     tunnel = await connect(client, port, V1, BALANCER)
     direct = await client.connect(port, REPO)
-    queries = QueryHandler(machine.watch, machine.enforcer._closer)
+    queries = QueryHandler(machine.tracker, machine.enforcer._closer)
     await machine.hears_of(2)
     answer = queries.answer(Question(question="which"))
     assert answer is not None

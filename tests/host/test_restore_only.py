@@ -100,7 +100,7 @@ async def test_a_restore_may_begin_and_goes_on(machine: Machine, client: Client,
     for _ in range(3):
         await bring_back(restore)
         await send(restore, RESTORE_REQUEST_BYTES // 4)
-    machine.maintenance.review()
+    machine.restore_only.review()
     await bring_back(restore)
 
 
@@ -122,9 +122,9 @@ async def test_when_it_is_over_everything_is_as_before(
     await machine.hears_of(1)
     await at_work(machine, None)
     await send(begun, A_BACKUP_BYTES)
-    machine.maintenance.review()
+    machine.restore_only.review()
     await at_work(machine, AT_WORK)
-    machine.maintenance.review()
+    machine.restore_only.review()
     await send(begun, A_BACKUP_BYTES)
     await bring_back(begun)
 
@@ -178,7 +178,7 @@ async def test_a_quota_that_is_raised_frees_the_tunnels_that_began_above_it(
         begun = await client.connect(port, REPO)
         machine.know(tenant(repository))
         await send(begun, A_BACKUP_BYTES)
-        machine.maintenance.review()
+        machine.restore_only.review()
         await bring_back(begun)
 
 
@@ -189,7 +189,7 @@ async def test_what_was_measured_long_ago_bars_nobody(machine: Machine, client: 
         await machine.bring(machine.gateway(port), GatewayState.LISTENING)
         begun = await client.connect(port, REPO)
         await send(begun, A_BACKUP_BYTES)
-        machine.maintenance.review()
+        machine.restore_only.review()
         await bring_back(begun)
 
 
@@ -210,7 +210,7 @@ async def test_when_egress_is_used_up_backups_go_on_and_restores_end_and_are_tol
         refused = await client.connect(port, REPO)
         assert (refused.status, refused.body) == (403, f"{reason}\n")
         await send(backup, A_BACKUP_BYTES)
-        machine.maintenance.review()
+        machine.restore_only.review()
         await send(backup, A_BACKUP_BYTES)
         await bring_back(before)
 

@@ -384,8 +384,8 @@ async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(
         file.unlink()
     await machine.start()
     await machine.envoy.adopt()
-    machine.watch.poll()
-    assert machine.watch.live
+    machine.tracker.poll()
+    assert machine.tracker.live
     assert machine.enforcer.misplaced() is None
     assert await tunnel.echoes()
     assert (await client.connect(port, REPO)).status == 503

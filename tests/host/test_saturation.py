@@ -36,8 +36,8 @@ class Told:
     """What the operator is told, at times that the test says."""
 
     def __init__(self) -> None:
-        self.troubles, self.times, self.now = Conditions(), 0, 0.0
-        self.saturation = SaturationMonitor(self.troubles, self._told, lambda: self.now)
+        self.conditions, self.times, self.now = Conditions(), 0, 0.0
+        self.saturation = SaturationMonitor(self.conditions, self._told, lambda: self.now)
 
     def _told(self) -> None:
         self.times += 1
@@ -47,7 +47,7 @@ class Told:
         self.now += REVIEW_SECONDS
         with capture_logs():
             self.saturation.sample(levels)
-        return self.troubles.text
+        return self.conditions.text
 
 
 def own_files() -> int:

@@ -232,7 +232,7 @@ async def test_a_targets_reset_that_cannot_be_passed_on_is_said(
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
     await machine.hears_of(1)
-    (live,) = machine.watch.live
+    (live,) = machine.tracker.live
     torn = AccessRecord(
         kind=RecordType.ENDED,
         tunnel=live.tunnel,

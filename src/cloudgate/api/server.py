@@ -146,7 +146,7 @@ class ManagerServer:
         extras = extras or Extras()
         self._clock = manager.clock
         self._certificate = certificate
-        self._bell = manager.bell
+        self._notifier = manager.notifier
         self._manager = manager
         self._ordering = AcmeWorker(manager)
         self._probing = UsageProbeWorker(manager)
@@ -268,7 +268,7 @@ class ManagerServer:
     def stop(self) -> None:
         """End `run`: hosts that wait for news are answered, other requests may finish."""
         self.health.drain()
-        self._bell.close()
+        self._notifier.close()
         self._application.stop()
         for server, _ in self._servers:
             server.should_exit = True

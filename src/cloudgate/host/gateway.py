@@ -56,17 +56,17 @@ class GatewayParts:
         self.tracker = TunnelTracker(
             paths,
             envoys,
-            known.role,
+            known.gateway_status,
             slots=authorizer.slots,
             closer=self.closer,
             now=known.clock,
-            troubles=known.troubles,
+            conditions=known.conditions,
         )
         self.enforcer = TunnelEnforcer(
             self.tracker,
             self.closer,
             known.directory,
-            known.role,
+            known.gateway_status,
             site=known.site,
             slots=authorizer.slots,
             now=known.clock,
@@ -90,7 +90,7 @@ class GatewayParts:
         )
         self.connection_limiter = ConnectionLimiter(
             envoys,
-            known.role,
+            known.gateway_status,
             self.tracker,
             authorizer.slots,
             limit=settings.connections_per_address,
@@ -100,14 +100,14 @@ class GatewayParts:
             endpoints,
             self.envoy,
             self.admin,
-            role=known.role,
-            watch=self.tracker,
+            gateway_status=known.gateway_status,
+            tracker=self.tracker,
             closer=self.closer,
             news=news,
             journal=known.journal,
         )
 
-        self._saturation = SaturationMonitor(known.troubles, self._note_saturation)
+        self._saturation = SaturationMonitor(known.conditions, self._note_saturation)
         self._on_change: Callable[[], None] = lambda: None
 
     @property

@@ -83,8 +83,8 @@ class Reconciler:
         envoy: EnvoySupervisor,
         admin: AdminClient,
         *,
-        role: GatewayStatus,
-        watch: TunnelTracker,
+        gateway_status: GatewayStatus,
+        tracker: TunnelTracker,
         closer: TunnelCloser,
         news: asyncio.Event,
         journal: WithdrawalJournal | None = None,
@@ -96,8 +96,8 @@ class Reconciler:
             endpoints: how host service and Envoy reach each other.
             envoy: what listens.
             admin: what Envoy says of itself.
-            role: what the authorizer has to know of the assignment.
-            watch: the live tunnels.
+            gateway_status: what the authorizer has to know of the assignment.
+            tracker: the live tunnels.
             closer: ends them one by one.
             news: is set by whoever knows that something happened to the machine.
             journal: takes what the disk does not.
@@ -112,10 +112,10 @@ class Reconciler:
         """Hears what was found."""
         self._news = news
         self._assignment = self.kept.current
-        self._role = role
-        self._watch = watch
+        self._gateway_status = gateway_status
+        self._tracker = tracker
         self._closer = closer
-        role.follow(self._assignment)
+        gateway_status.follow(self._assignment)
         self._established = self._assignment
         self._given_up: Assignment | None = None
         self._request: TraceContext | None = None
@@ -141,14 +141,14 @@ class Reconciler:
         self._request, self._heard_at_seconds = request, time.monotonic()
         self.kept.replace(assignment)
         self._assignment = assignment
-        self._role.follow(assignment)
+        self._gateway_status.follow(assignment)
         self._given_up = None
         self._news.set()
 
     def leave(self, within_seconds: float) -> None:
         """Drain, whatever the assignment says: the next host service begins with that again."""
         self._leaving_seconds = within_seconds
-        self._role.leave()
+        self._gateway_status.leave()
         self._news.set()
 
     def job(self) -> Job:
@@ -280,7 +280,7 @@ class Reconciler:
     async def _live_tunnels(self) -> int:
         """Of the Envoy that listens, and of those that it took over from."""
         retired = self._envoy.processes.draining_labels
-        of_retired = [each.envoy for each in self._watch.live if each.envoy in retired]
+        of_retired = [each.envoy for each in self._tracker.live if each.envoy in retired]
         await self._envoy.stop_drained(set(of_retired))
         return len(of_retired) + (
             await self._admin.live_tunnels() if self._envoy.processes.pid else 0
@@ -293,8 +293,8 @@ class Reconciler:
             return live_tunnels
         spread_seconds = min(JITTER_SECONDS, drain_seconds)
         if late_seconds < spread_seconds + _LAST_SECONDS:
-            self._watch.poll()
-            late = overdue(self._watch.live, late_seconds, spread_seconds)
+            self._tracker.poll()
+            late = overdue(self._tracker.live, late_seconds, spread_seconds)
             try:
                 self._drain.note_closed(self._closer.terminate(late, "the drain is over"))
             except UnavailableError as error:

@@ -134,12 +134,12 @@ class SaturationMonitor:
 
     def __init__(
         self,
-        troubles: Conditions,
+        conditions: Conditions,
         on_change: Callable[[], None],
         clock_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_change` is called when there is something new to tell."""
-        self._troubles = troubles
+        self._conditions = conditions
         self._on_change = on_change
         self._clock_seconds = clock_seconds
         self._told: dict[str, float] = {}
@@ -165,13 +165,13 @@ class SaturationMonitor:
                 if told_at is not None:
                     _log.info("there is room again", kind=each.kind)
                     del self._told[each.kind]
-                    self._troubles.set(each.kind, "")
+                    self._conditions.set(each.kind, "")
                     is_new = True
             elif told_at is None or now - told_at >= TOLD_AGAIN_SECONDS:
                 if told_at is None:
                     _log.warning("this machine is saturated", kind=each.kind, reason=each.words)
                 self._told[each.kind] = now
-                self._troubles.set(each.kind, each.words)
+                self._conditions.set(each.kind, each.words)
                 is_new = True
         if is_new:
             self._on_change()

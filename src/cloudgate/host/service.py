@@ -153,7 +153,7 @@ async def _run_until(
     with Authorizer(
         known.directory,
         known.site,
-        known.role,
+        known.gateway_status,
         TunnelSlots(),
         wait_seconds=settings.slot_wait_seconds,
         now=known.clock,
@@ -187,7 +187,7 @@ def _compose(
     """Put the gateway in touch with its manager, and with who watches over both."""
     reporter = Reporter(
         lambda: gather_facts(
-            paths, gateway.envoy.version, _troubles(known), _advice(gateway.envoy)
+            paths, gateway.envoy.version, _conditions(known), _advice(gateway.envoy)
         ),
         (known.directory.contribution, gateway.enforcer.contribution),
         gathered={
@@ -209,7 +209,7 @@ def _compose(
     authorizer.own.ask = sync.hand_on
 
     def note_failing(name: str, failing: Failing | None) -> None:
-        known.troubles.set(name, failing.text if failing else "")
+        known.conditions.set(name, failing.text if failing else "")
         reporter.mark_dirty()
 
     counters = EnvoyCounters(gateway.admin)
@@ -295,7 +295,7 @@ async def _drained(
 
 
 def _described(known: HostState) -> str:
-    live = known.role.live_tunnels
+    live = known.gateway_status.live_tunnels
     return f"{live} live tunnel{'' if live == 1 else 's'}"
 
 
@@ -303,8 +303,8 @@ def _advice(envoy: EnvoySupervisor) -> str:
     return " ".join(text for text in (congestion_control.advice(), envoy.data_path.advice) if text)
 
 
-def _troubles(known: HostState) -> str:
-    return " ".join(text for text in (known.troubles.text, damaged_files()) if text)
+def _conditions(known: HostState) -> str:
+    return " ".join(text for text in (known.conditions.text, damaged_files()) if text)
 
 
 def _stop_after(until: Callable[[], object], stop: Shutdown) -> None:

@@ -292,7 +292,7 @@ class HostProtocol:
             return _allowances(parts, tokens.tunnels), tokens.ask_again
 
         told, ask_again = await run_in_threadpool(divide)
-        self._manager.bell.notify(ask_again)
+        self._manager.notifier.notify(ask_again)
         return _answer(told)
 
     async def _take_answer(self, request: Request) -> Response:

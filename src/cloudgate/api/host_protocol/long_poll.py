@@ -44,7 +44,7 @@ class LongPoll:
             self._manager.presence.touch(listed.server_id, self._manager.clock())
         await self._note_address(keys[0], seen, address)
         while True:
-            with self._manager.bell.subscribe(keys) as rung:
+            with self._manager.notifier.subscribe(keys) as rung:
                 found = await self._hosts.news(credential, message)
                 if self._manager.faults.answered(keys[0]):
                     await run_in_threadpool(self._hosts.hear, credential, message.machine)
@@ -59,7 +59,7 @@ class LongPoll:
                     # A host that is there polls again at once; one that is not says nothing.
                     return NOTHING
                 left = deadline - asyncio.get_running_loop().time()
-                if self._manager.bell.closed or not await _happens(rung, left):
+                if self._manager.notifier.closed or not await _happens(rung, left):
                     return NOTHING
 
     def _asked(self, server_id: UUID) -> dict[str, object]:

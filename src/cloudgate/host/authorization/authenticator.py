@@ -82,11 +82,11 @@ class Authenticator:
         directory: TenantDirectory,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         reputation: AddressReputation | None = None,
-        role: GatewayStatus | None = None,
+        gateway_status: GatewayStatus | None = None,
     ) -> None:
         self._directory = directory
         self._now = now
-        self._certificates = ShownCertificates(directory, role or GatewayStatus())
+        self._certificates = ShownCertificates(directory, gateway_status or GatewayStatus())
         self._passwords = PasswordVerifier()
         self._failures = LoginThrottle(time.monotonic)
         self.reputation = reputation or AddressReputation()

@@ -96,7 +96,7 @@ class Authorizer:
         self,
         directory: TenantDirectory,
         site: SiteStore,
-        role: GatewayStatus,
+        gateway_status: GatewayStatus,
         slots: TunnelSlots,
         *,
         wait_seconds: float = SLOT_WAIT_SECONDS,
@@ -108,7 +108,7 @@ class Authorizer:
         Args:
             directory: the tenants.
             site: the site.
-            role: what this gateway is.
+            gateway_status: what this gateway is.
             slots: of the tunnels that were let in.
             wait_seconds: how long a tunnel waits for a tenant's other tunnels to end.
             now: what time it is.
@@ -123,11 +123,11 @@ class Authorizer:
         self._wait_seconds = min(wait_seconds, LONGEST_SLOT_WAIT_SECONDS)
         self._directory = directory
         self._site = site
-        self._role = role
+        self._gateway_status = gateway_status
         self._now = now
         self.reputation = reputation or AddressReputation()
         """Who was right before, and from where."""
-        self._authenticator = Authenticator(directory, now, self.reputation, role)
+        self._authenticator = Authenticator(directory, now, self.reputation, gateway_status)
         self.guesses = self._authenticator.guesses
         """Wrong passwords that were tried."""
         self.old_passwords = self._authenticator.old_passwords
@@ -290,9 +290,9 @@ class Authorizer:
 
     def _admission_denial(self) -> Denial | None:
         """Why nobody at all is let in; None when some may be."""
-        if self._role.is_revoked:
+        if self._gateway_status.is_revoked:
             return REVOKED
-        if not self._role.is_accepting:
+        if not self._gateway_status.is_accepting:
             return CLOSED
         return None if self._directory.is_certain and self._site.is_certain else NOT_CERTAIN
 
@@ -307,7 +307,7 @@ class Authorizer:
         if not origin.is_said:
             return None
         host = hostport.split(origin.connection)[0]
-        if address_ranges.contains(self._role.proxy_networks, host):
+        if address_ranges.contains(self._gateway_status.proxy_networks, host):
             return None
         reason = f"{host} may not say to this gateway by PROXY protocol for whom it asks."
         return Denial(403, reason, kind=Refusal.PROXY)
@@ -329,7 +329,7 @@ class Authorizer:
         return Denial(403, full, round(REFUSED_SECONDS), kind=Refusal.QUOTA)
 
     def _connection_limit_denial(self, address: str) -> Denial | None:
-        return TOO_MANY if address in self._role.crowded else None
+        return TOO_MANY if address in self._gateway_status.full_addresses else None
 
     async def describe_gateways(
         self, authorization: str | None, address: str, certificate: str = ""
@@ -343,7 +343,9 @@ class Authorizer:
         return DiscoveryResult(
             who.name,
             json.dumps(
-                discovery_document(principal, ways, self._role.live_tunnels, self._site.maintenance)
+                discovery_document(
+                    principal, ways, self._gateway_status.live_tunnels, self._site.maintenance
+                )
             ),
         )
 
@@ -359,7 +361,7 @@ class Authorizer:
         `change` may be what is wrong with it, which is told to nobody who has not proved who it is.
         """
         who, denial = await self._identify(authorization, address, certificate)
-        if denial is None and self._role.is_revoked:
+        if denial is None and self._gateway_status.is_revoked:
             denial = REVOKED
         return await self.own.hand_on(who, authorization, address, denial or change)
 
@@ -391,7 +393,7 @@ class Authorizer:
             self.outsiders.record(name, address)
 
     async def _request_context(self, principal: Principal | None, address: str) -> RequestContext:
-        pool_id = self._role.pool_id
+        pool_id = self._gateway_status.pool_id
         down = False
         if principal is not None and depends_on_failover(principal.tenant, pool_id):
             down = await self._peers.all_down(self._site.in_pools_of(principal.tenant))

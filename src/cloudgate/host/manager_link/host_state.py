@@ -17,9 +17,9 @@ class HostState:
 
     directory: TenantDirectory
     site: SiteStore
-    role: GatewayStatus
+    gateway_status: GatewayStatus
     journal: WithdrawalJournal | None = None
     """Takes what the disk does not."""
     allowances: RateAllocations = field(default_factory=RateAllocations)
     clock: ManagerClock = field(default_factory=ManagerClock)
-    troubles: Conditions = field(default_factory=Conditions)
+    conditions: Conditions = field(default_factory=Conditions)

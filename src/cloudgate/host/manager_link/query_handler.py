@@ -15,8 +15,8 @@ from cloudgate.protocol.bounds import readable
 class QueryHandler:
     """Says which tunnels are live, ends those that an operator closes, has folders measured."""
 
-    def __init__(self, watch: TunnelTracker, closer: TunnelCloser) -> None:
-        self._watch = watch
+    def __init__(self, tracker: TunnelTracker, closer: TunnelCloser) -> None:
+        self._tracker = tracker
         self._closer = closer
         self.measuring = DiskUsageWorker()
         """What takes longer than a question may."""
@@ -26,8 +26,8 @@ class QueryHandler:
         if question.measure is not None:
             self.measuring.ask(question)
             return None
-        self._watch.poll()
-        live = self._watch.live
+        self._tracker.poll()
+        live = self._tracker.live
         unwanted = [each for each in live if each.tunnel in question.end_tunnels]
         reason = ""
         if unwanted:

@@ -24,7 +24,7 @@ class HostStanding:
         self._others: tuple[str, ...] | None = None
         """As they are on disk; None while that was not looked at."""
         if known.journal is not None:
-            known.role.is_revoked = bool(known.journal.get(REVOKED_ENTRY))
+            known.gateway_status.is_revoked = bool(known.journal.get(REVOKED_ENTRY))
 
     def credential(self) -> str:
         """What to prove this host with now.
@@ -40,13 +40,13 @@ class HostStanding:
 
     def revoked(self) -> None:
         """Let nobody new in while the manager says so, also after a restart. Live tunnels go on."""
-        if not self._known.role.is_revoked:
+        if not self._known.gateway_status.is_revoked:
             _log.error("the manager has shut this host out; nobody new is let in")
         self._note_revoked(revoked=True)
 
     def heard(self) -> None:
         """The manager has answered, and so has not shut this host out."""
-        if self._known.role.is_revoked:
+        if self._known.gateway_status.is_revoked:
             self._note_revoked(revoked=False)
 
     def accepted(self) -> None:
@@ -55,7 +55,7 @@ class HostStanding:
         try:
             self._credentials.accepted()
         except OSError as error:
-            self._known.troubles.set_write_failure("state", error)
+            self._known.conditions.set_write_failure("state", error)
 
     def note_role(self) -> Enrolment:
         """The manager has said its role; what does not is not taken for it from now on."""
@@ -63,7 +63,7 @@ class HostStanding:
         try:
             keep_role(self._paths, known)
         except OSError as error:
-            self._known.troubles.set_write_failure("state", error)
+            self._known.conditions.set_write_failure("state", error)
         return known.model_copy(update={"manager_says_role": True})
 
     def note_managers(self, urls: tuple[str, ...]) -> None:
@@ -76,10 +76,10 @@ class HostStanding:
                 keep_others(self._paths, known, urls)
             self._others = urls
         except OSError as error:
-            self._known.troubles.set_write_failure("state", error)
+            self._known.conditions.set_write_failure("state", error)
 
     def _note_revoked(self, *, revoked: bool) -> None:
-        self._known.role.is_revoked = revoked
+        self._known.gateway_status.is_revoked = revoked
         journal = self._known.journal
         if journal is None:
             return
@@ -88,4 +88,4 @@ class HostStanding:
         except TooLongError:
             return  # the manager says it again after a restart
         except OSError as error:  # ENOSPC, EDQUOT, EROFS, EIO: the same
-            self._known.troubles.set_write_failure("state", error)
+            self._known.conditions.set_write_failure("state", error)

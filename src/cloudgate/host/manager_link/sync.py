@@ -107,10 +107,10 @@ class ManagerSync:
         await Background(self.jobs()).run()
 
     def _sync_clock(self, now: datetime) -> None:
-        before = self._known.troubles.text
+        before = self._known.conditions.text
         self._known.clock.sync(now)
-        self._known.troubles.set("clock", self._known.clock.trouble)
-        if self._known.troubles.text != before:
+        self._known.conditions.set("clock", self._known.clock.trouble)
+        if self._known.conditions.text != before:
             self._outbox.mark_dirty()
 
     async def _poll(self, client: ManagerClient, backoff: Backoff) -> None:

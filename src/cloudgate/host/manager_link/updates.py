@@ -66,7 +66,7 @@ class Updates:
                 keep_credential(self._paths, update.credential)
             except OSError as error:  # the one in use is good until this one was used
                 problem = problem or error
-                self._known.troubles.set_write_failure("state", error)
+                self._known.conditions.set_write_failure("state", error)
         self._on_change()
         if problem is not None and (self._known.directory.is_behind or update.credential):
             raise UnavailableError(f"What the manager said cannot be kept: {problem}.")
@@ -92,7 +92,7 @@ class Updates:
     def _note_unkept(self) -> OSError | None:
         problem = self._unkept()
         if problem is None:
-            self._known.troubles.set("state", "")
+            self._known.conditions.set("state", "")
         else:
-            self._known.troubles.set_write_failure("state", problem)
+            self._known.conditions.set_write_failure("state", problem)
         return problem

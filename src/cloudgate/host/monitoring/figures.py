@@ -28,7 +28,7 @@ class HostFigures:
 
     def __init__(
         self,
-        watch: TunnelTracker,
+        tracker: TunnelTracker,
         meter: AuthorizationMeter,
         held_back: HeldBack,
         envoy: EnvoyCounters,
@@ -41,7 +41,7 @@ class HostFigures:
         """What is counted where.
 
         Args:
-            watch: tunnels.
+            tracker: tunnels.
             meter: requests for them.
             held_back: who got less speed than they would have taken.
             envoy: what Envoy counts.
@@ -50,7 +50,7 @@ class HostFigures:
             state: folder of the host service.
             envoys: the process ids of those that run.
         """
-        self._watch = watch
+        self._tracker = tracker
         self._meter = meter
         self._held_back = held_back
         self._full = full
@@ -66,14 +66,14 @@ class HostFigures:
 
     def now(self) -> Figures:
         """All of it, as it is now."""
-        total, envoy = self._watch.total, self._envoy.totals
+        total, envoy = self._tracker.total, self._envoy.totals
         ahead = self._clock.ahead
         pids = {"host": (os.getpid(),), "envoy": tuple(self._envoys())}
         memory = {name: [memory_bytes(pid) for pid in some] for name, some in pids.items()}
         return Figures(
             run=self._run,
             uptime_seconds=time.monotonic() - self._began_seconds,
-            tunnels_live=len(self._watch.live),
+            tunnels_live=len(self._tracker.live),
             tunnels_opened=total.tunnels,
             bytes_up=total.bytes_up,
             bytes_down=total.bytes_down,
@@ -113,7 +113,7 @@ class HostFigures:
         self._told.clear()
 
     def _news_of_tenants(self) -> Iterable[TenantFigures]:
-        live = Counter(each.tenant_id for each in self._watch.live)
+        live = Counter(each.tenant_id for each in self._tracker.live)
         refused, held = self._meter.refused_tenants, self._held_back.by_tenant
         by_share = self._held_back.by_share
         found = 0

@@ -36,12 +36,12 @@ def host_health(
     """
 
     async def envoy() -> str:
-        if known.role.gateway is None:
+        if known.gateway_status.gateway is None:
             return ""
         return "" if await admin.is_ready() else "Envoy does not answer"
 
     def tenants() -> str:
-        if known.role.gateway is None:
+        if known.gateway_status.gateway is None:
             return ""
         if not known.directory.revision:
             return "the gateway does not know its tenants yet"
@@ -72,12 +72,12 @@ def host_health(
 
 def gateway_finding(known: HostState, outcome: ReconcileResult | None) -> Finding:
     """Whether the gateway listens, if there is to be one."""
-    name, role = "gateway", known.role
-    if role.is_revoked:
+    name, gateway_status = "gateway", known.gateway_status
+    if gateway_status.is_revoked:
         return Finding(name, "the manager has shut this host out")
-    if role.gateway is None:
+    if gateway_status.gateway is None:
         return Finding(name, remark="none is wanted on this host")
-    if not role.is_accepting:
+    if not gateway_status.is_accepting:
         return Finding(name, "it is drained or disabled, and takes no new tunnels")
     if outcome is None:
         return Finding(name, "whether it listens is not known yet")

@@ -64,7 +64,7 @@ class Granted:
 
 
 class FirstRates:
-    """Lets tunnels begin slowly enough. The pacer says how fast that is, and takes over."""
+    """Lets tunnels begin slowly enough. The shaper says how fast that is, and takes over."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds

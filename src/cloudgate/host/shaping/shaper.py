@@ -63,7 +63,7 @@ class TrafficShaper:
         self,
         envoys: EnvoyProcesses,
         directory: TenantDirectory,
-        watch: TunnelTracker,
+        tracker: TunnelTracker,
         allowances: RateAllocations,
         *,
         fairness: FairShare,
@@ -73,7 +73,7 @@ class TrafficShaper:
         """`load`: whether the gateway may have no room for more; None to find out."""
         self._envoys = envoys
         self._directory = directory
-        self._watch = watch
+        self._tracker = tracker
         self._allowances = allowances
         self._fairness = fairness
         self._starts = starts
@@ -138,7 +138,7 @@ class TrafficShaper:
             UnavailableError: this system does not let the host service do so.
         """
         if self._starts.newcomers():
-            self._watch.read()
+            self._tracker.read()
         self._take_in_ended()
         ended, self._unseen = self._unseen, defaultdict(int)
         names = self._names()
@@ -198,7 +198,7 @@ class TrafficShaper:
 
     def _take_in_news(self, tenant_id: UUID) -> None:
         """Somebody begins: see who of the tenant has left, which the log may not say yet."""
-        self._watch.read()
+        self._tracker.read()
         self._take_in_ended()
         by_pid: dict[int, list[str]] = defaultdict(list)
         for name, pid in self._of.get(tenant_id, {}).items():
@@ -212,7 +212,7 @@ class TrafficShaper:
 
     def _take_in_ended(self) -> None:
         """Take note of what tunnels have sent by their end that was not seen before."""
-        ended, slots = self._watch.take_ended()
+        ended, slots = self._tracker.take_ended()
         newcomers = dict(self._starts.newcomers())
         self._starts.seen(slots)
         now = time.monotonic()
@@ -245,7 +245,7 @@ class TrafficShaper:
         self._new = {each.client for each in self._starts.newcomers().values()}
         newcomers = self._starts.newcomers()
         seen = []
-        for each in self._watch.live:
+        for each in self._tracker.live:
             if each.envoy not in pids:
                 pids[each.envoy] = self._envoys.pid_of(each.envoy)
             pid = pids[each.envoy]
@@ -303,7 +303,7 @@ class TrafficShaper:
         """Whose data wait to be read by Envoy, though where they go to there is room for them."""
         return {
             tunnel.tenant_id
-            for tunnel in self._watch.live
+            for tunnel in self._tracker.live
             if (ends := [looked[name] for name in _sockets_of(tunnel) if name in looked])
             and not any(each.has_more for each in ends)
             and max(each.unread_bytes for each in ends) >= WAITING_BYTES

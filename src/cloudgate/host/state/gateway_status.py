@@ -17,7 +17,7 @@ class GatewayStatus:
 
     live_tunnels: int = 0
     """How many tunnels the gateway carries, as last counted."""
-    crowded: frozenset[str] = frozenset()
+    full_addresses: frozenset[str] = frozenset()
     """The IP addresses that have as many connections as one may have."""
 
     is_revoked: bool = False

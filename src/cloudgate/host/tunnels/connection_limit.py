@@ -55,8 +55,8 @@ class ConnectionLimiter:
     def __init__(
         self,
         envoys: EnvoyProcesses,
-        role: GatewayStatus,
-        watch: TunnelTracker,
+        gateway_status: GatewayStatus,
+        tracker: TunnelTracker,
         slots: TunnelSlots,
         *,
         limit: int = CONNECTIONS_PER_ADDRESS,
@@ -64,8 +64,8 @@ class ConnectionLimiter:
     ) -> None:
         """`limit`: connections that one address may have; `look`: who is connected to a port."""
         self._envoys = envoys
-        self._role = role
-        self._watch = watch
+        self._gateway_status = gateway_status
+        self._tracker = tracker
         self._slots = slots
         self._limit = limit
         self._look = look
@@ -89,24 +89,24 @@ class ConnectionLimiter:
         Raises:
             UnavailableError: this system does not let the host service do so.
         """
-        pid, port = self._envoys.pid, self._role.port
+        pid, port = self._envoys.pid, self._gateway_status.port
         most = most_connections()
         if pid is None or port is None or (most is not None and most < self._limit):
-            self._role.crowded = frozenset()
+            self._gateway_status.full_addresses = frozenset()
             return
-        trusted = self._role.proxy_networks  # of whom each connection is somebody else's
+        trusted = self._gateway_status.proxy_networks  # of whom each connection is somebody else's
         callers = {
             address: ports
             for address, ports in self._look(port).items()
             if not address_ranges.contains(trusted, address)
         }
-        self._role.crowded = frozenset(
+        self._gateway_status.full_addresses = frozenset(
             address for address, ports in callers.items() if len(ports) >= self._limit
         )
-        if not self._role.crowded:
+        if not self._gateway_status.full_addresses:
             return
         # The access log speaks of a tunnel a moment after it was let in.
-        carrying = {tunnel.client for tunnel in self._watch.live} | self._slots.unlogged.keys()
+        carrying = {tunnel.client for tunnel in self._tracker.live} | self._slots.unlogged.keys()
         for address, names in excess_connections(callers, carrying, self._limit).items():
             ended = close_connections(pid, names) if names else 0
             if ended:

@@ -27,7 +27,7 @@ class TunnelEnforcer:
         tracker: TunnelTracker,
         closer: TunnelCloser,
         directory: TenantDirectory,
-        role: GatewayStatus,
+        gateway_status: GatewayStatus,
         *,
         site: SiteStore,
         slots: TunnelSlots,
@@ -36,7 +36,7 @@ class TunnelEnforcer:
         self._tracker = tracker
         self._closer = closer
         self._directory = directory
-        self._role = role
+        self._gateway_status = gateway_status
         self._site = site
         self._slots = slots
         self._now = now
@@ -83,7 +83,7 @@ class TunnelEnforcer:
         for tunnel in live:
             found = self._revocation(tunnel, now)
             is_misplaced = found is not None and not found.at_once
-            has_no_place[tunnel.tunnel] = is_misplaced and self._role.is_known
+            has_no_place[tunnel.tunnel] = is_misplaced and self._gateway_status.is_known
             if found is not None and found.at_once:
                 leaving.setdefault(found.reason, []).append(tunnel)
         eviction = self._tracker.eviction
@@ -127,7 +127,7 @@ class TunnelEnforcer:
 
     def _revocation(self, tunnel: Tunnel, now: datetime) -> Revocation | None:
         tenant = self._directory.by_id(tunnel.tenant_id)
-        return revocation_of(tunnel, tenant, now, self._role.pool_id)
+        return revocation_of(tunnel, tenant, now, self._gateway_status.pool_id)
 
     def _note_problem(self, error: UnavailableError) -> None:
         self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")

@@ -80,7 +80,7 @@ class RestoreOnlyEnforcer:
         self,
         envoys: EnvoyProcesses,
         site: SiteStore,
-        watch: TunnelTracker,
+        tracker: TunnelTracker,
         closer: TunnelCloser,
         *,
         directory: TenantDirectory,
@@ -89,7 +89,7 @@ class RestoreOnlyEnforcer:
     ) -> None:
         self._envoys = envoys
         self._site = site
-        self._watch = watch
+        self._tracker = tracker
         self._closer = closer
         self._directory = directory
         self._senders = senders
@@ -116,9 +116,9 @@ class RestoreOnlyEnforcer:
             UnavailableError: this system does not let the host service do so.
         """
         if self._site.maintenance is None:
-            self._watch.lift_restore_only()
+            self._tracker.lift_restore_only()
         by_envoy: dict[str, dict[Tunnel, list[_Restraint]]] = defaultdict(dict)
-        for each in self._watch.live:
+        for each in self._tracker.live:
             restraints = list(self._restraints(each))
             if restraints:
                 by_envoy[each.envoy][each] = restraints

@@ -79,25 +79,25 @@ class TunnelTracker:
         self,
         paths: StatePaths,
         envoys: EnvoyProcesses,
-        role: GatewayStatus,
+        gateway_status: GatewayStatus,
         *,
         slots: TunnelSlots,
         closer: TunnelCloser,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        troubles: Conditions | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         self._path = paths.usage
         self._envoys = envoys
-        self._role = role
+        self._gateway_status = gateway_status
         self._slots = slots
         self._closer = closer
         self._now = now
-        self._troubles = troubles or Conditions()
+        self._conditions = conditions or Conditions()
         found = _read(paths)
         self._was_counted = found is None and _has_lines(paths)
         """Whether what is read was counted already, as far as anybody knows."""
         if self._was_counted:
-            self._troubles.set("lost usage", _LOST)
+            self._conditions.set("lost usage", _LOST)
             _log.error("how far the access log was counted is lost", path=str(paths.usage))
         kept = found or _Checkpoint()
         position = LogPosition(kept.inode, kept.offset_bytes) if kept.inode else None
@@ -162,7 +162,7 @@ class TunnelTracker:
         self.problem = None
         self.read()
         live = self._tunnels.live
-        self._role.live_tunnels = len(live)
+        self._gateway_status.live_tunnels = len(live)
         self._slots.retain({tunnel.slot_id for tunnel in live})
 
     def read(self) -> bool:
@@ -235,9 +235,9 @@ class TunnelTracker:
             write_with_backup(self._path, _pieces(kept))
         except OSError as error:
             _log.warning("what tenants used cannot be written down", reason=str(error))
-            self._troubles.set_write_failure("usage", error)
+            self._conditions.set_write_failure("usage", error)
             return False
-        self._troubles.set("usage", "")
+        self._conditions.set("usage", "")
         self._kept = kept
         return True
 

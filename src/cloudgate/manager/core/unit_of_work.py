@@ -193,7 +193,7 @@ class Manager:
     database: Database
     authority: Authority
     sealing: SealingKey
-    bell: Notifier = field(default_factory=Notifier)
+    notifier: Notifier = field(default_factory=Notifier)
     clock: Callable[[], datetime] = utc_now
     challenges: AcmeChallenges = field(default_factory=AcmeChallenges)
     gateway_term: Validity = field(default_factory=gateway_term)
@@ -345,4 +345,4 @@ class Manager:
         changed = touched(session)
         if shown and changed:  # else all that was read before is as true as it was
             self.changes.note(changed)
-        self.bell.notify(work.news_for)
+        self.notifier.notify(work.news_for)

@@ -31,7 +31,7 @@ class AcmeWorker:
             name="Looking after certificates from ACME servers",
             attempt=self._attempt,
             interval_seconds=RENEWAL_INTERVAL.total_seconds(),
-            news=partial(self._manager.bell.subscribe, [orders.NEWS]),
+            news=partial(self._manager.notifier.subscribe, [orders.NEWS]),
         )
 
     def stop(self) -> None:

@@ -43,9 +43,9 @@ class ProtectionLooker:
 
     @contextmanager
     def _news(self, event: asyncio.Event) -> Iterator[None]:
-        """The bell, and the end of each look."""
+        """The notifier, and the end of each look."""
         self._looking.changed = event
-        with self._manager.bell.subscribe([operations.NEWS], event):
+        with self._manager.notifier.subscribe([operations.NEWS], event):
             yield
 
     async def _attempt(self) -> float:

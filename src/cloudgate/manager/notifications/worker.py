@@ -91,7 +91,7 @@ class NotificationWorker:
     @contextmanager
     def _news(self, event: asyncio.Event) -> Iterator[None]:
         self._changed = event
-        with self._manager.bell.subscribe([outbox.NEWS], event):
+        with self._manager.notifier.subscribe([outbox.NEWS], event):
             yield
 
     async def _send(self) -> float:

@@ -85,7 +85,7 @@ def _ask_host(
 ) -> tuple[int | None, Disk | None]:
     name = _name_if_online(manager, server_id)
     question = manager.questions.request_disk_usage(server_id, directory)
-    manager.bell.notify([server_id])
+    manager.notifier.notify([server_id])
     deadline = time.monotonic() + directory.limit_seconds + _GRACE_SECONDS
     try:
         while (answer := manager.questions.resolve(question, LOOK_SECONDS)) is None:

@@ -22,7 +22,7 @@ from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantReso
 from cloudgate.network import hostport
 
 NEWS = UUID("3b9f2a53-7c1e-4f0e-9a41-5d3f6f0c8b17")
-"""The key of the bell that rings when there is something new to measure."""
+"""The key of the notifier that is used when there is something new to measure."""
 AT_ONCE = 50
 """How many tenants of a repository are measured before others have their turn."""
 _DUE_AT = func.coalesce(TenantResource.measure_after, datetime(1970, 1, 1, tzinfo=UTC))

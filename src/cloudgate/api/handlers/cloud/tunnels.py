@@ -90,7 +90,7 @@ def live_tunnels(call: Call, tenant: CloudTenant) -> LiveTunnels:
     manager = call.manager
     with call.reading() as work:
         carrying = that_may_carry(work, tenant, manager.figures.carrying(tenant.id))
-    said = manager.tunnels.of(tenant.id, carrying.asked, manager.questions, manager.bell.notify)
+    said = manager.tunnels.of(tenant.id, carrying.asked, manager.questions, manager.notifier.notify)
     found = ((server, each) for server, tunnels in said.items() for each in tunnels or ())
     unknown = carrying.unknown + sum(tunnels is None for tunnels in said.values())
     return LiveTunnels(tuple(sorted(found, key=lambda each: each[1].started_at)), unknown)
@@ -139,7 +139,7 @@ def _ask(call: Call, end: tuple[str, ...] = ()) -> protocol.Answer:
                 f"The managed server {name} is offline; which tunnels it has is not known."
             )
     question = call.manager.questions.request_tunnels(server_id, end)
-    call.manager.bell.notify([server_id])
+    call.manager.notifier.notify([server_id])
     return call.manager.questions.wait(question)
 
 

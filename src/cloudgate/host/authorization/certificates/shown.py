@@ -49,9 +49,9 @@ class ShownCertificate:
 class ShownCertificates:
     """Looks at certificates, and remembers what authorities have signed."""
 
-    def __init__(self, directory: TenantDirectory, role: GatewayStatus) -> None:
+    def __init__(self, directory: TenantDirectory, gateway_status: GatewayStatus) -> None:
         self._directory = directory
-        self._role = role
+        self._gateway_status = gateway_status
         self._signed: OrderedDict[bytes, Holder] = OrderedDict()
 
     def find(self, shown: str, now: datetime) -> ShownCertificate | None:
@@ -74,7 +74,7 @@ class ShownCertificates:
         )
 
     def _holder(self, shown: str) -> Holder | None:
-        authorities = self._role.client_authorities
+        authorities = self._gateway_status.client_authorities
         if not shown or len(shown) > LONGEST_SHOWN or not authorities:
             return None
         said = "\0".join((shown, *authorities)).encode("utf-8", "surrogatepass")
