@@ -255,6 +255,23 @@ def test_a_program_is_told_of_what_happens(cloudgate: Run) -> None:
     assert "one of the two" in both.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("2030-12-31", "2030-12-31T00:00:00Z"),
+        ("2030-12-31T24:00:00", "2031-01-01T00:00:00Z"),
+        ("2030-12-31T10:00:00.1234567+02:00", "2030-12-31T08:00:00.123456Z"),
+    ],
+)
+def test_the_end_of_a_lease_is_read_as_the_api_reads_it(
+    cloudgate: Run, text: str, end: str
+) -> None:
+    made = cloudgate("tenant", "create", "acme", "--generate-password", "--lease", text)
+    assert made.exit_code == 0, made.output
+    shown = json.loads(cloudgate("tenant", "show", "acme", "-o", "json").stdout)
+    assert shown["LeaseOptions"] == {"Enabled": True, "ExpirationDate": end}
+
+
 def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate: Run) -> None:
     made = cloudgate("tenant", "create", "acme", "--generate-password", "-o", "json")
     assert made.exit_code == 0, made.output
@@ -427,6 +444,7 @@ def test_what_the_manager_refuses_is_said_in_its_words(cloudgate: Run) -> None:
         ("gateway", "edit", "x"),
         ("tenant", "create", "acme"),
         ("tenant", "edit", "acme", "--lease", "soon"),
+        ("tenant", "edit", "acme", "--lease", "9999-12-31T23:00:00-05:00"),
         ("tenant", "edit", "acme", "--lease", "2030-01-01", "--no-lease"),
         ("backup-server", "edit", "localhost"),
     ],

@@ -1,11 +1,13 @@
-"""Moments: which one does a text name? As XML Schema writes them (xs:dateTime, 3.2.7).
+"""Moments: which one does a text name, and how is one written?
 
+Both as XML Schema has it (xs:dateTime, 3.2.7).
 ``24:00:00`` is the beginning of the next day, a fraction may have any number of digits (those
 beyond microseconds are cut off), and a time without a zone is UTC.
 """
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _END_OF_DAY = re.compile(r"T24:00:00(?:\.0+)?(?=$|Z|[+-])")
 
@@ -23,6 +25,13 @@ def parse(text: str) -> datetime:
         return (moment + timedelta(days=is_end_of_day)).astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{text!r} is beyond all years.") from None
+
+
+@lru_cache(4096)
+def time_text(moment: datetime) -> str:
+    """UTC with ``Z``; a fraction only when there is one, without trailing zeros."""
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return (text.rstrip("0") if "." in text else text) + "Z"
 
 
 def has_come(moment: datetime, now: datetime, longest: timedelta) -> bool:

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from lxml import etree
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values.moments import time_text
 from cloudgate.wire import schema, validation, xml
 from cloudgate.wire.description import Described, Part, Shape, json_parts, parts
 from cloudgate.wire.encoding import json_text
-from cloudgate.wire.values import BLANKS, time_text
+from cloudgate.wire.values import BLANKS
 
 Type = TypeVar("Type", bound=Described)
 _NAMESPACES: Any = {None: schema.NAMESPACE}  # the stubs do not know the default namespace

@@ -1,8 +1,7 @@
 """Values: how is a single value written and read? Texts, numbers, booleans, times."""
 
 import re
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.values import moments
@@ -20,15 +19,8 @@ def to_text(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return time_text(value)
+        return moments.time_text(value)
     return str(value)
-
-
-@lru_cache(4096)
-def time_text(moment: datetime) -> str:
-    """UTC with ``Z``; a fraction only when there is one, without trailing zeros."""
-    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
-    return (text.rstrip("0") if "." in text else text) + "Z"
 
 
 def from_text(text: str, value_type: type, name: str) -> Scalar | None:

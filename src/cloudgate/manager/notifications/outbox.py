@@ -16,6 +16,7 @@ from cloudgate.manager.storage.tables import (
     NotificationDelivery,
     NotificationReceiver,
 )
+from cloudgate.values.moments import time_text
 
 NEWS = UUID("5d7d2c3c-9a0e-4f0e-8c25-1f3f1a8f2b11")
 """Whoever sends waits for it."""
@@ -103,7 +104,7 @@ def event_of(condition: Condition, now: datetime, *, is_over: bool = False) -> d
         "Event": condition.kind.value,
         "Severity": RULES[condition.kind].severity.value,
         "Cleared": is_over,
-        "Time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Time": time_text(now.replace(microsecond=0)),
         "ObjectType": condition.object_type,
         "ObjectName": condition.name,
         "BackupServer": condition.site or None,

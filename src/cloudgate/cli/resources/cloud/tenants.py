@@ -1,6 +1,6 @@
 """Tenant commands: what can be done with tenants?"""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -31,6 +31,7 @@ from cloudgate.cli.resources.common import (
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
 from cloudgate.client.core import kinds
 from cloudgate.client.core.kinds import Json
+from cloudgate.values import moments
 
 KIND = kinds.TENANT
 COLUMNS: Columns = {
@@ -73,10 +74,9 @@ app = group(KIND, COLUMNS, "Tenants: the customers, and what they may use.")
 def lease_end(text: str) -> datetime:
     """When a lease ends: a date or a time, in UTC unless it says otherwise."""
     try:
-        time = datetime.fromisoformat(text)
+        return moments.parse(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no date such as 2030-12-31.") from None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 Lease = Annotated[
@@ -217,7 +217,7 @@ def _lease_options(end: datetime | None, *, endless: bool) -> Json | None:
 
 
 def _written(time: datetime | None) -> str | None:
-    return time.isoformat().replace("+00:00", "Z") if time else None
+    return moments.time_text(time) if time else None
 
 
 add_delete(app, KIND, "Remove a tenant; what it has stored stays.")

@@ -1,7 +1,6 @@
 """Tenant actions: what may be done with a customer, by which forms?"""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import (
@@ -24,6 +23,7 @@ from cloudgate.console.operator.common import (
 )
 from cloudgate.console.operator.customers.tenants import ONE
 from cloudgate.console.texts import words as _
+from cloudgate.values import moments
 
 PASSWORD = Field(
     name="password",
@@ -52,9 +52,7 @@ def _date(values: Values) -> str | None:
     if not said:
         return None
     try:
-        return (
-            datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        )
+        return moments.time_text(moments.parse(said))
     except ValueError:
         raise WrongInputError(
             _("%(label)s: '%(said)s' is no date such as 2030-12-31."),
