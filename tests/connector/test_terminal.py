@@ -91,14 +91,14 @@ async def test_who_gave_no_password_is_asked_for_it_and_it_is_not_shown(
 @pytest.mark.parametrize(
     ("by", "last", "expected"),
     [
-        ({}, None, "no tunnels, 12.3 MB/s up, 0.0 MB/s down"),
-        ({A: 0}, A, "no tunnels (the last by a:1), 12.3 MB/s up, 0.0 MB/s down"),
-        ({A: 1}, A, "1 tunnel (by a:1), 12.3 MB/s up, 0.0 MB/s down"),
-        ({A: 2, B: 0}, B, "2 tunnels (by a:1), 12.3 MB/s up, 0.0 MB/s down"),
-        ({A: 1, B: 2}, A, "3 tunnels (2 by b:2, 1 by a:1), 12.3 MB/s up, 0.0 MB/s down"),
+        ({}, None, "no tunnels, 11.8 MB/s up, 0.5 MB/s down"),
+        ({A: 0}, A, "no tunnels (the last by a:1), 11.8 MB/s up, 0.5 MB/s down"),
+        ({A: 1}, A, "1 tunnel (by a:1), 11.8 MB/s up, 0.5 MB/s down"),
+        ({A: 2, B: 0}, B, "2 tunnels (by a:1), 11.8 MB/s up, 0.5 MB/s down"),
+        ({A: 1, B: 2}, A, "3 tunnels (2 by b:2, 1 by a:1), 11.8 MB/s up, 0.5 MB/s down"),
     ],
 )
 def test_the_live_line_says_by_which_gateways_tunnels_go(
     by: dict[HostPort, int], last: HostPort | None, expected: str
 ) -> None:
-    assert live_line(Traffic(by=Counter(by)), 12_345_678, 0, last=last) == expected
+    assert live_line(Traffic(by=Counter(by)), 12_345_678, 524_288, last=last) == expected

@@ -15,6 +15,7 @@ from cloudgate.connector.relay import Traffic
 from cloudgate.connector.settings import Forward
 from cloudgate.network.hostport import HostPort
 from cloudgate.values.enumeration import few
+from cloudgate.values.units import MB
 
 SHOWN_SECONDS = 1.0
 """How often the live line is renewed."""
@@ -103,7 +104,7 @@ def live_line(traffic: Traffic, up: float, down: float, *, last: HostPort | None
 
     Args:
         traffic: what went through the connector.
-        up: bytes per second to the targets.
+        up: bytes per second to the targets; shown in MB as limits are set.
         down: bytes per second from them.
         last: the gateway that the last tunnel went through.
     """
@@ -114,7 +115,7 @@ def live_line(traffic: Traffic, up: float, down: float, *, last: HostPort | None
     elif not carrying:
         ways = f"the last by {last}" if last else ""
     tunnels = f"{traffic.tunnels or 'no'} tunnel{'' if traffic.tunnels == 1 else 's'}"
-    speeds = f"{up / 1e6:.1f} MB/s up, {down / 1e6:.1f} MB/s down"
+    speeds = f"{up / MB:.1f} MB/s up, {down / MB:.1f} MB/s down"
     return f"{tunnels} ({ways}), {speeds}" if ways else f"{tunnels}, {speeds}"
 
 

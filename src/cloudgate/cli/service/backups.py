@@ -15,6 +15,7 @@ from cloudgate.cli.service.manager.options import Data
 from cloudgate.cli.settings import default_data_folder
 from cloudgate.errors import CloudgateError
 from cloudgate.values.shown_texts import printable
+from cloudgate.values.units import MB
 
 if TYPE_CHECKING:
     from cloudgate.manager.backups.archive import Contents
@@ -159,7 +160,7 @@ def _told(contents: "Contents") -> str:
     size = sum(size for size, _ in contents.files.values())
     return (
         f"backup of {contents.made_at:%Y-%m-%d %H:%M:%S} UTC by release {contents.release},"
-        f" {counts}, {len(contents.files)} files of {size / 1e6:.1f} MB."
+        f" {counts}, {len(contents.files)} files of {size / MB:.1f} MB."
     )
 
 
