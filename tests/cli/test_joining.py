@@ -250,7 +250,10 @@ def started_by(unit: str) -> list[str]:
 def test_systemd_takes_the_unit_of_the_host_service(tmp_path: Path) -> None:
     file = tmp_path / "cloudgate-host.service"
     data = Path('/var/lib/cloud gate/100%/$HOME/"so"')
-    file.write_text(linux.unit("/bin/true", data, "root"))
+    python = tmp_path / "5% of $me" / "python"
+    python.parent.mkdir()
+    python.symlink_to("/bin/true")
+    file.write_text(linux.unit(str(python), data, "root"))
     verified(file)
     assert started_by(file.read_text())[-1] == str(data)
     config = Path("/etc/cloudgate/ho st.toml")

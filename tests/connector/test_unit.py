@@ -1,6 +1,7 @@
 """Does systemd understand the unit that keeps a connector running?"""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def printed(folder: Path, *words: str, python: str = sys.executable) -> str:
 )
 def test_systemd_takes_the_unit_whatever_the_names_of_its_files(folder: Path) -> None:
     # It checks that there is such a program, and so that it reads its name as it was meant.
-    program = folder.parent / "5%h for me" / "python"
+    program = folder.parent / "5%h for $me" / "python"
     program.parent.mkdir()
     program.symlink_to(sys.executable)
     unit = folder.parent / "cloudgate-connector.service"
@@ -55,7 +56,7 @@ def test_systemd_takes_the_unit_whatever_the_names_of_its_files(folder: Path) ->
     )
     assert (checked.stderr.strip(), checked.returncode) == ("", 0)
     command = next(line for line in unit.read_text().splitlines() if line.startswith("ExecStart="))
-    assert command.startswith(f'ExecStart="{folder.parent}/5%%h for me/python" -m cloudgate')
+    assert command.startswith(f'ExecStart="{folder.parent}/5%%h for $me/python" -m cloudgate')
     file = r'''/50%% \"off\" $$HOME for Zoë's \\ files/connector.toml"'''
     assert command.endswith(file)
     with_certificate = f'{SETTINGS}certificate_file = "acme.pem"\n'
@@ -67,6 +68,26 @@ def test_systemd_takes_the_unit_whatever_the_names_of_its_files(folder: Path) ->
     assert (checked.stderr.strip(), checked.returncode) == ("", 0)
     (writes,) = [each for each in unit.read_text().splitlines() if "ReadWritePaths" in each]
     assert writes.endswith(r'''/50%% \"off\" $HOME for Zoë's \\ files"''')
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None,
+    reason="systemd-analyze is not installed (Debian: systemd)",
+)
+def test_the_unit_leaves_a_connector_what_it_needs_and_little_else(folder: Path) -> None:
+    with_certificate = f'{SETTINGS}certificate_file = "acme.pem"\n'
+    (folder / "connector.toml").write_text(with_certificate)
+    said = printed(folder, "--config", "connector.toml")
+    unit = folder.parent / "cloudgate-connector.service"
+    unit.write_text(re.sub("^User=.*$", "User=cloudgate", said, flags=re.MULTILINE))
+    # Tenths; systemd-analyze(1) says OK up to 5.
+    command = ("systemd-analyze", "security", "--offline=true", "--threshold=30", str(unit))
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout[-200:]
+    settings = dict(line.partition("=")[::2] for line in said.splitlines() if "=" in line)
+    assert settings["AmbientCapabilities"] == "CAP_NET_BIND_SERVICE"
+    assert settings["ProtectHome"] == "read-only"
+    assert "PrivateTmp" not in settings  # its files may be there
 
 
 def test_the_unit_runs_as_who_printed_it_and_holds_no_password(folder: Path) -> None:

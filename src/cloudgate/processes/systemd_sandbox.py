@@ -49,17 +49,35 @@ def sandbox(
     )
 
 
-def word(text: str) -> str:
-    """A word of a command line, as units write it (systemd.service(5), "Command lines")."""
-    return _quoted(text.replace("%", "%%").replace("$", "$$"), text)
+def command_line(words: Iterable[str]) -> str:
+    """A command line, as units write it (systemd.service(5), "Command lines")."""
+    program, *arguments = words
+    # No variable may stand for the program: of its name each $ is itself, and two are two.
+    return " ".join(
+        (
+            _quoted(_plain(program), program),
+            *(_quoted(_plain(each).replace("$", "$$"), each) for each in arguments),
+        )
+    )
+
+
+def setting(text: str) -> str:
+    """What a setting says, such as ``Description=``, whatever is in it; on one line."""
+    return " ".join(_plain(text).split("\n"))
 
 
 def _path(path: Path) -> str:
     """Which may not be there when the service starts: ``-``."""
-    return _quoted(f"-{str(path).replace('%', '%%')}", str(path))
+    return _quoted(f"-{_plain(str(path))}", str(path))
+
+
+def _plain(text: str) -> str:
+    """Text that has none of the specifiers of systemd.unit(5)."""
+    return text.replace("%", "%%")
 
 
 def _quoted(escaped: str, text: str) -> str:
     if _PLAIN_WORD.fullmatch(text):
         return escaped
-    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    quoted = escaped.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{quoted}"'

@@ -218,6 +218,8 @@ def _unit(said: Options, config: Path | None) -> str:
         raise InvalidRequestError("--print-unit is for systemd, which Windows does not have.")
     import pwd  # noqa: PLC0415  not everywhere
 
+    from cloudgate.connector.systemd_unit import connector_unit  # noqa: PLC0415  keeps --help fast
+
     if config is None or said != Options():
         raise InvalidRequestError(
             "--print-unit needs --config and no other option: the unit will use what is in the"
@@ -235,42 +237,4 @@ def _unit(said: Options, config: Path | None) -> str:
     if wanted.password_file:
         _password(wanted)
     _identity(wanted)
-    writes = ""
-    if wanted.certificate_file:
-        folder = _word(str(wanted.certificate_file.resolve().parent))
-        writes = f"ReadWritePaths={folder}\n"
-    # systemd takes no variables in the program's own path, so $ is no special character there.
-    program = _word(sys.executable)
-    file = _word(str(config.resolve())).replace("$", "$$")
-    return f"""[Unit]
-Description=Cloudgate connector of {_plain(wanted.tenant)}
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-User={pwd.getpwuid(os.geteuid()).pw_name}
-ExecStart={program} -m cloudgate connect --config {file}
-Restart=always
-RestartSec=5
-AmbientCapabilities=CAP_NET_BIND_SERVICE
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=read-only
-{writes}LimitNOFILE=65536
-
-[Install]
-WantedBy=multi-user.target
-"""
-
-
-def _word(text: str) -> str:
-    """One word of a command line, whatever is in it (systemd.service(5), systemd.syntax(7))."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{_plain(quoted)}"'
-
-
-def _plain(text: str) -> str:
-    """Text that is none of the specifiers of systemd.unit(5), and stays on its line."""
-    return " ".join(text.replace("%", "%%").split("\n"))
+    return connector_unit(wanted, config, pwd.getpwuid(os.geteuid()).pw_name)

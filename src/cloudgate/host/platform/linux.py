@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -16,7 +16,7 @@ from cloudgate.atomic_files import write_public
 from cloudgate.errors import UnavailableError
 from cloudgate.host.platform import linux_launcher
 from cloudgate.processes.programs import ask
-from cloudgate.processes.systemd_sandbox import sandbox, word
+from cloudgate.processes.systemd_sandbox import command_line, sandbox
 
 UNIT = Path("/etc/systemd/system/cloudgate-host.service")
 """Where `install` puts the unit of the host service."""
@@ -46,7 +46,7 @@ def unit_of(program: Sequence[str], data: Path, user: str, config: Path | None =
     words += ["--data", str(data)]
     # systemd.service(5): what comes after a line that fails is not done.
     checked = [*program, "config", "check", "--for", "host", str(config)]
-    check = f"ExecReload={_line(checked)}\n" if config else ""
+    check = f"ExecReload={command_line(checked)}\n" if config else ""
     # A tunnel is slowed and ended by its descriptor, which is Envoy's.
     allowed = sandbox(
         [data],
@@ -63,7 +63,7 @@ Type=notify
 NotifyAccess=main
 WatchdogSec=60
 User={user}
-ExecStart={_line(words)}
+ExecStart={command_line(words)}
 {check}ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=1
@@ -74,10 +74,6 @@ LimitNOFILE=1048576
 [Install]
 WantedBy=multi-user.target
 """
-
-
-def _line(words: Iterable[str]) -> str:
-    return " ".join(word(each) for each in words)
 
 
 def started_at(pid: int) -> str | None:

@@ -11,7 +11,7 @@ from cloudgate.cli.service.manager.typed_options import typed
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.outlets import SYSLOG
 from cloudgate.manager.storage.postgresql import postgresql_url
-from cloudgate.processes.systemd_sandbox import sandbox, word
+from cloudgate.processes.systemd_sandbox import command_line, sandbox
 
 
 def manager_unit(options: Options) -> str:
@@ -62,7 +62,7 @@ NotifyAccess=main
 TimeoutStartSec=15min
 WatchdogSec=60
 User={user}
-ExecStart={" ".join(word(each) for each in command)}
+ExecStart={command_line(command)}
 Restart=always
 RestartSec=1
 TimeoutStopSec=30
