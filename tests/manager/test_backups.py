@@ -24,6 +24,7 @@ from cloudgate.manager.backups.journal import JOURNAL
 from cloudgate.manager.backups.revocations import revocations_among
 from cloudgate.manager.core.marks import LAST_BACKUP_AT, check_keys, read_moment
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.jobs.backup_schedule import (
     BACKING_UP,
     JOURNALLING,
@@ -34,6 +35,7 @@ from cloudgate.manager.jobs.backup_schedule import (
 from cloudgate.manager.security import installation, sealed_files
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
+from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage import sqlite_files
 from cloudgate.manager.storage.database import Database, sqlite_url
@@ -46,6 +48,10 @@ from tests.support.manager import Clock
 SECRET = sealed_files.SealingSecret(b"k" * 32, is_passphrase=False)
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 NOBODY = 65534
+
+
+class KilledError(BaseException):
+    """As by a kill."""
 
 
 def opened(data: Path, clock: Callable[[], datetime] = lambda: NOW) -> Manager:
@@ -342,7 +348,7 @@ def _give(folder: Path, user: int) -> None:
         os.chown(each, user, user)
 
 
-@pytest.mark.parametrize("step", range(1, 12))
+@pytest.mark.parametrize("step", range(1, 18))
 def test_a_restore_that_is_cut_short_anywhere_is_begun_or_finished_by_the_next(
     data: Path, backup: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -350,14 +356,11 @@ def test_a_restore_that_is_cut_short_anywhere_is_begun_or_finished_by_the_next(
     old = content(data / "cloudgate.db")
     left = step
 
-    class Killed(BaseException):
-        pass
-
     def count(path: Path, *more: Any) -> Any:
         nonlocal left
         left -= 1
         if left == 0:
-            raise Killed
+            raise KilledError
         return rename(path, *more)
 
     rename = Path.replace
@@ -366,7 +369,7 @@ def test_a_restore_that_is_cut_short_anywhere_is_begun_or_finished_by_the_next(
     monkeypatch.setattr(restoring, "_clean", lambda *_, **__: None)
     try:
         restoring.restore(backup, data, SECRET, NOW, replace=True)
-    except Killed:
+    except KilledError:
         was_killed = True
     else:
         was_killed = False
@@ -381,6 +384,110 @@ def test_a_restore_that_is_cut_short_anywhere_is_begun_or_finished_by_the_next(
     (aside,) = data.glob("replaced-*")
     assert content(aside / "cloudgate.db") == old
     assert not (data / "restoring").exists()
+
+
+def ready(file: Path, data: Path) -> None:
+    """A restore that was killed as all of it was ready, before the first piece was moved."""
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with pytest.MonkeyPatch.context() as once:
+        once.setattr(restoring, "_move", killed)
+        with pytest.raises(KilledError):
+            restoring.restore(file, data, SECRET, NOW, replace=True)
+    assert (data / "restoring" / "ready").exists()
+
+
+@pytest.fixture
+def later(data: Path, tmp_path: Path) -> Path:
+    """A backup of the next day, with a change that the other one has not got."""
+    manager = opened(data)
+    with manager.changing("boss") as work:
+        record(work, Change(tenants.DELETED, tenants.TYPE, object_name="early"))
+        work.session.add(Counter(name="of the later one", value=1))
+    manager.database.close()
+    archive.create(data, tmp_path / "later", SECRET, NOW + timedelta(days=1))
+    return tmp_path / "later"
+
+
+def is_of_the_later(data: Path) -> bool:
+    with closing(sqlite3.connect(data / "cloudgate.db")) as connection:
+        found = connection.execute("SELECT 1 FROM counters WHERE name = 'of the later one'")
+        return found.fetchone() is not None
+
+
+def test_another_backup_than_the_one_that_was_cut_short_is_refused_with_both_times(
+    data: Path, backup: Path, later: Path
+) -> None:
+    ready(backup, data)
+    before = listing(data)
+    other = sealed_files.SealingSecret(b"o" * 32, is_passphrase=False)
+    with pytest.raises(CloudgateError, match="sealed with another key file"):
+        restoring.restore(backup, data, other, NOW, replace=True)
+    with pytest.raises(CloudgateError) as refused:
+        restoring.restore(later, data, SECRET, NOW)
+    assert "2030-01-02 03:04:05 UTC" in refused.value.message
+    assert "2030-01-03 03:04:05 UTC" in refused.value.message
+    assert "--replace" in refused.value.message
+    assert listing(data) == before
+    restoring.restore(backup, data, SECRET, NOW)
+    assert not is_of_the_later(data)
+
+
+def test_another_backup_takes_the_place_of_the_one_that_was_cut_short_where_that_is_wanted(
+    data: Path, backup: Path, later: Path
+) -> None:
+    manager = opened(data)
+    with manager.changing("boss") as work:
+        record(work, Change(tenants.DELETED, tenants.TYPE, object_name="late"))
+    manager.database.close()
+    lost = content(data / "cloudgate.db")
+    ready(backup, data)
+    done = restoring.restore(later, data, SECRET, NOW, replace=True)
+    assert is_of_the_later(data)
+    assert done.finished == NOW
+    assert done.replaced is not None
+    assert not is_of_the_later(done.replaced)
+    (first,) = set(data.glob("replaced-*")) - {done.replaced}
+    assert content(first / "cloudgate.db") == lost
+    assert done.since is not None
+    (taken,) = done.since.revocations
+    assert "late" in str(taken), "by the manager that was there before either"
+    installation.begin(data)
+    opened(data).database.close()
+
+
+def test_who_finishes_a_restore_hears_what_the_first_would_have_said(
+    data: Path, tmp_path: Path
+) -> None:
+    manager = opened(data)
+    with manager.changing() as work:
+        site = create_backup_server(work, BackupServerSettings(name="site"))
+        preregister(work, site, "waiting.example")
+    manager.database.close()
+    archive.create(data, tmp_path / "b", SECRET, NOW)
+    manager = opened(data)
+    with manager.changing("boss") as work:
+        record(work, Change(tenants.DELETED, tenants.TYPE, object_name="acme"))
+    manager.database.close()
+    ready(tmp_path / "b", data)
+    done = restoring.restore(tmp_path / "b", data, SECRET, NOW)
+    assert done.open_tokens == ("waiting.example",)
+    assert done.since is not None
+    (taken,) = done.since.revocations
+    assert "acme has been deleted" in str(taken)
+    assert done.replaced is not None
+    assert not (data / "restoring").exists()
+
+
+def test_an_audit_log_that_ends_before_the_backup_says_nothing_of_what_came_after(
+    data: Path, backup: Path, later: Path
+) -> None:
+    restoring.restore(backup, data, SECRET, NOW, replace=True)
+    done = restoring.restore(later, data, SECRET, NOW, replace=True)
+    assert done.since is None
+    assert len(list(data.glob("replaced-*"))) == 2
 
 
 def test_keys_that_do_not_fit_the_database_are_named(data: Path, tmp_path: Path) -> None:
@@ -426,9 +533,6 @@ def test_an_import_of_keys_that_was_killed_anywhere_is_gone_on_with_by_the_same_
     file, other = tmp_path / "secrets", tmp_path / "other"
     known = secrets.export_secrets(data, file, SECRET, NOW)
     left = step
-
-    class KilledError(BaseException):
-        pass
 
     def count(path: Path, *more: Any) -> Any:
         nonlocal left

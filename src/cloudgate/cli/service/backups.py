@@ -109,6 +109,11 @@ def restore(
             file, folder, secret, datetime.now(UTC), journal=journal, replace=replace
         )
         print(f"Restored into {folder}: {_told(done.contents)}")
+        if done.finished is not None:
+            print(
+                f"A restore of the backup of {done.finished:%Y-%m-%d %H:%M:%S} UTC, which had been"
+                " cut short, was finished first, and then replaced by this one."
+            )
         if done.replaced is not None:
             print(f"What was there is in {done.replaced}")
         if done.open_tokens:

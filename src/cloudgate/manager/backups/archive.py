@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from cloudgate import __version__
 from cloudgate.atomic_files import new_private
@@ -51,7 +50,7 @@ LARGEST_FILE_BYTES = 1024 * 1024
 """Of files besides the database: what is larger is no key, certificate or setting."""
 _MANIFEST = "manifest.json"
 _LARGEST_MANIFEST_BYTES = 4 * 1024 * 1024
-_OTHERS = {"host", "lock", "first-start", installation.RESTORING, installation.IMPORTING}
+_OTHERS = {"host", "lock", "first-start", *installation.PASSING}
 """What of a data folder is nobody's, or somebody else's."""
 _DATABASE_FILE = re.compile(re.escape(installation.DATABASE) + r"(-wal|-shm|-journal)?")
 _PASSING = re.compile(r"\..+\.[0-9a-f]{16}\.new|replaced-.*")
@@ -158,16 +157,36 @@ def extract(file: Path, secret: SealingSecret, folder: Path) -> Contents:
         CloudgateError: it cannot be restored: it is something else, damaged, sealed with another
             secret, of a newer release, or there is no room.
     """
-    with told_what_to_do(folder, f"What is in {file}"):
-        try:
-            opened = file.open("rb")
-        except OSError as problem:
-            raise CloudgateError(f"Cannot read the backup {file}: {problem.strerror}.") from None
-        with opened:
-            reader = SealedReader(opened, secret, KIND, str(file), CALLED)
-            contents = _unpack(reader, folder, file)
+    with told_what_to_do(folder, f"What is in {file}"), _opened(file, secret) as reader:
+        contents = _unpack(reader, folder, file)
     _examine(folder, file, contents)
     return contents
+
+
+def said_contents(file: Path, secret: SealingSecret) -> Contents:
+    """What a backup says that it holds; whether it does is not looked at.
+
+    Raises:
+        CloudgateError: it is something else, damaged, sealed with another secret, or of a newer
+            release.
+    """
+    with _opened(file, secret) as reader:
+        try:
+            with tarfile.open(fileobj=cast(BinaryIO, reader), mode="r|") as archive:
+                return _first(archive, iter(archive), file)
+        except tarfile.TarError:
+            raise _strange(file) from None
+
+
+@contextmanager
+def _opened(file: Path, secret: SealingSecret) -> Iterator[io.BufferedReader]:
+    try:
+        opened = file.open("rb")
+    except OSError as problem:
+        raise CloudgateError(f"Cannot read the backup {file}: {problem.strerror}.") from None
+    with opened:
+        reader = SealedReader(opened, secret, KIND, str(file), CALLED)
+        yield io.BufferedReader(reader, _PIECE_BYTES)
 
 
 def see_that_it_is_whole(data: Path) -> None:
@@ -265,30 +284,31 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(_entry(name, len(content)), io.BytesIO(content))
 
 
-def _unpack(reader: SealedReader, folder: Path, file: Path) -> Contents:
-    stream = io.BufferedReader(reader, _PIECE_BYTES)
+def _unpack(stream: io.BufferedReader, folder: Path, file: Path) -> Contents:
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
-            contents, written = None, {}
-            for entry in archive:
+            entries = iter(archive)
+            contents, written = _first(archive, entries, file), {}
+            for entry in entries:
                 content = archive.extractfile(entry)
-                if content is None:
-                    raise _strange(file)
-                if contents is None:
-                    if entry.name != _MANIFEST:
-                        raise _strange(file)
-                    contents = _read_manifest(content.read(_LARGEST_MANIFEST_BYTES), file)
-                    continue
-                if entry.name not in contents.files:
+                if content is None or entry.name not in contents.files:
                     raise _strange(file)
                 written[entry.name] = _write(content, folder / entry.name)
         while stream.read(_PIECE_BYTES):  # to the last frame: what follows has to be whole, too
             pass
     except tarfile.TarError:
         raise _strange(file) from None
-    if contents is None or written != contents.files:
+    if written != contents.files:
         raise _strange(file)
     return contents
+
+
+def _first(archive: tarfile.TarFile, entries: Iterator[tarfile.TarInfo], file: Path) -> Contents:
+    entry = next(entries, None)
+    content = archive.extractfile(entry) if entry and entry.name == _MANIFEST else None
+    if content is None:
+        raise _strange(file)
+    return _read_manifest(content.read(_LARGEST_MANIFEST_BYTES), file)
 
 
 def _read_manifest(text: bytes, file: Path) -> Contents:
@@ -333,16 +353,17 @@ def _examine(folder: Path, file: Path, contents: Contents) -> None:
     database = Database(sqlite_url(path))
     try:
         check_keys(database, open_authority(folder / "tls"), open_sealing(folder))
-        with database.reading() as session:
-            last = _last_audit_number(session)
+        last = last_audit_number(database)
     finally:
         database.close()
     if last < contents.last_audit_number:
         raise _strange(file)
 
 
-def _last_audit_number(session: Session) -> int:
-    return session.scalar(select(func.max(AuditEvent.number))) or 0
+def last_audit_number(database: Database) -> int:
+    """Of the newest entry of an audit log; 0 where it has none."""
+    with database.reading() as session:
+        return session.scalar(select(func.max(AuditEvent.number))) or 0
 
 
 def _strange(file: Path) -> CloudgateError:

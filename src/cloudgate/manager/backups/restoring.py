@@ -7,10 +7,11 @@ pieces are moved to their places. A manager does not start while that folder is 
 import json
 import shutil
 import sqlite3
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from cloudgate.manager.backups.archive import (
     Contents,
     contents_of,
     extract,
+    last_audit_number,
+    said_contents,
     see_that_it_is_whole,
 )
 from cloudgate.manager.backups.journal import JOURNAL, entries_of_database, entries_of_file
@@ -48,6 +51,10 @@ from cloudgate.manager.storage.tables import (
 _PLAN = "ready"
 _MOVING = f"{installation.RESTORING}/{_PLAN}"
 """There once all is ready, and only has to be moved: who was cut short goes on."""
+_COPY = ".present.db"
+"""Of the database that was there before, while it is read."""
+_Said = tuple[str, list[dict[str, Any]]]
+"""Who says what was changed since, and what they say."""
 _DATABASE_FILES = tuple(f"{installation.DATABASE}{end}" for end in ("", "-wal", "-shm", "-journal"))
 
 
@@ -64,6 +71,38 @@ class Restored:
     """Where the state is that was there before."""
     open_tokens: tuple[str, ...] = field(default=())
     """Servers whose join token was good in the backup, and is not any more."""
+    finished: datetime | None = None
+    """When another backup was made of which a restore had been cut short, and was finished first.
+    What it brought back has been replaced."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is written down once all of a backup is ready."""
+
+    contents: Contents
+    aside: str | None
+    """The folder for what is there; None where nothing is."""
+    open_tokens: tuple[str, ...]
+
+    def folder(self, data: Path) -> Path | None:
+        """The same, as a path."""
+        return None if self.aside is None else data / self.aside
+
+    def write(self, data: Path) -> None:
+        """Have it known to whoever goes on."""
+        more = {"aside": self.aside, "open_tokens": self.open_tokens}
+        write_private(data / _MOVING, json.dumps({**self.contents.document(), **more}))
+
+
+def _plan_of(data: Path) -> _Plan | None:
+    """None where nothing is ready."""
+    try:
+        said = json.loads((data / _MOVING).read_text())
+    except FileNotFoundError:
+        return None
+    # A release before wrote no tokens down.
+    return _Plan(contents_of(said), said["aside"], tuple(said.get("open_tokens", ())))
 
 
 def restore(
@@ -85,31 +124,44 @@ def restore(
         journal: of the changes since; when None, the one beside the backup, if there is one.
         replace: put a manager's state that is in the folder aside.
 
+    A restore that was cut short when all of it was ready is finished: when it was of this backup,
+    that is all; when it was of another one, and `replace`, this one then takes its place.
+
     Raises:
-        CloudgateError: the backup cannot be restored, or there is a manager in the folder. The
-            folder is as it was before.
+        CloudgateError: the backup cannot be restored, there is a manager in the folder, or another
+            backup is ready there. The folder is as it was before, or as the earlier restore has
+            left it when that was finished.
     """
+    with _cleaned(data):
+        plan = ready = _plan_of(data)
+        if ready is not None:
+            wanted = said_contents(file, secret)
+            if not replace:
+                _see_that_it_is_the_same(data, ready.contents, wanted)
+            _move(data, ready)
+            if wanted != ready.contents:
+                _end(data)
+                plan = None
+        if plan is None:
+            plan = _prepare(file, data, secret, now, replace=replace)
+        said = None if journal else _entries_by_manager(data, plan.contents, (ready, plan))
+        by, since = _since(plan.contents, said or _entries_by_journal(file, journal))
+        if plan is not ready:
+            plan.write(data)
+            _move(data, plan)
+        _end(data)
+    finished = ready.contents.made_at if ready and ready is not plan else None
+    return Restored(plan.contents, since, by, plan.folder(data), plan.open_tokens, finished)
+
+
+@contextmanager
+def _cleaned(data: Path) -> Iterator[None]:
+    """Be the only one at a data folder, where what was begun is taken away if it fails."""
     was_there = data.exists()
     had_tls = (data / "tls").exists()
     with installation.locked(data):
         try:
-            if (data / _MOVING).exists():  # all was ready when a restore was cut short
-                contents, aside = _finish(data)
-                by, since = since_backup(file, contents, journal, aside)
-                return Restored(contents, since, by, aside)
-            present = installation.present_pieces(data)
-            if not replace:
-                _see_that_there_is_none(data, present)
-            staging = data / installation.RESTORING
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.mkdir(mode=0o700)
-            contents = extract(file, secret, staging)
-            by, since = since_backup(file, contents, journal, data if present else None)
-            tokens = _make_ready(staging, contents, now)
-            aside = data / f"replaced-{now:%Y%m%d-%H%M%S}" if present else None
-            plan = {**contents.document(), "aside": aside and aside.name}
-            write_private(data / _MOVING, json.dumps(plan))
-            _finish(data)
+            yield
         except OSError as problem:
             _clean(data, was_there=was_there, had_tls=had_tls)
             raise CloudgateError(
@@ -118,20 +170,38 @@ def restore(
         except BaseException:
             _clean(data, was_there=was_there, had_tls=had_tls)
             raise
-    return Restored(contents, since, by, aside, tokens)
 
 
 def since_backup(
-    file: Path, contents: Contents, journal: Path | None, data: Path | None = None
+    file: Path, contents: Contents, journal: Path | None
 ) -> tuple[str, ChangesSince | None]:
     """What was changed after a backup, and who says so; None where nobody does.
 
-    A journal that is named, else a manager's own state that is there, else the journal beside it.
+    A journal that is named, else the journal beside it.
     """
-    by, entries = _entries_since(file, journal, data, contents)
-    if entries is None:
+    return _since(contents, _entries_by_journal(file, journal))
+
+
+def _since(contents: Contents, said: _Said | None) -> tuple[str, ChangesSince | None]:
+    if said is None:
         return "", None
+    by, entries = said
     return by, revocations_among(entries, contents.last_audit_number)
+
+
+def _see_that_it_is_the_same(data: Path, ready: Contents, wanted: Contents) -> None:
+    if wanted == ready:
+        return
+
+    def shown(each: Contents) -> str:
+        return f"{each.made_at:%Y-%m-%d %H:%M:%S} UTC"
+
+    raise CloudgateError(
+        f"A restore into {data} was cut short, of the backup of {shown(ready)}: all of it is ready,"
+        f" and only has to be moved. This is another backup, of {shown(wanted)}; nothing was"
+        f" changed. Name that of {shown(ready)} again to have it finished; or add --replace, and it"
+        " is finished, put aside, and this one takes its place."
+    )
 
 
 def _see_that_there_is_none(data: Path, present: Sequence[str]) -> None:
@@ -155,36 +225,66 @@ def end_deciding(data: Path) -> bool:
         raise CloudgateError(f"That cannot be written down: {problem}. Try again.") from None
 
 
-def _entries_since(
-    file: Path, journal: Path | None, data: Path | None, contents: Contents
-) -> tuple[str, list[dict[str, Any]] | None]:
-    """Who says what was changed since, and what they say; the newest word of several."""
+def _entries_by_journal(file: Path, journal: Path | None) -> _Said | None:
     if journal is not None:
         return str(journal), entries_of_file(journal)
-    if data is not None and (found := _entries_of_folder(data, contents)) is not None:
-        return f"the audit log of the manager in {data}", found
     beside = file.resolve().parent / JOURNAL
-    if beside.is_file():
-        return str(beside), entries_of_file(beside)
-    return "", None
+    return (str(beside), entries_of_file(beside)) if beside.is_file() else None
 
 
-def _entries_of_folder(data: Path, contents: Contents) -> list[dict[str, Any]] | None:
+def _entries_by_manager(
+    data: Path, contents: Contents, plans: Iterable[_Plan | None]
+) -> _Said | None:
+    """By the manager that was there before any of these plans; None where it does not know."""
+    asides = [each.aside for each in plans if each is not None and each.aside is not None]
+    folders = [data / each for each in asides]
+    if (data / installation.RESTORING / installation.DATABASE).exists():
+        folders.append(data)  # what is there was not put aside yet
+    before = next((each for each in folders if (each / installation.DATABASE).exists()), None)
+    entries = _entries_of_folder(before, data, contents) if before else None
+    return None if entries is None else (f"the audit log of the manager in {before}", entries)
+
+
+def _entries_of_folder(before: Path, data: Path, contents: Contents) -> list[dict[str, Any]] | None:
     """By a copy: what is there stays as it is, of whatever release it was."""
-    copy = data / installation.RESTORING / ".present.db"
+    copy = data / installation.RESTORING / _COPY
     try:
-        snapshot(data / installation.DATABASE, copy)
+        snapshot(before / installation.DATABASE, copy)
         database = Database(sqlite_url(copy))
     except CloudgateError:  # damaged: that is why a backup is brought back
         return None
     else:
         try:
+            if last_audit_number(database) < contents.last_audit_number:
+                return None  # it is of an earlier time than the backup
             return entries_of_database(database, contents.last_audit_number)
         finally:
             database.close()
     finally:
-        for each in copy.parent.glob(".present.db*"):
+        for each in copy.parent.glob(f"{_COPY}*"):
             each.unlink()
+
+
+def _prepare(
+    file: Path, data: Path, secret: SealingSecret, now: datetime, *, replace: bool
+) -> _Plan:
+    """Have all of a backup ready to be moved."""
+    present = installation.present_pieces(data)
+    if not replace:
+        _see_that_there_is_none(data, present)
+    staging = data / installation.RESTORING
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(mode=0o700)
+    contents = extract(file, secret, staging)
+    tokens = _make_ready(staging, contents, now)
+    return _Plan(contents, _new_name(data, now) if present else None, tokens)
+
+
+def _new_name(data: Path, now: datetime) -> str:
+    """Of a folder for what is there. Two restores may be of the same second."""
+    name = f"replaced-{now:%Y%m%d-%H%M%S}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(each for each in names if not (data / each).exists())
 
 
 def _make_ready(staging: Path, contents: Contents, now: datetime) -> tuple[str, ...]:
@@ -216,17 +316,15 @@ def _make_ready(staging: Path, contents: Contents, now: datetime) -> tuple[str, 
     return tuple(sorted(waiting))
 
 
-def _finish(data: Path) -> tuple[Contents, Path | None]:
+def _move(data: Path, plan: _Plan) -> None:
     """Have all in its place, the database last; what is there is put aside. May be done again."""
-    staging = data / installation.RESTORING
-    plan = json.loads((data / _MOVING).read_text())
-    aside = data / plan.pop("aside") if plan["aside"] else None
+    staging, aside = data / installation.RESTORING, plan.folder(data)
     names = sorted(
         (each.relative_to(staging) for each in staging.rglob("*") if each.is_file()),
         key=lambda name: (name.name == installation.DATABASE, name),
     )
     for name in names:
-        if name.name == _PLAN:
+        if name.name == _PLAN or name.name.startswith(_COPY):
             continue
         is_database = name.name == installation.DATABASE
         for old in _DATABASE_FILES if is_database else (name,):
@@ -236,9 +334,15 @@ def _finish(data: Path) -> tuple[Contents, Path | None]:
             (staging / name).chmod(0o644)  # for all who have to trust it
         (staging / name).replace(data / name)
         sync_folder((data / name).parent)
-    shutil.rmtree(staging)
+
+
+def _end(data: Path) -> None:
+    """All is in its place. At once, so that nothing is left that looks like half a restore."""
+    over = data / installation.RESTORED
+    shutil.rmtree(over, ignore_errors=True)
+    (data / installation.RESTORING).rename(over)
     sync_folder(data)
-    return contents_of(plan), aside
+    shutil.rmtree(over, ignore_errors=True)  # whoever is next takes it away
 
 
 def _put_aside(data: Path, name: Path | str, aside: Path | None) -> None:

@@ -30,9 +30,15 @@ _MARK = "first-start"
 _HOST = "host"
 """Folder of the host service of this machine, which may run as another user."""
 RESTORING = "restoring"
-"""A folder that is there while a backup is brought back: who was cut short begins anew."""
+"""A folder that is there while a backup is brought back: who was cut short begins anew, or goes on
+where all is ready in it."""
+RESTORED = "restored"
+"""What that is called once all that was in it is in its place."""
 IMPORTING = "importing"
-"""A folder that is there while keys are brought from elsewhere. What is left of it is nobody's."""
+"""A folder that is there while keys are brought from elsewhere."""
+PASSING = (RESTORING, RESTORED, IMPORTING)
+_NOBODYS = (RESTORED, IMPORTING)
+"""What is left of these is taken away by whoever is next."""
 
 
 @contextmanager
@@ -157,15 +163,16 @@ def see_that_no_restore_was_cut_short(data: Path) -> None:
     """
     if (data / RESTORING).exists():
         raise CloudgateError(
-            f"A restore into {data} was cut short. Run `cloudgate backup restore` once more: it"
-            " begins anew, and what it had not finished is taken away."
+            f"A restore into {data} was cut short. Run `cloudgate backup restore` once more, with"
+            " the same backup: where all of it was ready it goes on, and else it begins anew."
         )
 
 
 def _remove_leftovers(data: Path) -> None:
     """Take away what was left by who was killed while it wrote."""
-    if (data / IMPORTING).exists():
-        shutil.rmtree(data / IMPORTING)
+    for name in _NOBODYS:
+        if (data / name).exists():
+            shutil.rmtree(data / name)
     for folder in (data, data / "tls"):
         remove_leftovers(folder)
 
