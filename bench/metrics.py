@@ -413,7 +413,7 @@ def _tunnel_us() -> float:
             pass
         meter.note_refused(Refusal.CHALLENGE)
         meter.note_refused(Refusal.TUNNELS, tenant)
-        setup.note(0.02)
+        setup.observe(0.02)
     return (time.process_time() - began) / TUNNELS * 1e6
 
 

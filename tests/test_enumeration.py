@@ -16,7 +16,7 @@ NOT_MANY = {
     "api/handlers/infrastructure/managed_servers.py server_entity": "as many as a report may have",
     "api/http/router.py choose": "actions of a path",
     "api/openapi/page.py _structure": "members of a type of the schema",
-    "cli/output.py said": "the value itself is asked for",
+    "cli/output.py on_one_line": "the value itself is asked for",
     "cli/resources/cloud/quotas.py in_short": "the quotas themselves are asked for",
     "cli/resources/status.py summary": "kinds of things",
     "cli/service/backups.py _told": "kinds of things",

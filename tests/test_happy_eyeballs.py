@@ -52,8 +52,8 @@ def test_no_address_is_lost_and_none_of_a_family_overtakes_another(listed: list[
 def test_what_worked_comes_first_and_what_failed_last_for_a_while() -> None:
     now = 1000.0
     known = AddressHistory(lambda: now)
-    known.note(V6[0], 443, worked=False)
-    known.note(V4[1], 443, worked=True)
+    known.record(V6[0], 443, worked=False)
+    known.record(V4[1], 443, worked=True)
     assert known.in_order([*V6, *V4], 443) == [V4[1], V4[0], V6[1], V6[0]]
     assert known.in_order([*V6, *V4], 444) == interleaved([*V6, *V4])
     now += FAILED_SECONDS
@@ -64,9 +64,9 @@ def test_what_worked_comes_first_and_what_failed_last_for_a_while() -> None:
 
 def test_only_so_much_is_remembered() -> None:
     known = AddressHistory()
-    known.note(V4[1], 1, worked=True)
+    known.record(V4[1], 1, worked=True)
     for port in range(KEPT):
-        known.note(V4[0], port, worked=True)
+        known.record(V4[0], port, worked=True)
     assert known.in_order(V4, 1) == V4
 
 

@@ -173,11 +173,11 @@ SAID_BESIDES = {
 
 
 def test_hosts_know_all_that_they_are_told_and_are_told_all_that_they_know() -> None:
-    said = {*GatewaySettings().told} | SAID_BESIDES
+    said = {*GatewaySettings().host_fields} | SAID_BESIDES
     assert said == set(protocol.Gateway.model_fields), (
         "a setting: in `told` of manager/gateways/rules.py and Gateway of protocol/assignment.py;"
         " what is none: in SAID_BESIDES"
     )
-    assert set(Limits().told.model_fields_set) == set(protocol.Limits.model_fields), (
+    assert set(Limits().to_message.model_fields_set) == set(protocol.Limits.model_fields), (
         "in `told` of manager/tenants/limits.py and in Limits of protocol/directory.py"
     )

@@ -52,7 +52,7 @@ def told() -> Iterator[tuple[str, str]]:
     yield full_text("TARGET", use, QuotaRules()), "quotas"
     limits = Limits(egress_quota_mb=1, egress_quota_hard=True).as_document()
     used_up = CloudTenant(egress_month="2026-12", egress_bytes=MB, limits=limits)
-    yield egress.told(used_up)["egress_full"], "egress"
+    yield egress.host_fields(used_up)["egress_full"], "egress"
 
 
 def test_each_reason_of_a_refusal_stands_in_the_page() -> None:

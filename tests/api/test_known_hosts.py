@@ -39,7 +39,7 @@ def test_many_hosts_each_of_which_changes_something_are_looked_up_a_few_times(
     running: RunningManager, looks: list[int]
 ) -> None:
     async def come(known: KnownHosts, manager: Manager) -> None:
-        manager.changes.note()
+        manager.changes.record()
         assert await known.usual("nobody's", "") is None
 
     async def all_of_them() -> None:
@@ -56,7 +56,7 @@ def test_what_was_changed_before_one_asks_is_looked_up_anew(
     async def ask_again_and_again() -> None:
         known = KnownHosts(running.manager)
         for _ in range(3):
-            running.manager.changes.note()
+            running.manager.changes.record()
             before = len(looks)
             await known.usual("nobody's", "")
             assert len(looks) == before + 1

@@ -329,21 +329,21 @@ def test_what_was_changed_on_the_way_is_refused_in_words(
     said["response"][name] = encoded(after)
     if text is MADE:
         try:
-            passkey_rules.made(HERE, "A" * 43, json.dumps(said))
+            passkey_rules.verify_registration(HERE, "A" * 43, json.dumps(said))
         except InvalidRequestError:
             return  # what nobody has signed may be changed by who makes it
         return
-    public_key = passkey_rules.made(HERE, "A" * 43, MADE).public_key
+    public_key = passkey_rules.verify_registration(HERE, "A" * 43, MADE).public_key
     if after == before:
-        assert passkey_rules.shown(EXPECTED, public_key, text).sign_count == KEY.count
+        assert passkey_rules.verify_assertion(EXPECTED, public_key, text).sign_count == KEY.count
         return
     with pytest.raises(NotAuthenticatedError):
-        passkey_rules.shown(EXPECTED, public_key, json.dumps(said))
+        passkey_rules.verify_assertion(EXPECTED, public_key, json.dumps(said))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"response": 1}', '{"rawId": "?"}'])
 def test_what_is_no_answer_of_an_authenticator_is_refused_in_words(text: str) -> None:
     with pytest.raises(InvalidRequestError):
-        passkey_rules.made(HERE, "AAAA", text)
+        passkey_rules.verify_registration(HERE, "AAAA", text)
     with pytest.raises(NotAuthenticatedError):
         passkey_rules.credential_id(text)

@@ -244,7 +244,10 @@ def test_what_a_manager_was_started_with_is_told_without_a_secret() -> None:
         "reachable": ["10.0.0.0/8", "192.0.2.0/24"],
         "sso_client_secret_file": Path("/etc/cloudgate/sso-secret"),
     }
-    shown = {each.name: each.value for each in typed_options.told(typed_options.options_of(said))}
+    shown = {
+        each.name: each.value
+        for each in typed_options.settings_in_force(typed_options.options_of(said))
+    }
     assert shown["database"] == "postgresql://cloudgate@db.example/cloudgate"
     assert shown["smtp"] == "smtp://me@mail.example:587"
     assert shown["reachable"] == "10.0.0.0/8, 192.0.2.0/24"

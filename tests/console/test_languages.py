@@ -175,7 +175,7 @@ def test_what_the_api_says_is_marked_as_english_on_a_german_page() -> None:
         (GERMAN, '<p><span lang="en">vault.example is not known.</span> Diese Seite gibt es'),
         (SOURCE, "<p>vault.example is not known. There is no such page."),
     ):
-        problem = [language.said(each) for each in sentences]
+        problem = [language.translate(each) for each in sentences]
         context = {"problem": problem, "status": 404, "section": CONSOLE, "root": "./"}
         answer = page("problem.html", context, language, 404)
         assert expected in bytes(answer.body).decode()

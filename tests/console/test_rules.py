@@ -28,7 +28,7 @@ from cloudgate.console.declarations import Action, Page, filled
 from cloudgate.console.operator.audit import condition, differences
 from cloudgate.console.operator.common import by_uids
 from cloudgate.console.operator.site_map import CONSOLE
-from cloudgate.console.operator.usage import asked, last_months, month_of
+from cloudgate.console.operator.usage import last_months, month_of, month_query
 from cloudgate.console.rendering import ASSETS, asset
 from cloudgate.console.section import Section
 from cloudgate.console.stream import Streams, pause_seconds
@@ -327,10 +327,10 @@ def test_how_long_something_took_reads_as_people_say_it(seconds: int | None, sai
 
 def test_a_month_is_one_of_utc_and_never_one_to_come() -> None:
     begin = month_of("2025-12", NOW)
-    assert asked(begin, NOW)["filter"] == (
+    assert month_query(begin, NOW)["filter"] == (
         "BeginTime>=2025-12-01T00:00:00Z;BeginTime<2026-01-01T00:00:00Z"
     )
-    assert asked(begin, NOW)["days"] == "105"
+    assert month_query(begin, NOW)["days"] == "105"
     assert f"{month_of('2027-01', NOW):%Y-%m}" == f"{month_of('x', NOW):%Y-%m}" == "2026-03"
     assert last_months(NOW)[:4] == ["2026-03", "2026-02", "2026-01", "2025-12"]
 

@@ -23,7 +23,7 @@ LET_IN = AuthorizationResult("acme", "vault:443", "192.0.2.9:443", metadata=HOLD
 
 def test_who_was_refused_is_refused_once_more_and_then_nobody_knows() -> None:
     decided = DecisionCache()
-    decided.note(QUESTION, REFUSED)
+    decided.remember(QUESTION, REFUSED)
     assert decided.take(QUESTION) == REFUSED
     assert decided.take(QUESTION) is None
 
@@ -35,20 +35,20 @@ def test_another_question_from_the_same_port_is_asked_anew() -> None:
         replace(QUESTION, authority="other:443"),
     ):
         decided = DecisionCache()
-        decided.note(QUESTION, REFUSED)
+        decided.remember(QUESTION, REFUSED)
         assert decided.take(other) is None
 
 
 def test_a_target_that_was_tried_does_not_answer_or_has_other_addresses() -> None:
     decided = DecisionCache()
-    decided.note(QUESTION, LET_IN)
+    decided.remember(QUESTION, LET_IN)
     assert decided.take(QUESTION) == replace(LET_IN, denial=SILENT)
     several = to_several(LET_IN.cluster)
     two = replace(LET_IN, cluster=several, others=("192.0.2.10:443", "192.0.2.11:443"))
-    decided.note(QUESTION, two)
+    decided.remember(QUESTION, two)
     rest = replace(two, address="192.0.2.10:443", others=("192.0.2.11:443",))
     assert decided.take(QUESTION) == rest
-    decided.note(QUESTION, rest)
+    decided.remember(QUESTION, rest)
     last = decided.take(QUESTION)
     assert last == replace(rest, address="192.0.2.11:443", others=(), cluster=to_one(several))
 
@@ -56,10 +56,10 @@ def test_a_target_that_was_tried_does_not_answer_or_has_other_addresses() -> Non
 def test_what_is_too_old_or_was_given_up_is_asked_anew() -> None:
     now = [0.0]
     decided = DecisionCache(lambda: now[0])
-    decided.note(QUESTION, REFUSED)
+    decided.remember(QUESTION, REFUSED)
     now[0] = REMEMBERED_SECONDS
     assert decided.take(QUESTION) is None
-    decided.note(QUESTION, REFUSED)
+    decided.remember(QUESTION, REFUSED)
     decided.forget(QUESTION)
     decided.forget(QUESTION)
     assert decided.take(QUESTION) is None
@@ -73,11 +73,11 @@ def test_no_more_is_remembered_than_there_is_room_for_and_nothing_old() -> None:
         replace(QUESTION, address=f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(most + 2)
     ]
     for each in asked:
-        decided.note(each, REFUSED)
+        decided.remember(each, REFUSED)
     assert [decided.take(each) for each in (asked[0], asked[1])] == [None, None]
     assert decided.take(asked[2]) == REFUSED
     now[0] = 2 * REMEMBERED_SECONDS
-    decided.note(QUESTION, REFUSED)
+    decided.remember(QUESTION, REFUSED)
     assert decided.take(asked[-1]) is None
     assert decided.take(QUESTION) == REFUSED
 

@@ -219,7 +219,7 @@ def test_who_has_sent_data_hears_why_for_a_minute_and_nobody_else_does() -> None
     now = [0.0]
     senders = RecentSenders(lambda: now[0])
     acme, anna = UUID(int=1), UUID(int=2)
-    senders.note(acme, anna, REPO)
+    senders.record(acme, anna, REPO)
     assert senders.has_sent(acme, anna, REPO)
     assert not senders.has_sent(acme, None, REPO)
     assert not senders.has_sent(acme, anna, "other.example:443")

@@ -307,7 +307,7 @@ def test_what_an_operator_says_later_holds_for_all_tunnels_without_a_place() -> 
     assert not misplaced.expired({"a": True, "b": True, "c": False}, "", 7200, 6)
     assert set(misplaced.expired({"a": True, "b": True}, "cut", 0, 7)) == {"a", "b"}
     misplaced.mark_closing(["a"])
-    again = PoolEviction(misplaced.known, lambda: now[0])
+    again = PoolEviction(misplaced.state, lambda: now[0])
     assert not again.expired({}, "cut", 0, 7)
     expected = EvictionProgress(tunnels=0, finished=1, closed=1, directory_revision=5)
     assert again.report == expected

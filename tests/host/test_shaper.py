@@ -202,7 +202,7 @@ def test_what_was_too_much_is_made_good_and_never_without_end(
     now, account = 0.0, Account(0.0)
     for seconds, speed in steps:
         now += seconds
-        account.note(now, limit, int(speed * limit * seconds))
+        account.record_sent(now, limit, int(speed * limit * seconds))
         lowest, highest = 1 - MOST_OWED_PART, 1 + MOST_SAVED_PART
         assert lowest * limit <= account.within(limit) * 1.001
         assert account.within(limit) <= highest * limit * 1.001
@@ -338,17 +338,17 @@ async def test_newcomers_all_together_begin_with_little_more_than_the_limit() ->
     assert first == limit
     assert first + second + 2 * UNPACED_BYTES <= HEADROOM * limit
     assert all(each == int(LEAST_PART * limit) for each in others)
-    slowed.starts.seen([f"place {number}" for number in range(16)])
-    slowed.starts.note({ACME: Granted(3, limit)})
+    slowed.starts.hand_over([f"place {number}" for number in range(16)])
+    slowed.starts.follow({ACME: Granted(3, limit)})
     await slowed.starts.begin("o", ACME, "too soon", 0)
     assert slowed.rates["too soon"] == int(LEAST_PART * limit)  # the others count until they show
-    slowed.starts.seen(["o"])
+    slowed.starts.hand_over(["o"])
     slowed.now += 2 * JUST_SECONDS
     await slowed.starts.begin("p", ACME, "late", 0)
     sent_at_once = (16 + 2) * UNPACED_BYTES
     assert slowed.rates["late"] == int(HEADROOM * limit - limit - sent_at_once)
     slowed.starts.give_back(ACME, Granted(3, limit))
-    slowed.starts.seen(["p"])
+    slowed.starts.hand_over(["p"])
     slowed.now += 2 * JUST_SECONDS
     await slowed.starts.begin("q", ACME, "alone", 0)
     assert slowed.rates["alone"] == limit
@@ -358,10 +358,10 @@ async def test_newcomers_all_together_begin_with_little_more_than_the_limit() ->
 async def test_what_short_tunnels_send_before_they_are_slowed_counts_for_a_second() -> None:
     limit = MEBIBYTE
     slowed = Slowed(limit)
-    slowed.starts.note({ACME: Granted(1, 0.8 * limit)})
+    slowed.starts.follow({ACME: Granted(1, 0.8 * limit)})
     for number in range(25):
         assert await slowed.starts.begin("place", ACME, f"client {number}", 0) is not None
-        slowed.starts.seen(["place"])
+        slowed.starts.hand_over(["place"])
         begun = min(number + 1, 10)
         room = (HEADROOM - 0.8) * limit - begun * UNPACED_BYTES
         assert slowed.rates[f"client {number}"] <= room, number

@@ -177,7 +177,7 @@ def test_a_host_service_began_when_it_did_however_clocks_jitter_and_again_when_t
             figures=figures,
         )
         registry.keep(HOST, report, at(now[0]))
-        return registry.heard()[HOST].began_at
+        return registry.latest()[HOST].began_at
 
     assert began() == 4900
     uptime[0], now[0] = 115.0, 5016.3  # it took a second to come

@@ -60,7 +60,7 @@ def test_the_audit_log_and_the_api_tell_one_limit_from_another() -> None:
     everything = (without, *EACH_CHANGED)
     for one, other in combinations(everything, 2):
         assert one.documented != other.documented, "say it in `documented` of Limits"
-        assert one.shown != other.shown, "say it in `shown` of Limits"
+        assert one.resource_fields != other.resource_fields, "say it in `shown` of Limits"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_audit_log_and_the_api_tell_one_limit_from_another() -> None:
 def test_gateways_are_told_what_limits_mean(
     limits: Limits, speed_limit_bytes: int | None, concurrent_tunnels: int | None
 ) -> None:
-    told = limits.told
+    told = limits.to_message
     assert (told.speed_limit_bytes, told.concurrent_tunnels) == (
         speed_limit_bytes,
         concurrent_tunnels,
@@ -95,14 +95,14 @@ def test_limits_stand_beside_the_other_members_of_a_tenant_on_the_wire() -> None
         tenant_id=uuid4(),
         name="acme",
         password_hash="",
-        **Limits(max_concurrent_tasks=3).told.model_dump(),
+        **Limits(max_concurrent_tasks=3).to_message.model_dump(),
     )
     assert '"concurrent_tunnels":3' in said.model_dump_json()
 
 
 def test_what_was_filled_in_for_the_api_and_comes_back_is_nobodys_choice() -> None:
     limits = Limits(throttling_speed_limit=7)
-    assert limits.changed(limits.shown, as_shown=True) == limits
+    assert limits.changed(limits.resource_fields, as_shown=True) == limits
     assert limits.changed({"max_concurrent_tasks": 1}).max_concurrent_tasks == 1
 
 

@@ -191,6 +191,6 @@ def test_settings_of_a_gateway_have_the_names_of_the_api_and_of_the_protocol() -
     assert {each.name for each in fields(GatewaySettings)} <= {
         each.name for each in fields(CloudGateway)
     }
-    assert set(GatewaySettings().told) <= set(Gateway.model_fields)
+    assert set(GatewaySettings().host_fields) <= set(Gateway.model_fields)
     kept_before_there_was_more = {"description": "old", "network_mode": "Direct"}
     assert rules.from_document(kept_before_there_was_more).external_port == 6180

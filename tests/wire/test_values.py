@@ -496,7 +496,7 @@ def test_bytes_in_another_encoding_are_refused_with_who_said_so(
 
 @pytest.mark.parametrize("name", ["hex", "base64", "idna", "utf-7", "unicode_escape", "", "x" * 99])
 def test_what_is_no_character_set_is_not_known(name: str) -> None:
-    assert encoding.known(name) is None
+    assert encoding.charset_name(name) is None
 
 
 def test_any_character_is_written_as_the_libraries_of_python_write_it() -> None:

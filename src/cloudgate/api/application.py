@@ -42,7 +42,7 @@ from cloudgate.api.http.repeated_requests import Meaning, RepeatedRequests
 from cloudgate.api.http.request_meter import RequestMeter, note_at_once, note_route
 from cloudgate.api.http.response_cache import ResponseCache
 from cloudgate.api.http.router import Match, Proof, Route, choose
-from cloudgate.api.http.token_gate import TokenGate, shown
+from cloudgate.api.http.token_gate import TokenGate, bearer_token
 from cloudgate.api.table import router
 from cloudgate.api.watchers import WATCHED, WATCHERS, MonitoringEndpoint, MonitoringTarget
 from cloudgate.console.application import Console
@@ -389,7 +389,7 @@ class Application:
         time: what takes its right away holds at once.
         """
         token = _session_token(request)
-        if not token and (secret := shown(request)):
+        if not token and (secret := bearer_token(request)):
             return await self._tokens.session(
                 request, secret, lambda: self._origin(request).address
             )

@@ -96,7 +96,7 @@ def exactly(*path: str) -> Callable[[Json], str]:
     """A column: the value at a path of properties as the API says it, for programs."""
 
     def say(thing: Json) -> str:
-        return said(_followed(thing, path)[1])
+        return on_one_line(_followed(thing, path)[1])
 
     return say
 
@@ -114,7 +114,7 @@ def _read(name: str, value: Any, around: Json) -> str:
     if value is None:
         return ""
     told = readable.read(name, value, around)
-    return said(value) if told is None else told
+    return on_one_line(value) if told is None else told
 
 
 def backup_server(thing: Json) -> str:
@@ -122,14 +122,14 @@ def backup_server(thing: Json) -> str:
     return str(up_link(thing).get("Name") or "")
 
 
-def said(value: Any) -> str:
+def on_one_line(value: Any) -> str:
     """A value of JSON in one line; what is absent or empty inside it is left out."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return "\n".join(said(item) for item in value)
+        return "\n".join(on_one_line(item) for item in value)
     if isinstance(value, dict):
         parts = [(name, _read(name, inner, value)) for name, inner in _properties(value)]
         if len(parts) == 1 and isinstance(next(iter(value.values())), dict | list):
@@ -142,7 +142,7 @@ def _properties(thing: Json) -> list[tuple[str, Any]]:
     """Name and UID, then the others in the API's order; without plumbing and what is empty."""
     first = [name for name in ("Name", "UID") if name in thing]
     names = first + [name for name in thing if name not in {*first, *PLUMBING}]
-    return [(name, thing[name]) for name in names if said(thing[name])]
+    return [(name, thing[name]) for name in names if on_one_line(thing[name])]
 
 
 def _table(rows: Sequence[Json], columns: Columns) -> "Table":

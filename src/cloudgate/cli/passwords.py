@@ -45,7 +45,7 @@ class NewPasswordOptions:
         """What the options say; None when they say nothing."""
         if self.password_file is not None and self.generate_password:
             raise typer.BadParameter("Give --password-file or --generate-password, not both.")
-        return in_file(self.password_file) or (made() if self.generate_password else None)
+        return in_file(self.password_file) or (generate() if self.generate_password else None)
 
     def password_or_asked(self, name: str) -> NewPassword:
         """The same; asked for at the terminal when they say nothing."""
@@ -101,7 +101,7 @@ def in_file(file: Path | None) -> NewPassword | None:
     return None if file is None else NewPassword(from_file(file))
 
 
-def made() -> NewPassword:
+def generate() -> NewPassword:
     """A new password that nobody knows yet."""
     return NewPassword(secrets.token_urlsafe(18), generated=True)
 

@@ -89,7 +89,7 @@ async def act(action: Action, visit: Visit) -> ResultPage | Redirect:
     Raises:
         SignedOutError: the session has ended.
     """
-    values = given(action, visit.form)
+    values = form_values(action, visit.form)
     made = ""
     if action.makes_password and "password" not in values:
         made = values["password"] = secrets.token_urlsafe(_PASSWORD_BYTES)
@@ -102,10 +102,10 @@ async def act(action: Action, visit: Visit) -> ResultPage | Redirect:
     except RefusedError as problem:
         if isinstance(problem, SignedOutError) and not action.by_own_password:
             raise
-        said = tuple(visit.language.said(each) for each in problem.sentences)
+        said = tuple(visit.language.translate(each) for each in problem.sentences)
         return await form_page(action, visit, said, problem.status)
     except WrongInputError as problem:
-        told = problem.told(visit.language)
+        told = problem.message_in(visit.language)
         return await form_page(action, visit, (LocalizedText(text=told),), _WRONG)
     except ValueError:  # a browser that sends what its form does not offer
         told = visit.language.text(_("That cannot be chosen here."))
@@ -138,7 +138,7 @@ async def _call(action: Action, visit: Visit, values: Mapping[str, str]) -> Answ
     return await visit.api.ask(action.verb, target, action.body(visit, values), condition)
 
 
-def given(action: Action, form: Mapping[str, list[str]]) -> dict[str, str]:
+def form_values(action: Action, form: Mapping[str, list[str]]) -> dict[str, str]:
     """What a form was filled with. Blanks around a value do not count, but in passwords."""
     as_they_are = {each.name for each in action.fields if each.kind is Input.PASSWORD}
     known = {name: each[-1] for name, each in form.items() if each}

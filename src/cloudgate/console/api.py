@@ -87,7 +87,7 @@ class Api:
         """
         return (await self.ask("GET", path)).body
 
-    async def found(self, path: str, within_seconds: float = _SOON_SECONDS) -> Json | None:
+    async def get_if_there(self, path: str, within_seconds: float = _SOON_SECONDS) -> Json | None:
         """The same; None where there is nothing, or it is not known soon: no page waits long."""
         try:
             return await asyncio.wait_for(self.get(path), within_seconds)

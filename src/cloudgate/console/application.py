@@ -204,7 +204,7 @@ class _Request:
     async def _sign_in_page(self, problem: tuple[str, ...] = (), status: int = 200) -> Response:
         wanted = self.request.query_params.get("next") or self._value("next")
         context = {
-            "problem": [self.language.said(each) for each in problem],
+            "problem": [self.language.translate(each) for each in problem],
             "safe": await forms.came_over_tls(self.api),
             "name": self._value("name"),
             "next": browser.inside(wanted),
@@ -315,7 +315,7 @@ class _Request:
         return page(template, whole, self.language, status)
 
     def _problem(self, status: int, *sentences: str) -> Response:
-        problem = [self.language.said(each) for each in sentences]
+        problem = [self.language.translate(each) for each in sentences]
         context = {"status": status, "problem": problem}
         return self._page("problem.html", context, status=status)
 

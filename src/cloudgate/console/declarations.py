@@ -29,7 +29,7 @@ class WrongInputError(ValueError):
         super().__init__(text)
         self._text, self._label, self._said = text, label, said
 
-    def told(self, language: Language) -> str:
+    def message_in(self, language: Language) -> str:
         """What is wrong, in a language."""
         return language.text(self._text) % {
             "label": language.text(self._label),

@@ -53,7 +53,7 @@ class Language:
         """What a text of the console says in it."""
         return self.catalogue.gettext(text) if text else ""  # an empty one is the catalogue's head
 
-    def said(self, text: str) -> LocalizedText:
+    def translate(self, text: str) -> LocalizedText:
         """What may be the API's, in its own words, or a text of the console."""
         here = self.text(text)
         is_foreign = here == text and self.tag != SOURCE.tag

@@ -31,7 +31,7 @@ async def portions(rows: list[Json]) -> AsyncIterator[list[Json]]:
         await asyncio.sleep(0)
 
 
-async def begun(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+async def with_first_piece(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
     """The same pieces, of which the first is there: the API has not refused it."""
     first = await anext(pieces)
 

@@ -20,7 +20,7 @@ import httpx2
 
 from cloudgate import __version__
 from cloudgate.atomic_files import write_private
-from cloudgate.diagnosis.customer_names import known, of_host, of_log, of_manager
+from cloudgate.diagnosis.customer_names import of_host, of_log, of_manager, readable_names
 from cloudgate.diagnosis.database import (
     FAILURES,
     DatabaseFile,
@@ -131,8 +131,8 @@ def collect(
     paths = state_paths(data / "host")
     said = _said(paths, logs)
     names = [
-        *known(lambda: of_manager(data, database), "the manager's database", missing),
-        *known(lambda: of_host(paths.directory), "directory.json of the host", missing),
+        *readable_names(lambda: of_manager(data, database), "the manager's database", missing),
+        *readable_names(lambda: of_host(paths.directory), "directory.json of the host", missing),
     ]
     for each in said.values():
         names += of_log(each)

@@ -28,7 +28,7 @@ _NAMED_IN_LOGS = {"tenant": "tenant", "account": "account", "target": "target"}
 """Members of a log's lines that name a customer, also one that is not known here any more."""
 
 
-def known(
+def readable_names(
     names: Callable[[], Iterable[tuple[str, str]]], whose: str, missing: list[str]
 ) -> Iterable[tuple[str, str]]:
     """The names as far as they can be read; what cannot is said."""

@@ -12,7 +12,7 @@ class Stopwatch:
         self._counts = [0] * (len(SETUP_BUCKETS_SECONDS) + 1)
         self._sum_seconds = 0.0
 
-    def note(self, seconds: float) -> None:
+    def observe(self, seconds: float) -> None:
         """It took so long once more."""
         self._counts[bisect_left(SETUP_BUCKETS_SECONDS, seconds)] += 1
         self._sum_seconds += max(0.0, seconds)

@@ -49,7 +49,7 @@ _LOWEST_COMPATIBLE = 2**16
 """Below it, `::1` and its like are themselves."""
 
 
-def meant(text: str) -> Address | None:
+def final_address(text: str) -> Address | None:
     """The address that a text means in the end; None when it is no address."""
     try:
         found = ip_address(text.strip("[]").partition("%")[0])
@@ -71,7 +71,7 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
 
 def is_never(address: str) -> bool:
     """Whether nobody is sent there, whoever says so."""
-    found = meant(address)
+    found = final_address(address)
     return found is not None and any(
         found in network for network in _NEVER if network.version == found.version
     )
@@ -79,7 +79,7 @@ def is_never(address: str) -> bool:
 
 def is_loopback(address: str) -> bool:
     """Whether it means the machine itself, by its loopback interface."""
-    found = meant(address)
+    found = final_address(address)
     return found is not None and found.is_loopback
 
 

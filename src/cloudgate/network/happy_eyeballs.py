@@ -56,7 +56,7 @@ class AddressHistory:
         self._clock_seconds = clock_seconds
         self._known: OrderedDict[tuple[str, int], _Outcome] = OrderedDict()
 
-    def note(self, address: str, port: int, *, worked: bool) -> None:
+    def record(self, address: str, port: int, *, worked: bool) -> None:
         """How a connection has ended that was tried."""
         self._known[address, port] = _Outcome(worked, self._clock_seconds())
         self._known.move_to_end((address, port))
@@ -164,7 +164,7 @@ async def connect_to(
         nonlocal last
         if not isinstance(problem, OSError):
             raise problem
-        experience.note(address, port, worked=False)
+        experience.record(address, port, worked=False)
         last = problem
 
     found = await race(
@@ -178,8 +178,8 @@ async def connect_to(
         raise last
     for late in begun[: begun.index(found[0])]:
         # It had its time alone, and another one that began later was there before it.
-        experience.note(late, port, worked=False)
-    experience.note(found[0], port, worked=True)
+        experience.record(late, port, worked=False)
+    experience.record(found[0], port, worked=True)
     return found
 
 

@@ -71,7 +71,7 @@ class Counts:
         count, at = self._kept.get(who, (0, 0.0))
         return count if self.clock() - at < FORGOTTEN_AFTER_SECONDS else 0
 
-    def note(self, who: str) -> int:
+    def add(self, who: str) -> int:
         """Once more; how often it was with that."""
         return self._put(who, self.of(who) + 1, self.clock())
 
@@ -121,7 +121,7 @@ class LoginThrottle:
     def failed(self, account: str, address: str) -> float:
         """Note a wrong logon. Returns how long its answer waits."""
         keys = f"account {precis.key(account)}", f"address {client_network(address)}"
-        counts = [self._counts.note(each) for each in keys]
+        counts = [self._counts.add(each) for each in keys]
         return max(delay_seconds(count) for count in counts)
 
     def succeeded(self, account: str, address: str) -> None:

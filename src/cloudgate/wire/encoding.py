@@ -42,7 +42,7 @@ _STARTS = (b"<", b"{", b"[")
 """How a document begins in an encoding that has a byte for each letter."""
 
 
-def known(charset: str) -> str | None:
+def charset_name(charset: str) -> str | None:
     """The usual name of a character set (IANA) that can be read; None for any other."""
     try:
         name = codecs.lookup(charset).name
@@ -62,7 +62,7 @@ def xml_text(body: bytes, charset: str | None = None) -> str:
     declared = _DECLARED.match(body)
     said = declared[1].decode("ascii") if declared else ""
     if charset is None and said and not _mark(body)[0]:
-        found = known(said)
+        found = charset_name(said)
         if found is None:
             raise InvalidRequestError(
                 f"The body is not well-formed XML: its declaration names the encoding {said}, which"

@@ -7,7 +7,7 @@ import re
 from enum import Enum
 
 from cloudgate.errors import CloudgateError
-from cloudgate.wire.encoding import known
+from cloudgate.wire.encoding import charset_name
 
 
 class Form(Enum):
@@ -51,7 +51,7 @@ def body_charset(content_type: str | None) -> str | None:
     said = next((each for each in match.groups() if each), "").strip() if match else ""
     if not said:
         return None
-    charset = known(said)
+    charset = charset_name(said)
     if charset is None:
         raise UnsupportedFormError(
             f"Content-Type: the charset {said[:50]!r} is unknown here; send UTF-8."

@@ -32,7 +32,7 @@ UNKNOWN = "unknown API token"
 """Stands in the audit log for who showed one that nobody knows."""
 
 
-def shown(request: Request) -> str:
+def bearer_token(request: Request) -> str:
     """What a request shows as a token (RFC 6750, 2.1); empty when it shows none."""
     scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import typer
 
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.output import at, backup_server, said
+from cloudgate.cli.output import at, backup_server, on_one_line
 from cloudgate.cli.resources import tasks
 from cloudgate.cli.resources.cloud import gateways
 from cloudgate.cli.resources.infrastructure import backup_servers, servers
@@ -29,9 +29,11 @@ _GATEWAYS = {
     "Gateway": at("Name"),
     "State": at("State"),
     "Tunnels": at("LiveTunnels"),
-    "Address": lambda thing: f"{said(thing.get('ExternalIP'))}:{said(thing.get('ExternalPort'))}",
+    "Address": lambda thing: (
+        f"{on_one_line(thing.get('ExternalIP'))}:{on_one_line(thing.get('ExternalPort'))}"
+    ),
     "Mode": at("NetworkMode"),
-    "Pool": lambda thing: said(_pool(thing)),
+    "Pool": lambda thing: on_one_line(_pool(thing)),
 }
 _SETTINGS = {"Setting": at("Name"), "Value": at("Value")}
 _TASKS = {"Task": at("TaskId"), "Operation": at("Operation"), "State": at("State")}
@@ -78,7 +80,7 @@ def status(call: Call) -> None:
 def summary(managed: Sequence[Json], known: Sequence[Json]) -> str:
     """How servers and gateways are, in one line, where there is no warning. Pure."""
     ill = [
-        f"{each.get('Name')} is {said(each.get('State'))}"
+        f"{each.get('Name')} is {on_one_line(each.get('State'))}"
         for each, well in (*((e, _WELL) for e in managed), *((e, _GATEWAY_WELL) for e in known))
         if each.get("State") not in well
     ]
@@ -101,7 +103,7 @@ def unlike(managed: Sequence[Json], release: object) -> str:
         for each in managed
         if (version := each.get("Version")) not in {None, release}
     ]
-    return f"The manager has release {said(release)}; {few(named)}." if named else ""
+    return f"The manager has release {on_one_line(release)}; {few(named)}." if named else ""
 
 
 def _count(number: int, thing: str) -> str:

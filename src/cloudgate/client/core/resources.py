@@ -57,7 +57,7 @@ def typed(talk: Conversation, document: Mapping[str, Any], kind: type[Type]) -> 
         raise talk.not_the_api() from None
 
 
-def said(body: Described | None) -> Json | None:
+def to_json(body: Described | None) -> Json | None:
     """A body as JSON; what is None in it is left out, and so stays as it is."""
     if body is None:
         return None
@@ -72,7 +72,7 @@ def call(
     tag: str | None = None,
 ) -> Steps[Answer]:
     """What the manager answers to a call."""
-    return (yield from talk.ask(Request(verb, path, said(body), tag=tag)))
+    return (yield from talk.ask(Request(verb, path, to_json(body), tag=tag)))
 
 
 def read(talk: Conversation, path: str, kind: type[Type]) -> Steps[Type]:

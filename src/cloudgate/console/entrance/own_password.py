@@ -55,7 +55,7 @@ class _Page:
         self, status: int, *problem: str, safe: bool = True, name: str = "", done: bool = False
     ) -> Response:
         """The page as an answer; `problem` is what went wrong, in sentences."""
-        told: tuple[LocalizedText, ...] = tuple(self.language.said(each) for each in problem)
+        told: tuple[LocalizedText, ...] = tuple(self.language.translate(each) for each in problem)
         context: Json = {
             "root": "./",
             "path": "password",

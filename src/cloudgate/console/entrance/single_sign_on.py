@@ -28,7 +28,7 @@ _LONGEST = 8000
 
 async def offered(api: Api) -> Json | None:
     """The provider that one may sign in by; None for none."""
-    found = await api.found(CALL)
+    found = await api.get_if_there(CALL)
     return found if found and found.get("Name") else None
 
 

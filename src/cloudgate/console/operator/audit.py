@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import PAGE_SIZE, Page, Visit, paging
-from cloudgate.console.tables import AT_ONCE, begun, table
+from cloudgate.console.tables import AT_ONCE, table, with_first_piece
 from cloudgate.console.texts import NOTHING
 from cloudgate.console.texts import words as _
 
@@ -45,13 +45,13 @@ async def load(visit: Visit) -> Json:
 async def load_table(visit: Visit) -> Json:
     """All entries that fit, the oldest first, comma-separated (RFC 4180)."""
     file = {"media_type": "text/csv; charset=utf-8", "file": "audit.csv"}
-    return {"download": await begun(table(COLUMNS, _entries(visit))), **file}
+    return {"download": await with_first_piece(table(COLUMNS, _entries(visit))), **file}
 
 
 async def load_objects(visit: Visit) -> Json:
     """The same, as the API says them: an array of JSON."""
     file = {"media_type": "application/json", "file": "audit.json"}
-    return {"download": await begun(_objects(_entries(visit))), **file}
+    return {"download": await with_first_piece(_objects(_entries(visit))), **file}
 
 
 async def _entries(visit: Visit) -> AsyncIterator[list[Json]]:

@@ -167,7 +167,9 @@ async def live_tunnels(api: Api, gateways: list[Json]) -> dict[str, list[Json] |
     Hosts are asked then and there.
     """
     asked = [id_of(each) for each in gateways if each.get("State") in _CARRYING]
-    said = await asyncio.gather(*(api.found(f"/cloud/gateways/{each}/tunnels") for each in asked))
+    said = await asyncio.gather(
+        *(api.get_if_there(f"/cloud/gateways/{each}/tunnels") for each in asked)
+    )
     return {
         each: None if answer is None else list(answer.get("CloudGatewayTunnels") or ())
         for each, answer in zip(asked, said, strict=True)

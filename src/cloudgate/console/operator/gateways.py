@@ -60,7 +60,7 @@ async def load_one(visit: Visit) -> Json:
     """A gateway, with the tunnels that it carries right now."""
     entity, tunnels = await asyncio.gather(
         visit.api.get(filled(ONE, visit.path) + ENTITY),
-        visit.api.found(filled(f"{ONE}/tunnels", visit.path)),
+        visit.api.get_if_there(filled(f"{ONE}/tunnels", visit.path)),
     )
     known = None if tunnels is None else list(tunnels.get("CloudGatewayTunnels") or ())
     return {"thing": entity, "tunnels": known, "gateway": visit.path["id"]}

@@ -56,10 +56,10 @@ async def _last_day(visit: Visit) -> Json:
     if visit.is_news:
         return {}
     used, hours = await asyncio.gather(
-        visit.api.found(
+        visit.api.get_if_there(
             "/cloud/usage?days=1&total=true&sortDesc=BytesUp&pageSize=5", _WAITED_SECONDS
         ),
-        visit.api.found("/cloud/usage?days=1&by=hour", _WAITED_SECONDS),
+        visit.api.get_if_there("/cloud/usage?days=1&by=hour", _WAITED_SECONDS),
     )
     return {
         "used": used_rows(used or {}),

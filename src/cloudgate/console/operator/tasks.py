@@ -23,7 +23,7 @@ async def load_one(visit: Visit) -> Json:
     """A task, with what happened of it, and what it changes."""
     task, found = await asyncio.gather(
         visit.api.get(filled(ONE, visit.path)),
-        visit.api.found(filled(f"{ONE}/timeline", visit.path)),
+        visit.api.get_if_there(filled(f"{ONE}/timeline", visit.path)),
     )
     timeline = found or {}
     return {

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import PAGE_SIZE, Page, Visit, paging
-from cloudgate.console.tables import begun, portions, table
+from cloudgate.console.tables import portions, table, with_first_piece
 from cloudgate.console.texts import words as _
 
 MOST_DAYS = 999
@@ -27,7 +27,7 @@ def month_of(text: str, now: datetime) -> datetime:
     return (min(begin, now)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def asked(begin: datetime, now: datetime) -> dict[str, str]:
+def month_query(begin: datetime, now: datetime) -> dict[str, str]:
     """What to ask the API for a month: by UTC, as bills are."""
     days = min((now - begin) // timedelta(days=1) + 1, MOST_DAYS)
     end = (begin + timedelta(days=31)).replace(day=1)
@@ -55,7 +55,7 @@ def used_rows(found: Json) -> list[Json]:
 async def download(pieces: AsyncIterator[str], begin: datetime) -> Json:
     """What a browser is to keep as a file: a table of the month that begins then."""
     return {
-        "download": await begun(pieces),
+        "download": await with_first_piece(pieces),
         "media_type": "text/csv; charset=utf-8",
         "file": f"usage-{begin:%Y-%m}.csv",
     }
@@ -65,7 +65,12 @@ async def load(visit: Visit) -> Json:
     """A page of what all tenants used in a month."""
     now = visit.now
     begin = month_of(visit.query.get("month", ""), now)
-    what = {**asked(begin, now), "pageSize": PAGE_SIZE, "page": visit.number, "sortDesc": "BytesUp"}
+    what = {
+        **month_query(begin, now),
+        "pageSize": PAGE_SIZE,
+        "page": visit.number,
+        "sortDesc": "BytesUp",
+    }
     found = await visit.api.get(f"/cloud/usage?{urlencode(what)}")
     return {
         "rows": used_rows(found),
@@ -85,7 +90,7 @@ async def _month(visit: Visit, begin: datetime) -> AsyncIterator[list[Json]]:
     # The API adds a month up for each page of it: pages are as large as it lets them be.
     number, pages = 1, 1
     while number <= pages:
-        what = {**asked(begin, visit.now), "pageSize": _LARGEST_PAGE, "page": number}
+        what = {**month_query(begin, visit.now), "pageSize": _LARGEST_PAGE, "page": number}
         found = await visit.api.get(f"/cloud/usage?{urlencode(what)}")
         async for rows in portions(used_rows(found)):
             yield rows

@@ -22,7 +22,9 @@ def _gateways(entity: Json) -> list[str]:
 
 async def load_overview(visit: Visit) -> Json:
     """What it has and uses, and its tunnels right now."""
-    entity, tunnels = await asyncio.gather(visit.api.get(SELF), visit.api.found(f"{SELF}/tunnels"))
+    entity, tunnels = await asyncio.gather(
+        visit.api.get(SELF), visit.api.get_if_there(f"{SELF}/tunnels")
+    )
     said = tunnels or {}
     is_user = entity.get("Subtenant") is not None
     held = {} if visit.is_news or is_user else await _held_back(visit)

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.declarations import Page, Visit
-from cloudgate.console.operator.usage import asked, download, last_months, month_of
+from cloudgate.console.operator.usage import download, last_months, month_of, month_query
 from cloudgate.console.tables import portions, table
 from cloudgate.console.tenant.pages import SELF
 from cloudgate.console.texts import words as _
@@ -16,7 +16,7 @@ SUMS = ("Tunnels", "BytesUp", "BytesDown")
 
 async def _month(api: Api, begin: datetime, now: datetime) -> list[Json]:
     """What was used in the month that begins then, for each who and where; most first."""
-    found = await api.get(f"{SELF}/usage?{urlencode(asked(begin, now))}")
+    found = await api.get(f"{SELF}/usage?{urlencode(month_query(begin, now))}")
     rows: list[Json] = list(found.get("CloudTenantUsages") or ())
     return sorted(rows, key=lambda row: -row["BytesUp"] - row["BytesDown"])
 

@@ -119,15 +119,15 @@ class AddressReputation:
     def record_failure(self, who: UUID | None, address: str) -> None:
         """It has said a wrong one."""
         whose = client_network(address)
-        self._wrong.note(whose)
-        self._wrong_around.note(_network(address))
+        self._wrong.add(whose)
+        self._wrong_around.add(_network(address))
         if who is not None:
-            self._wrong_for.note(f"{who} {whose}")
+            self._wrong_for.add(f"{who} {whose}")
         self._is_new = True
 
     def record_attempt(self, address: str) -> None:
         """A password was said from there that has to be looked at."""
-        self._asked.note(client_network(address))
+        self._asked.add(client_network(address))
         self._is_new = True
 
     def forget_others(self, known: Callable[[UUID], bool]) -> None:

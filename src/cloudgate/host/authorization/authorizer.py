@@ -264,7 +264,7 @@ class Authorizer:
             return
         slot_id = result.metadata.slot_id
         self.slots.note_logged(hostport.join(address.removeprefix("::ffff:"), port), slot_id)
-        self.starts.seen([slot_id])
+        self.starts.hand_over([slot_id])
         self.slots.release(slot_id)
 
     async def _take_slot(self, tenant: Tenant, client: str) -> "_TakenSlot | Denial":

@@ -58,7 +58,7 @@ async def serve_authorizer(authorizer: Authorizer, endpoints: LocalEndpoints) ->
 
     async def decide(question: Question) -> AuthorizationResult:
         result = await _decide(authorizer, question)
-        decisions.note(question, result)
+        decisions.remember(question, result)
         return result
 
     def give_up(question: Question, result: AuthorizationResult | None) -> None:

@@ -66,4 +66,4 @@ class Answer:
     ) -> None:
         self._meter.waiting -= 1
         if not self.is_guess:
-            self._meter.took.note(self._clock_seconds() - self._began_seconds)
+            self._meter.took.observe(self._clock_seconds() - self._began_seconds)

@@ -26,7 +26,7 @@ from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.envoy.xds_resources import MOST_OTHER_ADDRESSES
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.network import hostport
-from cloudgate.network.destinations import is_loopback, is_never, meant
+from cloudgate.network.destinations import final_address, is_loopback, is_never
 from cloudgate.network.happy_eyeballs import AddressHistory, in_order_now
 
 FRESH_SECONDS = 10.0
@@ -180,7 +180,7 @@ def is_elsewhere(address: str, own: Collection[str]) -> bool:
     return (
         not is_never(address)
         and not is_loopback(address)
-        and str(meant(address)) not in own
+        and str(final_address(address)) not in own
         and address.partition("%")[0] not in own
     )
 

@@ -44,14 +44,14 @@ class HostStanding:
             _log.error("the manager has shut this host out; nobody new is let in")
         self._note_revoked(revoked=True)
 
-    def heard(self) -> None:
+    def record_answer(self) -> None:
         """The manager has answered, and so has not shut this host out."""
         if self._known.gateway_status.is_revoked:
             self._note_revoked(revoked=False)
 
     def accepted(self) -> None:
         """The manager knows this host by the credential in use."""
-        self.heard()
+        self.record_answer()
         try:
             self._credentials.accepted()
         except OSError as error:

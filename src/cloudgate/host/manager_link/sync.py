@@ -146,7 +146,7 @@ class ManagerSync:
         except (CloudgateError, asyncio.CancelledError):  # the latter for another manager's sake
             self._outbox.mark_dirty()
             raise
-        self._standing.heard()
+        self._standing.record_answer()
         if backoff.success():
             _log.info("the manager is back")
         self._outbox.acknowledge(report)

@@ -46,7 +46,7 @@ class Account:
         """When it was noted last."""
         self._balance_bytes = 0.0
 
-    def note(self, now_seconds: float, limit_bytes: int, sent_bytes: int) -> None:
+    def record_sent(self, now_seconds: float, limit_bytes: int, sent_bytes: int) -> None:
         """So much was sent since the last time."""
         allowed = limit_bytes * (now_seconds - self.at_seconds)
         self.at_seconds = now_seconds

@@ -127,7 +127,7 @@ class FirstRates:
         }
         return self._newcomers
 
-    def seen(self, slots: Iterable[str]) -> None:
+    def hand_over(self, slots: Iterable[str]) -> None:
         """The access log speaks of the tunnels in these slots."""
         for slot_id in slots:
             self._newcomers.pop(slot_id, None)
@@ -139,7 +139,7 @@ class FirstRates:
             max(0, had.flows - granted.flows), max(0.0, had.rate_bytes - granted.rate_bytes)
         )
 
-    def note(self, granted: Mapping[UUID, Granted]) -> None:
+    def follow(self, granted: Mapping[UUID, Granted]) -> None:
         """What tenants' tunnels have that were seen, and want more."""
         self._granted = dict(granted)
         now = self._clock_seconds()

@@ -19,7 +19,7 @@ class HeldBack:
         self.by_restraint: dict[Restraint, float] = dict.fromkeys(Restraint, 0.0)
         self._seen: dict[UUID, float] = {}
 
-    def note(self, tenant_id: UUID, restraint: Restraint, now_seconds: float) -> None:
+    def record(self, tenant_id: UUID, restraint: Restraint, now_seconds: float) -> None:
         """Somebody is held back, as seen at a look; since the last one, if that is near."""
         before = self._seen.get(tenant_id)
         self._seen[tenant_id] = now_seconds

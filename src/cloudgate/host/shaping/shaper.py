@@ -168,7 +168,7 @@ class TrafficShaper:
                 wanted |= dict.fromkeys(free)
                 continue
             account = accounts.setdefault(tenant_id, Account(now))
-            account.note(now, limit, self._flows.new_bytes(its) + ended.get(tenant_id, 0))
+            account.record_sent(now, limit, self._flows.new_bytes(its) + ended.get(tenant_id, 0))
             within = account.within(limit) - self._kept_for_newcomers(tenant_id, limit)
             there = [name for name in its if not self._flows.is_gone(name)]
             parts = rates_within(within, {name: self._line(name) for name in there})
@@ -176,11 +176,13 @@ class TrafficShaper:
             pressing = [parts[name] for name in there if self._flows.is_pressing(name)]
             if pressing:
                 is_sold = sold[tenant_id] == limit
-                self.held_back.note(tenant_id, Restraint.LIMIT if is_sold else Restraint.SHARE, now)
+                self.held_back.record(
+                    tenant_id, Restraint.LIMIT if is_sold else Restraint.SHARE, now
+                )
             granted[tenant_id] = Granted(len(pressing), sum(pressing))
             self._of[tenant_id] = its
         self._accounts = accounts
-        self._starts.note(granted)
+        self._starts.follow(granted)
         self._set(wanted, sent, {name: pid for its in names.values() for name, pid in its.items()})
 
     def _limit_of(self, tenant_id: UUID) -> int | None:
@@ -214,7 +216,7 @@ class TrafficShaper:
         """Take note of what tunnels have sent by their end that was not seen before."""
         ended, slots = self._tracker.take_ended()
         newcomers = dict(self._starts.newcomers())
-        self._starts.seen(slots)
+        self._starts.hand_over(slots)
         now = time.monotonic()
         gone: list[str] = []
         for each in ended:
@@ -255,7 +257,7 @@ class TrafficShaper:
                 seen.append(each.slot_id)
                 self._rates |= dict.fromkeys(_sockets_of(each), newcomer.rate_bytes)
                 self._new.update(_sockets_of(each))
-        self._starts.seen(seen)
+        self._starts.hand_over(seen)
         current = self._envoys.pid
         for newcomer in self._starts.newcomers().values():
             if current is not None:

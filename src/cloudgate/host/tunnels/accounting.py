@@ -84,7 +84,7 @@ class _UsageSum:
         self.bytes_down += bytes_down
         self.message = None
 
-    def told(self, key: _Key) -> Usage:
+    def to_usage(self, key: _Key) -> Usage:
         """For the manager."""
         if self.message is None:
             minute, tenant_id, user_id, target = key
@@ -119,7 +119,7 @@ class TunnelTable:
     @property
     def usage(self) -> tuple[Usage, ...]:
         """What was used and not taken yet, by minute, tenant, user and target."""
-        return tuple(each.told(key) for key, each in self._used.items())
+        return tuple(each.to_usage(key) for key, each in self._used.items())
 
     def apply(self, entry: AccessRecord, now: datetime) -> Tunnel:
         """Take in a line; the tunnel that it is about, as it is after it."""
@@ -142,7 +142,7 @@ class TunnelTable:
             down=after.bytes_down - known.bytes_down,
         )
         if entry.setup_seconds is not None:
-            self.total.setup.note(entry.setup_seconds)
+            self.total.setup.observe(entry.setup_seconds)
         if entry.kind is RecordType.ENDED:
             self._live.pop(entry.tunnel, None)
         else:
@@ -166,7 +166,7 @@ class TunnelTable:
             most: how many at most; None for all.
         """
         taken = sorted(self._used, key=lambda key: key[0])[:most]
-        return tuple(self._used.pop(key).told(key) for key in taken)
+        return tuple(self._used.pop(key).to_usage(key) for key in taken)
 
     def compact(self, now: datetime) -> None:
         """Put together what has waited for long, so that a manager that is away fills no disk."""

@@ -41,7 +41,7 @@ class PoolEviction:
         self._revision = known.directory_revision
 
     @property
-    def known(self) -> EvictionState:
+    def state(self) -> EvictionState:
         """What the next host service has to know."""
         return EvictionState(
             deadlines=self._deadlines,

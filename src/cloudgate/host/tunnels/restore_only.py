@@ -62,7 +62,7 @@ class RecentSenders:
         self._clock_seconds = clock_seconds
         self._until: dict[_Sender, float] = {}
 
-    def note(self, tenant_id: UUID, user_id: UUID | None, target: str) -> None:
+    def record(self, tenant_id: UUID, user_id: UUID | None, target: str) -> None:
         """A tunnel of theirs was ended for that."""
         now = self._clock_seconds()
         self._until = {key: until for key, until in self._until.items() if until > now}
@@ -128,7 +128,7 @@ class RestoreOnlyEnforcer:
             for reason, ending in self._ending(mark, begun).items():
                 for each in ending:
                     if reason is not MAINTENANCE:
-                        self._senders.note(each.tenant_id, each.user_id, each.target)
+                        self._senders.record(each.tenant_id, each.user_id, each.target)
                 self._closer.terminate(ending, reason)
 
     def _restraints(self, tunnel: Tunnel) -> Iterator[_Restraint]:

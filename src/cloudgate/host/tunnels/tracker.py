@@ -227,7 +227,7 @@ class TunnelTracker:
             used=self._tunnels.usage,
             batch=self.usage.batch,
             batched=self.usage.batched,
-            misplaced=self.eviction.known,
+            misplaced=self.eviction.state,
         )
         if kept == self._kept:
             return True

@@ -22,7 +22,7 @@ def record(work: UnitOfWork, change: Change, *, success: bool = True, message: s
     _add(work, _noted(work, change), success=success, message=message)
 
 
-def note(work: UnitOfWork, task: Task, change: Change) -> None:
+def record_at_end(work: UnitOfWork, task: Task, change: Change) -> None:
     """Have a change logged when its task ends."""
     task.audit = _noted(work, change)
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.events import Change, Event
-from cloudgate.manager.audit.log import note, record
+from cloudgate.manager.audit.log import record, record_at_end
 from cloudgate.manager.certificates import operations, rules
 from cloudgate.manager.certificates.rules import BroughtCertificate
 from cloudgate.manager.certificates.warnings import note_warnings
@@ -157,7 +157,7 @@ def order_certificate(
     work.session.add(made)
     tasks.begin(work, task)
     asked = {"DirectoryUrl": request.directory_url, "Names": list(request.names)}
-    note(work, task, _change(_ORDERED, made, asked))
+    record_at_end(work, task, _change(_ORDERED, made, asked))
     work.news_for.add(NEWS)
     return task
 

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import unquote, urlsplit
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.network.destinations import is_never, meant
+from cloudgate.network.destinations import final_address, is_never
 
 Network = IPv4Network | IPv6Network
 _PORTS = {"smtps": 465, "smtp": 587}
@@ -41,7 +41,7 @@ class Outgoing:
 
     def may_be_called(self, address: str) -> bool:
         """Whether a program at an IP address may be called: outside, or where it was allowed."""
-        found = meant(address)
+        found = final_address(address)
         if found is None or is_never(address):
             return False
         of_family = (each for each in self.networks if each.version == found.version)

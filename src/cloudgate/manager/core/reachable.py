@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import PurePosixPath
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
-from cloudgate.network.destinations import is_loopback, is_never, is_own_name, meant
+from cloudgate.network.destinations import final_address, is_loopback, is_never, is_own_name
 from cloudgate.values.enumeration import few
 
 Network = IPv4Network | IPv6Network
@@ -109,7 +109,7 @@ class Reachable:
         )
 
     def _is_named(self, address: str) -> bool:
-        found = meant(address)
+        found = final_address(address)
         return found is not None and any(
             found in network for network in self.networks if network.version == found.version
         )

@@ -175,7 +175,7 @@ class Changes:
         with self._lock:
             return max(self._newest.get(each, 0) for each in (EVERY, *tables))
 
-    def note(self, tables: Iterable[str] = (EVERY,)) -> None:
+    def record(self, tables: Iterable[str] = (EVERY,)) -> None:
         """Something was changed: what was read before is not known to be true any more.
 
         `tables` it was; all that there are where it was something else.
@@ -249,13 +249,13 @@ class Manager:
 
     def warn(self, kind: str, text: str) -> None:
         """Have the operator see something about the manager itself; an empty text ends it."""
-        if self.warnings.note(kind, text, self.clock()):
-            self.changes.note()
+        if self.warnings.record(kind, text, self.clock()):
+            self.changes.record()
 
     def end_unwritten_session(self, identifier: UUID) -> None:
         """End a session that is not in the database, as far as is known."""
         self.unwritten.end_after_writing(identifier)
-        self.changes.note()
+        self.changes.record()
 
     @contextmanager
     def _seeing_whether_it_can_be_written(self) -> Iterator[None]:
@@ -344,5 +344,5 @@ class Manager:
                 self.timelines.on_end(each)
         changed = touched(session)
         if shown and changed:  # else all that was read before is as true as it was
-            self.changes.note(changed)
+            self.changes.record(changed)
         self.notifier.notify(work.news_for)

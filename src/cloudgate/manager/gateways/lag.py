@@ -43,7 +43,7 @@ def lag_of(work: UnitOfWork, gateway: CloudGateway) -> str:
     key = (server.backup_server_id, known, newest.value)
     if key not in lags:
         lags[key] = _Lag(session, server.backup_server_id, known)
-    return lags[key].said(work.now)
+    return lags[key].describe(work.now)
 
 
 def may_be_late(work: UnitOfWork) -> ColumnElement[bool]:
@@ -84,7 +84,7 @@ class _Lag:
         self._since = _since(session, site_id, known)
         self._changed = session.scalars(_missed(site_id, known).limit(_NAMED + 1)).all()
 
-    def said(self, now: datetime) -> str:
+    def describe(self, now: datetime) -> str:
         since, changed = self._since, self._changed
         if since is None or now - since < LATE:
             return ""

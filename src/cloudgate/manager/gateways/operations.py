@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import WARNING, Event, change_to
-from cloudgate.manager.audit.log import note
+from cloudgate.manager.audit.log import record_at_end
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.lag import lag_of
@@ -206,7 +206,7 @@ def create_gateway(
     review_scope(work, server)
     touch_assignment(work, server)
     task = tasks.start_gateway_task(work, CREATED.operation, gateway)
-    note(work, task, change_to(gateway, TYPE, CREATED, after=gateway.wanted))
+    record_at_end(work, task, change_to(gateway, TYPE, CREATED, after=gateway.wanted))
     return task
 
 
@@ -255,7 +255,7 @@ def edit_gateway(
         _begin_drain(gateway, drain_seconds)
     touch_assignment(work, gateway.managed_server)
     task = tasks.start_gateway_task(work, EDITED.operation, gateway)
-    note(
+    record_at_end(
         work,
         task,
         change_to(gateway, TYPE, EDITED, before=before, after=gateway.wanted),
@@ -301,7 +301,7 @@ def delete_gateway(
     touch_assignment(work, gateway.managed_server)
     touch_site(work, gateway.backup_server)
     task = tasks.start_gateway_task(work, DELETED.operation, gateway)
-    note(work, task, change_to(gateway, TYPE, DELETED, before=gateway.wanted))
+    record_at_end(work, task, change_to(gateway, TYPE, DELETED, before=gateway.wanted))
     if gateway.managed_server.credential_hash is None:
         # Nobody will ever report: this is how a machine that is lost is taken out.
         work.session.delete(gateway)

@@ -38,12 +38,12 @@ class GatewaySettings:
     """Of load balancers in front of it, which may say by PROXY protocol for whom they ask."""
 
     @property
-    def shown(self) -> dict[str, Any]:
+    def resource_fields(self) -> dict[str, Any]:
         """As the API shows them, by the names of the fields; what is empty is not there."""
         return {**vars(self), "proxy_protocol_networks": self.proxy_protocol_networks or None}
 
     @property
-    def told(self) -> dict[str, Any]:
+    def host_fields(self) -> dict[str, Any]:
         """As the gateway's host is told them: members of `protocol.Gateway`."""
         return {
             "addresses": listening_addresses(self),

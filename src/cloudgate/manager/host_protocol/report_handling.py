@@ -129,7 +129,7 @@ def _gateway_document(work: UnitOfWork, gateway: CloudGateway) -> protocol.Gatew
         certificate_chain_pem=brought.chain_pem if brought else certificate_of(work, gateway),
         private_key_pem=key_of(work, brought) if brought else None,
         client_authorities=(tenant_certificates.authority(work).pem,),
-        **wanted_settings(gateway).told,
+        **wanted_settings(gateway).host_fields,
     )
 
 

@@ -57,7 +57,7 @@ def _told_of(
 
 def _noting(work: UnitOfWork) -> Callable[[CloudGateway, str], None]:
     def failed(gateway: CloudGateway, fault: str) -> None:
-        work.faults.note(
+        work.faults.record(
             gateway.managed_server_id,
             f"The other gateways are not told of {gateway.name}, as what is kept of it cannot be"
             f" used: the manager's log says why under {fault}.",

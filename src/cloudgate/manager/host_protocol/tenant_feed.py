@@ -14,7 +14,7 @@ from sqlalchemy import or_, select
 
 from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.quotas.operations import told
+from cloudgate.manager.quotas.operations import host_fields
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.tenant_scope import (
     NO_POOL,
@@ -177,7 +177,7 @@ def _entries(
             select(Subtenant).where(Subtenant.tenant_id.in_(some)).order_by(Subtenant.login)
         ):
             users[subtenant.tenant_id].append(_user(subtenant))
-    ended = certificates.told(work, ids)
+    ended = certificates.ended_by_tenant(work, ids)
     found = each_alone(
         tenants,
         lambda tenant: make(tenant, users.get(tenant.id, ())),
@@ -217,9 +217,9 @@ def to_message(tenant: CloudTenant, users: Iterable[protocol.User] = ()) -> prot
         users=tuple(users),
         **_ends(tenant),
         **_origin(tenant),
-        **passwords.told(tenant),
-        **egress.told(tenant),
-        **limits.from_document(tenant.limits).told.model_dump(),
+        **passwords.host_fields(tenant),
+        **egress.host_fields(tenant),
+        **limits.from_document(tenant.limits).to_message.model_dump(),
     )
 
 
@@ -308,7 +308,7 @@ def _user(subtenant: Subtenant) -> protocol.User:
         targets=(_target(subtenant.resource),),
         tunnels_end_before=subtenant.tunnels_end_before,
         **_origin(subtenant),
-        **passwords.told(subtenant),
+        **passwords.host_fields(subtenant),
     )
 
 
@@ -327,5 +327,5 @@ def _target(resource: TenantResource) -> protocol.Target:
     return protocol.Target(
         endpoint=hostport.known_as(resource.repository.endpoint),
         address=hostport.known_as(resource.repository.address),
-        **told(resource),
+        **host_fields(resource),
     )

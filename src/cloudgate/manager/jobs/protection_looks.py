@@ -68,4 +68,4 @@ class ProtectionLooker:
             wanted, self._manager.reachable, self._manager.protection_hook, self._manager.clock()
         )
         with self._manager.changing() as work:
-            operations.note(work, wanted, found)
+            operations.keep_finding(work, wanted, found)

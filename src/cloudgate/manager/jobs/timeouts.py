@@ -106,7 +106,7 @@ def renew_certificates(
 
     def failed(gateway: CloudGateway, fault: str) -> None:
         server = gateway.managed_server
-        work.faults.note(
+        work.faults.record(
             server.id,
             f"The certificate of {gateway.name} cannot be looked after: the manager's log says why"
             f" under {fault}.",

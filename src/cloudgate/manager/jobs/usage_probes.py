@@ -95,4 +95,4 @@ class UsageProbeWorker:
 
     def _keep(self, batch: Batch, outcomes: list[Outcome]) -> None:
         with self._manager.changing() as work:
-            operations.note(work, batch, outcomes)
+            operations.keep_outcomes(work, batch, outcomes)

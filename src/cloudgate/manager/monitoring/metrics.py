@@ -193,7 +193,7 @@ class ManagerMetrics:
     def _write_gateways(
         self, lines: Lines, work: UnitOfWork, gateways: Sequence[GatewayRow]
     ) -> None:
-        heard, now_seconds = self._manager.figures.heard(), self._manager.figures.now_seconds
+        heard, now_seconds = self._manager.figures.latest(), self._manager.figures.now_seconds
         made: dict[UUID, _HostLines] = {}
         revisions = _Revisions(work)
         up, lag, ages = [], [], []

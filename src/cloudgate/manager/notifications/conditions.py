@@ -59,7 +59,7 @@ def all_conditions(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
 
 
 def _of_gateways(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
-    heard, now_seconds = manager.figures.heard(), manager.figures.now_seconds
+    heard, now_seconds = manager.figures.latest(), manager.figures.now_seconds
     for gateway in gateways.list_gateways(work):
         said = heard.get(gateway.managed_server_id)
         is_known = said is not None and now_seconds - said.at_seconds <= STALE_SECONDS

@@ -57,7 +57,7 @@ def told_so_far(work: UnitOfWork) -> dict[str, int]:
     return {row.key: row.level for row in rows}
 
 
-def note(work: UnitOfWork, found: Iterable[Condition]) -> None:
+def enqueue(work: UnitOfWork, found: Iterable[Condition]) -> None:
     """Have receivers told of what is so now and was not, and of what is over. Each once."""
     known = {each.key: each for each in work.session.scalars(select(NotificationCondition))}
     audience = [(each, audience_of(each)) for each in receivers(work)]

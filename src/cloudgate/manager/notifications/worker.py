@@ -73,7 +73,7 @@ class NotificationWorker:
             if {each.key: each.level for each in found} == outbox.told_so_far(work):
                 return
         with manager.changing(shown=False) as work:
-            outbox.note(work, found)
+            outbox.enqueue(work, found)
 
     def _lasting(self, found: list[Condition], now: datetime) -> list[Condition]:
         """What has been so for as long as it has to be."""

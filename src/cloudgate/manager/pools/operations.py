@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.events import WARNING, Event, change_to
-from cloudgate.manager.audit.log import note
+from cloudgate.manager.audit.log import record_at_end
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import get_gateway
@@ -95,7 +95,7 @@ def create_pool(
     touched |= _put_tenants(work, pool, wanted.tenants or ())
     work.session.flush()
     task = _publish(work, CREATED.operation, site, touched, drain_seconds)
-    note(work, task, change_to(pool, TYPE, CREATED, after=_documented(pool)))
+    record_at_end(work, task, change_to(pool, TYPE, CREATED, after=_documented(pool)))
     tasks.relate_pool(task, pool)
     return task
 
@@ -127,7 +127,7 @@ def edit_pool(
             touched |= _put_tenants(work, pool, change.tenants)
     site = pool.backup_server
     task = _publish(work, EDITED.operation, site, touched, drain_seconds)
-    note(
+    record_at_end(
         work,
         task,
         change_to(pool, TYPE, EDITED, before=before, after=_documented(pool)),
@@ -154,7 +154,7 @@ def delete_pool(work: UnitOfWork, pool: GatewayPool, drain_seconds: int | None =
     work.session.flush()
     work.session.delete(pool)
     task = _publish(work, DELETED.operation, site, touched, drain_seconds)
-    note(work, task, change)
+    record_at_end(work, task, change)
     tasks.relate_pools(task)
     return task
 

@@ -16,7 +16,7 @@ from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes import rules
 from cloudgate.manager.probes.rules import Method, Probe, Subject, from_document
-from cloudgate.manager.quotas.operations import keep_use, told
+from cloudgate.manager.quotas.operations import host_fields, keep_use
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.network import hostport
@@ -172,7 +172,7 @@ def next_batch(work: UnitOfWork, busy: Collection[str]) -> tuple[Batch | None, t
     return None, wait
 
 
-def note(
+def keep_outcomes(
     work: UnitOfWork,
     batch: Batch,
     outcomes: Sequence[Outcome],
@@ -244,7 +244,7 @@ def _forget(work: UnitOfWork, repository: Repository, *, figures: bool) -> None:
         resource.measure_after = None
         if not figures:
             continue
-        if told(resource):
+        if host_fields(resource):
             tenant = work.session.get_one(CloudTenant, resource.tenant_id)
             tenant.directory_revision = work.next_directory_revision()
             work.news_for.add(repository.backup_server_id)

@@ -125,7 +125,7 @@ def due(work: UnitOfWork) -> tuple[Sequence[DueCheck], timedelta | None]:
     return [*first, *looks], min(later, default=None)
 
 
-def note(work: UnitOfWork, look: DueCheck, finding: Finding) -> None:
+def keep_finding(work: UnitOfWork, look: DueCheck, finding: Finding) -> None:
     """Keep what was seen, unless something else is asked for by now."""
     repository = work.session.get(Repository, look.repository_id)
     if (
@@ -135,7 +135,7 @@ def note(work: UnitOfWork, look: DueCheck, finding: Finding) -> None:
     ):
         return
     before = known_of(repository)
-    after = rules.seen(before, finding, work.now)
+    after = rules.record_after(before, finding, work.now)
     repository.protection_known = after.as_document()
     if after.held != (before is not None and before.held):
         said = {"Warning": after.warning} if after.warning else {"Days": after.days}

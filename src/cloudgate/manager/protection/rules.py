@@ -165,7 +165,9 @@ def elsewhere(protection: Protection, services: Sequence[str]) -> str:
     )
 
 
-def seen(before: ProtectionRecord | None, finding: Finding, now: datetime) -> ProtectionRecord:
+def record_after(
+    before: ProtectionRecord | None, finding: Finding, now: datetime
+) -> ProtectionRecord:
     """What is known after a look."""
     if finding.holds:
         return ProtectionRecord(

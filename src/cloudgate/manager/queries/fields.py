@@ -79,7 +79,7 @@ class Fields:
             self._by_name[alias.lower()] = self._by_name[name.lower()]
         self._names = ", ".join(field.name for field in fields)
 
-    def named(self, name: str, where: str) -> Field:
+    def get(self, name: str, where: str) -> Field:
         """The field of a name.
 
         Raises:
@@ -107,7 +107,7 @@ class Fields:
 
     def _comparison(self, said: Comparison) -> ColumnElement[bool]:
         where = f"filter, position {said.position}"
-        field = self.named(said.name, where)
+        field = self.get(said.name, where)
         if field.kind in (Kind.BOOLEAN, Kind.IDENTIFIER) and said.operator not in _EQUALITY:
             raise InvalidRequestError(
                 f"{where}: {field.name} can be compared with == and != only, not {said.operator}."

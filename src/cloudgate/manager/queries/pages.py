@@ -87,7 +87,7 @@ def read_page(work: UnitOfWork, source: Source[Row], query: Query) -> Page[Row]:
     total = work.counts.total(asked, work.changes, count) if source.is_for_all else count()
     order = [source.key]
     if query.sort_by is not None:
-        field = source.fields.named(query.sort_by, "sort")
+        field = source.fields.get(query.sort_by, "sort")
         order.insert(0, field.sort_key.desc() if query.descending else field.sort_key.asc())
     before = (query.page - 1) * query.page_size
     if before and source.is_whole_table and _are_of_its_table(source.key, condition, *order):

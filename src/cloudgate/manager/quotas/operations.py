@@ -36,7 +36,7 @@ def warning_of(resource: TenantResource, now: datetime) -> str:
     return rules.warning(use, rules_of(resource.repository), now) if use else ""
 
 
-def told(resource: TenantResource) -> dict[str, Any]:
+def host_fields(resource: TenantResource) -> dict[str, Any]:
     """What gateways are told of a quota that is exceeded: members of `protocol.Target`."""
     use, wanted = use_of(resource), rules_of(resource.repository)
     if use is None or not rules.is_full(use, wanted):
@@ -50,7 +50,7 @@ def told(resource: TenantResource) -> dict[str, Any]:
 
 def keep_use(work: UnitOfWork, resource: TenantResource, used_bytes: int) -> None:
     """Keep what was measured just now. Gateways hear of it as far as it bars somebody, or did."""
-    before, told_before = use_of(resource), told(resource)
+    before, told_before = use_of(resource), host_fields(resource)
     resource.used_bytes, resource.measured_at = used_bytes, work.now
     after = use_of(resource)
     wanted = rules_of(resource.repository)
@@ -59,7 +59,7 @@ def keep_use(work: UnitOfWork, resource: TenantResource, used_bytes: int) -> Non
     tenant = work.session.get_one(CloudTenant, resource.tenant_id)
     if is_at > was_at and after is not None:
         _record(work, tenant, resource, is_at, after)
-    if told(resource) != told_before:
+    if host_fields(resource) != told_before:
         tenant.directory_revision = work.next_directory_revision()
         work.news_for.add(tenant.backup_server_id)
 

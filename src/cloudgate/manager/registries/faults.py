@@ -23,7 +23,7 @@ class Faults:
         self._of_data: dict[UUID, str] = {}
         self._of_polls: dict[UUID, str] = {}
 
-    def note(self, server_id: UUID, warning: str) -> None:
+    def record(self, server_id: UUID, warning: str) -> None:
         """Something that is kept of a server cannot be used."""
         self._of_data[server_id] = warning
 

@@ -122,7 +122,7 @@ class HostFiguresRegistry:
         with self._lock:
             self._hosts.pop(server_id, None)
 
-    def heard(self) -> Mapping[UUID, LatestFigures]:
+    def latest(self) -> Mapping[UUID, LatestFigures]:
         """What each host said last."""
         with self._lock:
             return {key: each.heard for key, each in self._hosts.items() if each.heard}

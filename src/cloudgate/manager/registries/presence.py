@@ -47,7 +47,7 @@ class _Moments:
         self._ahead: dict[UUID, tuple[datetime, datetime]] = {}
         """Beside what is kept, as a transaction may see it so that began before a clock was set."""
 
-    def note(self, server_id: UUID, now: datetime) -> None:
+    def record(self, server_id: UUID, now: datetime) -> None:
         """It does now."""
         self._at[server_id] = now
 
@@ -114,7 +114,7 @@ class Presence:
 
     def touch(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""
-        self._heard.note(server_id, now)
+        self._heard.record(server_id, now)
 
     def hear_from(self, server_id: UUID, address: str, now: datetime) -> Mapping[str, datetime]:
         """A host has spoken from an address. When it last did from which, this time left out."""
@@ -170,7 +170,7 @@ class Presence:
 
     def record_refusal(self, server_id: UUID, now: datetime) -> None:
         """Something was refused that came in this host's name."""
-        self._refused.note(server_id, now)
+        self._refused.record(server_id, now)
 
     def is_healthy(self, server_id: UUID, now: datetime) -> bool:
         """Whether the host is heard of, and nothing came in its name for a while that was refused.

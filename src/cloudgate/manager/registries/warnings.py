@@ -25,7 +25,7 @@ class Warnings:
         self._lock = Lock()
         self._known: dict[str, ManagerWarning] = {}
 
-    def note(self, kind: str, text: str, now: datetime) -> bool:
+    def record(self, kind: str, text: str, now: datetime) -> bool:
         """This is how it is with that now; an empty text ends it. Whether that is news."""
         with self._lock:
             before = self._known.get(kind)

@@ -111,7 +111,7 @@ def request_options(where: RelyingParty, challenge: bytes) -> str:
     return json.dumps(dict(options)["publicKey"])
 
 
-def made(where: RelyingParty, challenge: str, text: str) -> Registration:
+def verify_registration(where: RelyingParty, challenge: str, text: str) -> Registration:
     """The passkey of which an authenticator says that it was made.
 
     Raises:
@@ -162,7 +162,7 @@ class Expected:
     """Whether nothing else is shown: then it has to have seen to it that it is its owner."""
 
 
-def shown(expected: Expected, public_key: str, text: str) -> Assertion:
+def verify_assertion(expected: Expected, public_key: str, text: str) -> Assertion:
     """What an authenticator has signed.
 
     Raises:

@@ -110,7 +110,7 @@ def add(work: UnitOfWork, account_id: UUID, kept: str, credential: str, name: st
     if begun.content["account"] != str(account.id):
         raise InvalidRequestError("This passkey was begun by another account. Begin anew.")
     where = RelyingParty(begun.content["origin"])
-    found = passkey_rules.made(where, begun.content["challenge"], credential)
+    found = passkey_rules.verify_registration(where, begun.content["challenge"], credential)
     shown = naming.printable(name, "Name")
     if not 0 < len(shown) <= LONGEST_NAME:
         raise InvalidRequestError(f"Name: expected 1 to {LONGEST_NAME} characters.")
@@ -236,7 +236,7 @@ def _proven(work: UnitOfWork, kept: str, credential: str, account_id: UUID | Non
         owner=passkey.account_id,
         alone=account_id is None,
     )
-    found = passkey_rules.shown(expected, passkey.public_key, credential)
+    found = passkey_rules.verify_assertion(expected, passkey.public_key, credential)
     _check_count(passkey, found.sign_count)
     return PasskeyProof(passkey.id, passkey.account, found.sign_count, begun)
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, WARNING, Event, change_to
-from cloudgate.manager.audit.log import note
+from cloudgate.manager.audit.log import record_at_end
 from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
@@ -81,7 +81,7 @@ def create_subtenant(work: UnitOfWork, tenant: CloudTenant, wanted: SubtenantCha
         _apply(subtenant, wanted)
         work.session.add(subtenant)
     task = publish(work, tenant, CREATED.operation)
-    note(
+    record_at_end(
         work,
         task,
         change_to(
@@ -110,7 +110,7 @@ def edit_subtenant(work: UnitOfWork, subtenant: Subtenant, change: SubtenantChan
     if change.password:
         after.update(NEW_PASSWORD)
     after.update(ended_now(work, subtenant))
-    note(
+    record_at_end(
         work,
         task,
         change_to(
@@ -137,7 +137,7 @@ def delete_subtenant(work: UnitOfWork, subtenant: Subtenant) -> Task:
     remember_names(work, [subtenant])
     work.session.delete(subtenant)
     task = publish(work, subtenant.tenant, DELETED.operation)
-    note(work, task, change)
+    record_at_end(work, task, change)
     return task
 
 

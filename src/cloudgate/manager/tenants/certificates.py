@@ -23,7 +23,7 @@ from cloudgate.errors import (
     NotFoundError,
 )
 from cloudgate.manager.audit.events import WARNING, Change, Event
-from cloudgate.manager.audit.log import note, record
+from cloudgate.manager.audit.log import record, record_at_end
 from cloudgate.manager.audit.refusals import OWN_CERTIFICATE
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.security.authority import fingerprint
@@ -198,7 +198,7 @@ def revoke(work: UnitOfWork, found: TenantCertificate) -> Task:
     """Have nobody come in by a certificate any more; the tunnels that came in by it end."""
     found.revoked_at = found.revoked_at or work.now
     task = publish(work, found.tenant, _REVOKED.operation)
-    note(work, task, _change(found, _REVOKED))
+    record_at_end(work, task, _change(found, _REVOKED))
     return task
 
 
@@ -207,7 +207,9 @@ def is_good(work: UnitOfWork, found: TenantCertificate) -> bool:
     return found.revoked_at is None and found.ends_at > work.now and not _has_lost(work, found)
 
 
-def told(work: UnitOfWork, ids: Iterable[UUID]) -> Mapping[UUID, list[protocol.EndedCertificate]]:
+def ended_by_tenant(
+    work: UnitOfWork, ids: Iterable[UUID]
+) -> Mapping[UUID, list[protocol.EndedCertificate]]:
     """By tenant: what gateways have to know of certificates that would be good by themselves."""
     found: dict[UUID, list[protocol.EndedCertificate]] = {}
     wanted = list(ids)

@@ -76,7 +76,7 @@ def warning(tenant: ShownTenant, now: datetime) -> str:
     return f"{said} New tunnels may only send data." if is_hard else said
 
 
-def told(tenant: CloudTenant) -> dict[str, Any]:
+def host_fields(tenant: CloudTenant) -> dict[str, Any]:
     """What gateways are told of a hard quota that is used up: members of `protocol.Tenant`."""
     known = limits.from_document(tenant.limits)
     month, quota_mb = tenant.egress_month, known.egress_quota_mb
@@ -100,7 +100,7 @@ def count(work: UnitOfWork, tenant: CloudTenant, bytes_down: int) -> None:
 
     Gateways hear of it when a hard quota is used up by that.
     """
-    before, told_before = level_of(tenant, work.now), told(tenant)
+    before, told_before = level_of(tenant, work.now), host_fields(tenant)
     month = month_of(work.now)
     if tenant.egress_month == month:
         tenant.egress_bytes += bytes_down
@@ -119,6 +119,6 @@ def count(work: UnitOfWork, tenant: CloudTenant, bytes_down: int) -> None:
             "Month": month,
         }
         record(work, change_to(tenant, "CloudTenant", REACHED, after=reached))
-    if told(tenant) != told_before:
+    if host_fields(tenant) != told_before:
         tenant.directory_revision = work.next_directory_revision()
         work.news_for.add(tenant.backup_server_id)

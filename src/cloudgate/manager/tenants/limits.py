@@ -44,7 +44,7 @@ class Limits:
         return self.max_concurrent_tasks or None
 
     @property
-    def shown(self) -> dict[str, Any]:
+    def resource_fields(self) -> dict[str, Any]:
         """As the API shows them, by the names of the fields."""
         known = self.max_concurrent_tasks
         tasks = SHOWN_CONCURRENT_TASKS if known is None else known
@@ -57,7 +57,7 @@ class Limits:
         }
 
     @property
-    def told(self) -> protocol.Limits:
+    def to_message(self) -> protocol.Limits:
         """As gateways are told them."""
         return protocol.Limits(
             speed_limit_bytes=self.speed_limit_bytes, concurrent_tunnels=self.concurrent_tunnels
@@ -86,7 +86,7 @@ class Limits:
         chosen = {
             name: value
             for name, value in wanted.items()
-            if not (as_shown and value == self.shown[name])
+            if not (as_shown and value == self.resource_fields[name])
         }
         return replace(self, **chosen)
 

@@ -21,7 +21,7 @@ from cloudgate.manager.audit.events import (
     Event,
     change_to,
 )
-from cloudgate.manager.audit.log import note
+from cloudgate.manager.audit.log import record_at_end
 from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
@@ -170,7 +170,7 @@ def create_tenant(
     check_tenant(tenant, tenant.resources, work.now)
     note_moving(work, tenant.id, (), pools_of(tenant))
     task = publish(work, tenant, CREATED.operation)
-    note(work, task, change_to(tenant, TYPE, CREATED, after=documented(tenant)))
+    record_at_end(work, task, change_to(tenant, TYPE, CREATED, after=documented(tenant)))
     tasks.relate_tenant(task, tenant)
     return task
 
@@ -198,7 +198,7 @@ def edit_tenant(work: UnitOfWork, tenant: CloudTenant, change: TenantChange) -> 
         after.update(NEW_PASSWORD)
     after.update(ended_now(work, tenant))
     event = event_of_edit(before, after)
-    note(work, task, change_to(tenant, TYPE, event, before=before, after=after))
+    record_at_end(work, task, change_to(tenant, TYPE, event, before=before, after=after))
     tasks.relate_tenant(task, tenant)
     return task
 
@@ -251,7 +251,7 @@ def delete_tenant(work: UnitOfWork, tenant: CloudTenant, *, include_backups: boo
     work.session.delete(tenant)
     work.news_for.add(site_id)
     task = tasks.start_directory_task(work, DELETED.operation, site_id, revision)
-    note(work, task, change)
+    record_at_end(work, task, change)
     if include_backups and places:
         task.message = (
             f"The backups of {name} are still there and have to be deleted in the repository:"

@@ -28,7 +28,7 @@ def authenticate(work: UnitOfWork, name: str, password: str) -> passwords.Owner:
     Raises:
         NotAuthenticatedError: nobody, or who has may not come in: disabled, or the lease is over.
     """
-    candidates = named(work, name)
+    candidates = owners_named(work, name)
     if not candidates:
         matches(None, password)  # takes as long as for somebody who is there
     for who in candidates:
@@ -37,7 +37,7 @@ def authenticate(work: UnitOfWork, name: str, password: str) -> passwords.Owner:
     raise NotAuthenticatedError("The tenant's name or password is wrong, or it may not log on.")
 
 
-def named(work: UnitOfWork, name: str) -> list[passwords.Owner]:
+def owners_named(work: UnitOfWork, name: str) -> list[passwords.Owner]:
     r"""Who logs in by that name, on whichever site: ``TENANT``, or ``TENANT\USER``."""
     whose, has_user, user = name.replace("/", "\\").partition("\\")
     tenants = select(CloudTenant).where(CloudTenant.login == rules.login(whose))

@@ -100,7 +100,7 @@ def is_good(who: Owner, password: str, now: datetime) -> bool:
     return bool(who.password_hash) and bool(matching((who.password_hash, old), password))
 
 
-def told(who: Owner) -> dict[str, Any]:
+def host_fields(who: Owner) -> dict[str, Any]:
     """As gateways are told it."""
     return {
         "old_password_hash": who.old_password_hash,

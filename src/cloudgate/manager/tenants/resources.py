@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import TUNNELS_ENDED, WARNING, Change, Event
-from cloudgate.manager.audit.log import note
+from cloudgate.manager.audit.log import record_at_end
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import NEWS, forget_figure
@@ -62,7 +62,7 @@ def add_resource(work: UnitOfWork, tenant: CloudTenant, quota: Quota) -> Task:
     work.session.flush()
     check_tenant(tenant, [resource], work.now)
     task = publish(work, tenant, CREATED.operation)
-    note(work, task, _resource_change(tenant, resource, added=True))
+    record_at_end(work, task, _resource_change(tenant, resource, added=True))
     tasks.relate_resource(task, tenant, resource)
     return task
 
@@ -82,7 +82,7 @@ def remove_resource(
         end_tunnels_to(work, tenant, resource.repository)
         change = replace(change, after=TUNNELS_ENDED)
     task = publish(work, tenant, DELETED.operation)
-    note(work, task, change)
+    record_at_end(work, task, change)
     return task
 
 

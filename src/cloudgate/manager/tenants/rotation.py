@@ -3,7 +3,7 @@
 from typing import Any
 
 from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Document, Event, change_to
-from cloudgate.manager.audit.log import note
+from cloudgate.manager.audit.log import record_at_end
 from cloudgate.manager.audit.refusals import OWN_PASSWORD
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Task
@@ -82,7 +82,7 @@ def _published(
     task = publish(work, tenant, event.operation)
     owner_id = None if is_tenant else tenant.id
     change = change_to(who, kind, event, before=before, after=after, owner_id=owner_id)
-    note(work, task, change)
+    record_at_end(work, task, change)
     return task
 
 

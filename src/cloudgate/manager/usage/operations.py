@@ -37,7 +37,7 @@ class Refused:
         self.bytes_up += usage.bytes_up
         self.bytes_down += usage.bytes_down
 
-    def told(self, batch: UsageBatch) -> str:
+    def describe(self, batch: UsageBatch) -> str:
         """In words, for the operator; empty when all were counted."""
         if not self.lines:
             return ""
@@ -79,9 +79,9 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
     add_to_totals(work, more)
     _note_activity(work, more, brought_back)
     if more:
-        line.told(max(added.at for added in more.values()))
+        line.forget_before(max(added.at for added in more.values()))
     server.usage_told_until = line.told_until
-    return refused.told(batch)
+    return refused.describe(batch)
 
 
 def _note_activity(

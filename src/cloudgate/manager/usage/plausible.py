@@ -45,7 +45,7 @@ class LineCapacity:
         self.told_until = until
         return True
 
-    def told(self, minute: datetime) -> None:
+    def forget_before(self, minute: datetime) -> None:
         """Everything was told that is older than this minute: hosts tell the oldest first."""
         self.told_until = max(self.told_until, min(minute, self.now))
 

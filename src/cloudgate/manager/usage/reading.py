@@ -184,7 +184,7 @@ def _together(since: datetime) -> Select[*tuple[Any, ...]]:
 def _order(chosen: Subquery, query: Query, usual: Iterable[Any]) -> list[Any]:
     order: list[Any] = [*(chosen.c[column.key] for column in usual), chosen.c.number]
     if query.sort_by is not None:
-        field = FIELDS.named(query.sort_by, "sort")
+        field = FIELDS.get(query.sort_by, "sort")
         mapped: Any = field.column
         column = chosen.c[mapped.key]
         key = func.lower(column) if field.kind is Kind.TEXT else column

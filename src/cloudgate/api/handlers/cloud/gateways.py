@@ -20,7 +20,7 @@ from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import remark
 from cloudgate.values import precis
-from cloudgate.values.fields import given
+from cloudgate.values.fields import stated_fields
 from cloudgate.values.numbers import whole
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.cloud.gateways import (
@@ -76,7 +76,7 @@ def _entity(work: UnitOfWork, root: str, gateway: tables.CloudGateway) -> CloudG
         state=operations.condition_of(gateway),
         live_tunnels=gateway.managed_server.live_tunnels,
         warning=operations.warnings_of(work, gateway) or None,
-        **{**settings.shown, "external_ip": operations.external_ip_of(gateway)},
+        **{**settings.resource_fields, "external_ip": operations.external_ip_of(gateway)},
     )
 
 
@@ -178,7 +178,7 @@ def post_gateway(call: Call, spec: CreateCloudGatewaySpec) -> Answer:
 def _settings(spec: CreateCloudGatewaySpec) -> dict[str, Any]:
     """What is asked for, where something is: an empty text or a port of 0 is the default."""
     found = {
-        **given(spec, GatewaySettings),
+        **stated_fields(spec, GatewaySettings),
         "network_mode": spec.network_type,
         "external_port": spec.external_port or _if_direct(spec),
         "internal_port": spec.internal_port or spec.incoming_port,
@@ -202,7 +202,7 @@ def _if_direct(spec: CreateCloudGatewaySpec) -> int | None:
 )
 def put_gateway(call: Call, entity: CloudGateway) -> Answer:
     """Change a gateway."""
-    change = given(entity, GatewaySettings)
+    change = stated_fields(entity, GatewaySettings)
     with call.changing() as work:
         gateway = operations.get_gateway(work, call.identifier(TYPE))
         task = operations.edit_gateway(work, gateway, change, drain_seconds(call))

@@ -10,7 +10,7 @@ from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.limits import Limits
 from cloudgate.manager.tenants.operations import KEEP, TenantChange
 from cloudgate.manager.tenants.resources import Quota
-from cloudgate.values.fields import given
+from cloudgate.values.fields import stated_fields
 from cloudgate.values.identifiers import parse
 from cloudgate.wire.resources.cloud.tenants import (
     CloudTenant,
@@ -32,7 +32,7 @@ _NOBODY = UUID(int=0)
 """The GUID that programs give for nothing."""
 
 
-def wanted(spec: CreateCloudTenantSpec) -> TenantChange:
+def change_of(spec: CreateCloudTenantSpec) -> TenantChange:
     """The tenant that is to be made.
 
     Raises:
@@ -102,7 +102,7 @@ def change(entity: CloudTenant) -> TenantChange:
 
 def _limits(said: CreateCloudTenantSpec | CloudTenant) -> dict[str, Any]:
     """What a body says of limits; an empty text says nothing."""
-    return {name: value for name, value in given(said, Limits).items() if value != ""}
+    return {name: value for name, value in stated_fields(said, Limits).items() if value != ""}
 
 
 def _is_sent_back(entity: CloudTenant) -> bool:

@@ -115,7 +115,7 @@ def _entity(now: datetime, root: str, tenant: ShownTenant) -> CloudTenant:
         may_change_password=tenant.may_change_password or None,
         may_use_portal=None if tenant.may_use_portal else False,
         may_get_certificates=tenant.may_get_certificates or None,
-        **limits.shown,
+        **limits.resource_fields,
     )
 
 
@@ -236,7 +236,7 @@ def get_tenant(call: Call) -> Answer:
 )
 def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
     """Add a tenant."""
-    wanted = tenant_bodies.wanted(spec)
+    wanted = tenant_bodies.change_of(spec)
     with call.changing() as work:
         task = operations.create_tenant(
             work,

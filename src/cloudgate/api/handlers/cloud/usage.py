@@ -80,7 +80,7 @@ def used(
     chosen, total = parse(call.query.get(FILTER, "")), _total(call)
     since = work.now - days_of(call)
     found = usage_of(work, tenant, since, chosen, user_id=user_id, total=total)
-    shown = tuple(CloudTenantUsage(**said(each)) for each in found)
+    shown = tuple(CloudTenantUsage(**resource_fields(each)) for each in found)
     return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
 
 
@@ -146,7 +146,9 @@ def get_usage_of_all(call: Call) -> Answer:
         page = page_of_usage(work, query, work.now - days, total=total)
     shown = tuple(
         CloudUsage(
-            **said(each), cloud_tenant=each.tenant, cloud_tenant_uid=uid(TYPE, each.tenant_id)
+            **resource_fields(each),
+            cloud_tenant=each.tenant,
+            cloud_tenant_uid=uid(TYPE, each.tenant_id),
         )
         for each in page.rows
     )
@@ -196,7 +198,7 @@ def _total(call: Call) -> bool:
     return said.lower() == "true"
 
 
-def said(used: UsageRow) -> dict[str, Any]:
+def resource_fields(used: UsageRow) -> dict[str, Any]:
     """What was used, by the members of its resource."""
     return {
         "begin_time": used.begin,

@@ -7,7 +7,7 @@ import typer
 from cloudgate.cli import groups, readable
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
-from cloudgate.cli.output import Columns, at, said
+from cloudgate.cli.output import Columns, at, on_one_line
 from cloudgate.cli.passwords import NewPasswordOptions
 from cloudgate.cli.resources.cloud import quotas, tenants
 from cloudgate.cli.resources.cloud.tenant_options import (
@@ -27,7 +27,7 @@ from cloudgate.client.core.lookup import find_inside
 def _shown_megabytes(user: Json) -> str:
     """A number under its unit's name, or that there is no limit."""
     quota = user.get("RepositoryQuota") or {}
-    return readable.NO_LIMIT if quota.get("Unlimited") else said(quota.get("QuotaMb"))
+    return readable.NO_LIMIT if quota.get("Unlimited") else on_one_line(quota.get("QuotaMb"))
 
 
 COLUMNS: Columns = {

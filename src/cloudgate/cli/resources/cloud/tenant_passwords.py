@@ -50,7 +50,7 @@ def rotate(
 ) -> None:
     """Give a tenant a new password; without a file, one is made and shown once."""
     found = find(call.api, tenants.KIND, name)
-    password = passwords.in_file(password_file) or passwords.made()
+    password = passwords.in_file(password_file) or passwords.generate()
     body = _body(password, old_for, now=now)
     accepted = call.api.post(_path(found.path, end_tunnels=end_tunnels), body)
     password.tell(name)
@@ -103,7 +103,7 @@ def rotate_of_user(
 ) -> None:
     """Give a user of a tenant a new password; without a file, one is made and shown once."""
     path = subtenants.path_of(call, tenant, user)
-    password = passwords.in_file(password_file) or passwords.made()
+    password = passwords.in_file(password_file) or passwords.generate()
     body = _body(password, old_for, now=now)
     accepted = call.api.post(_path(path, end_tunnels=end_tunnels), body)
     password.tell(user)

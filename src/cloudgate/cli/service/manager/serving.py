@@ -33,7 +33,7 @@ from cloudgate.cli.service.manager.options import Options, PortalOptions
 from cloudgate.cli.service.manager.outgoing import dns_of, outgoing_of
 from cloudgate.cli.service.manager.signing_in import signing_in_of
 from cloudgate.cli.service.manager.turns import own_url
-from cloudgate.cli.service.manager.typed_options import told
+from cloudgate.cli.service.manager.typed_options import settings_in_force
 from cloudgate.console.brand import Brand, brand_of
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.platform.addresses import host_addresses
@@ -110,7 +110,7 @@ class Service:
             protection_hook=self.options.protection_hook,
             portal_is_open=self.options.portal_of.portal.lower() != OFF,
             lease=self.lease,
-            settings=told(self.options),
+            settings=settings_in_force(self.options),
         )
 
     @asynccontextmanager

@@ -28,7 +28,7 @@ def typed(options: Options) -> Iterator[tuple[str, Any]]:
     return ((name, value) for name, value in _all(options) if name in options.typed)
 
 
-def told(options: Options) -> tuple[Setting, ...]:
+def settings_in_force(options: Options) -> tuple[Setting, ...]:
     """What holds, to be looked at: secrets are in files, and a password in a URL is left out."""
     return tuple(Setting(name=name, value=_told(value)) for name, value in _all(options))
 

@@ -8,7 +8,7 @@ from cloudgate.console.charts import DAYS, held_back, traffic
 from cloudgate.console.connecting import connection_guides
 from cloudgate.console.declarations import Page, Visit, entities, filled, id_of
 from cloudgate.console.operator.common import ENTITY, OFFERED, by_uids, listing
-from cloudgate.console.operator.usage import asked, last_months, month_of, used_rows
+from cloudgate.console.operator.usage import last_months, month_of, month_query, used_rows
 from cloudgate.console.texts import words as _
 
 ONE = "/cloud/tenants/{id}"
@@ -23,7 +23,7 @@ async def load_one(visit: Visit) -> Json:
         visit.api.get(at + ENTITY),
         visit.api.get(f"{at}/subtenants"),
         visit.api.get(f"{at}/certificates"),
-        visit.api.found(f"{at}/tunnels"),
+        visit.api.get_if_there(f"{at}/tunnels"),
         _used(visit),
     )
     said = live or {}
@@ -52,7 +52,7 @@ async def _used(visit: Visit) -> Json:
     now, own = visit.now, f"CloudTenantUid=={visit.path['id']}"
     first = month_of(last_months(now)[_MONTHS - 1], now)
     of_months = {
-        "days": asked(first, now)["days"],
+        "days": month_query(first, now)["days"],
         "by": "month",
         "filter": f"{own};BeginTime>={first:%Y-%m-%dT%H:%M:%SZ}",
     }

@@ -53,7 +53,7 @@ class DecisionCache:
             OrderedDict()
         )
 
-    def note(self, question: Question, result: AuthorizationResult) -> None:
+    def remember(self, question: Question, result: AuthorizationResult) -> None:
         """This was decided, and may be asked about once more."""
         now = self._clock_seconds()
         oldest = now - REMEMBERED_SECONDS
