@@ -11,7 +11,10 @@ from cryptography import x509
 from lxml import etree
 from sqlalchemy import select
 
+from cloudgate.manager.jobs.timeouts import DRAIN_MARGIN, finish_due_tasks
+from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import BackupServer
+from cloudgate.manager.tasks.operations import GATEWAY_DEADLINE
 from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
@@ -494,6 +497,112 @@ def test_a_drain_goes_on_though_its_host_is_silent_or_the_manager_was_away(
         ended = finished(client, {"Href": f"/api{path}".removeprefix("/api")})
         assert ended["Result"]["Success"] is True
         assert "1 finished by themselves and 1 were closed" in ended["Result"]["Message"]
+
+
+CLOSINGS = pytest.mark.parametrize("closing", ["DELETE", "PUT"])
+"""A gateway is closed as it is deleted, and as it is disabled."""
+
+
+def draining(
+    client: httpx2.Client, host: ScriptedHost, closing: str, seconds: str = ""
+) -> tuple[str, dict[str, Any]]:
+    """Where a gateway is that drains, with two tunnels left, and the task about it."""
+    href = path_of(created(client, host))
+    body = {"Enabled": False} if closing == "PUT" else None
+    answer = client.request(closing, f"{href}{seconds}", json=body)
+    host.poll()
+    host.report(GatewayState.DRAINING, live_tunnels=2).raise_for_status()
+    return href, answer.raise_for_status().json()
+
+
+def later(running: RunningManager, span: timedelta, task: dict[str, Any]) -> dict[str, Any]:
+    """A task, once so much time has passed and all has ended that is due then."""
+    running.clock.ahead += span
+    with running.manager.changing() as work:
+        finish_due_tasks(work)
+    found: dict[str, Any] = running.logged_on().get(task["Href"]).raise_for_status().json()
+    return found
+
+
+@CLOSINGS
+def test_a_drain_whose_host_has_gone_ends_soon_after_its_deadline_and_says_what_to_do(
+    running: RunningManager, host: ScriptedHost, closing: str
+) -> None:
+    client = running.logged_on()
+    href, task = draining(client, host, closing, "?drainSeconds=3600")
+    soon = timedelta(hours=1) + DRAIN_MARGIN / 2
+    assert later(running, soon, task)["State"] == "Running"
+    ended = later(running, DRAIN_MARGIN / 2, task)
+    assert ended["State"] == "Finished"
+    assert ended["Result"]["Success"] is False
+    said = ended["Result"]["Message"]
+    assert "gw1.example has not said how; it had 2 tunnels left when it was heard of last" in said
+    assert "cloudgate server revoke gw1.example" in said
+    assert "cloudgate gateway delete gw1.example" in said
+    assert host.assignment is not None
+    with running.manager.reading() as work:
+        wanted = get_managed_server(work, host.server_id).assignment_revision
+    assert wanted == host.assignment.revision, "it stays closed"
+    host.report(GatewayState.ABSENT if closing == "DELETE" else GatewayState.CLOSED)
+    known = running.logged_on().get(f"{href}?format=Entity")
+    assert known.status_code == (404 if closing == "DELETE" else 200)
+    assert closing == "DELETE" or known.json()["Enabled"] is False
+
+
+def test_a_drain_goes_on_after_its_deadline_while_its_host_is_there(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    _, task = draining(client, host, "DELETE", "?drainSeconds=60")
+    running.clock.ahead += timedelta(hours=1)
+    host.report(GatewayState.DRAINING, live_tunnels=1).raise_for_status()
+    assert later(running, GATEWAY_DEADLINE, task)["State"] == "Running"
+
+
+def test_the_drain_of_a_deleted_gateway_ends_with_its_server_revoked_and_so_does_the_gateway(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    href, task = draining(client, host, "DELETE")
+    client.post(f"/managedServers/{host.server_id}?action=revoke").raise_for_status()
+    ended = later(running, GATEWAY_DEADLINE, task)
+    assert ended["State"] == "Finished"
+    assert ended["Result"]["Success"] is True
+    assert "was revoked before its tunnels had ended" in ended["Result"]["Message"]
+    assert "it had 2 tunnels left" in ended["Result"]["Message"]
+    assert client.get(href).status_code == 404
+    assert client.delete(f"/managedServers/{host.server_id}").is_success
+
+
+def test_the_drain_of_a_disabled_gateway_ends_with_its_server_revoked(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    href, task = draining(client, host, "PUT")
+    client.post(f"/managedServers/{host.server_id}?action=revoke").raise_for_status()
+    ended = later(running, GATEWAY_DEADLINE, task)
+    assert ended["State"] == "Finished"
+    assert ended["Result"]["Success"] is False
+    assert "gw1.example was revoked while its gateway drained" in ended["Result"]["Message"]
+    assert "cloudgate gateway delete gw1.example" in ended["Result"]["Message"]
+    deleted = client.delete(href).json()
+    assert finished(client, deleted)["Result"]["Success"] is True
+    assert client.get(href).status_code == 404
+
+
+def test_a_draining_gateway_that_is_deleted_while_its_host_is_away_waits_for_no_drain(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    href, _ = draining(client, host, "PUT")
+    running.clock.ahead += timedelta(minutes=10)
+    deleted = client.delete(href).raise_for_status().json()
+    ended = later(running, GATEWAY_DEADLINE, deleted)
+    assert ended["State"] == "Finished"
+    assert ended["Result"]["Success"] is False
+    assert "gw1.example is away, and was not told of this" in ended["Result"]["Message"]
+    host.obey(GatewayState.ABSENT)
+    assert client.get(href).status_code == 404
 
 
 def test_a_change_that_closes_nothing_leaves_a_drain_alone(

@@ -4,6 +4,9 @@ from uuid import UUID
 
 from cloudgate.protocol.base import Document
 
+USUAL_DRAIN_SECONDS = 8 * 3600.0
+"""How long tunnels may go on that have no place any more, where nobody has said how long."""
+
 
 class Gateway(Document):
     """The cloud gateway that a managed server is wanted to be."""
@@ -64,7 +67,7 @@ class Site(Document):
     gateways: tuple[Peer, ...] = ()
     """Those that accept tenants."""
     maintenance: Maintenance | None = None
-    drain_seconds: float = 8 * 3600.0
+    drain_seconds: float = USUAL_DRAIN_SECONDS
     """How long tunnels may go on whose tenants may not use their gateway any more."""
     drain: str = ""
     """Names the operator's last word on that; with another name it holds for all such tunnels."""
@@ -75,7 +78,7 @@ class Assignment(Document):
 
     revision: int
     gateway: Gateway | None = None
-    drain_seconds: float = 8 * 3600.0
+    drain_seconds: float = USUAL_DRAIN_SECONDS
     """How long live tunnels may go on after their gateway was closed or taken away."""
     drain: str = ""
     """Names the drain; with another name time and counts begin anew."""

@@ -34,6 +34,7 @@ from cloudgate.manager.tasks import operations as tasks
 from cloudgate.network import hostport
 from cloudgate.network.destinations import is_loopback
 from cloudgate.protocol import GatewayState
+from cloudgate.protocol.assignment import USUAL_DRAIN_SECONDS
 from cloudgate.protocol.bounds import readable
 from cloudgate.values import precis
 
@@ -273,6 +274,11 @@ def _check_external_ip(work: UnitOfWork, settings: GatewaySettings) -> None:
 
 def _begin_drain(gateway: CloudGateway, drain_seconds: int | None) -> None:
     gateway.drain, gateway.drain_seconds = uuid4().hex, drain_seconds
+
+
+def drain_seconds_of(gateway: CloudGateway) -> float:
+    """How long tunnels may go on once the gateway is closed."""
+    return USUAL_DRAIN_SECONDS if gateway.drain_seconds is None else gateway.drain_seconds
 
 
 def _changed(gateway: CloudGateway, change: Mapping[str, Any]) -> GatewaySettings:

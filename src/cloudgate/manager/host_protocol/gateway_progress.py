@@ -1,12 +1,13 @@
 """Gateway progress: what does a report, or silence, make of a gateway and of its task?"""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
 from cloudgate.manager.certificates.operations import certificate_for
 from cloudgate.manager.certificates.warnings import note_warnings
-from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.core.unit_of_work import UnitOfWork, next_revision
 from cloudgate.manager.gateways.operations import (
     dialled_at,
     gateway_of,
@@ -200,10 +201,55 @@ def revert(work: UnitOfWork, gateway: CloudGateway, task: Task, reason: str) -> 
 def timeout_reason(work: UnitOfWork, server: ManagedServer) -> str:
     """Why a change ended without a word from the host."""
     last = last_seen(work, server)
-    seen = (
-        f"was last heard of at {last:%Y-%m-%d %H:%M:%S} UTC" if last else "has never been heard of"
-    )
+    seen = f"was last heard of at {_shown(last)}" if last else "has never been heard of"
     return (
         f"The server {server.name} did not answer in time; it {seen}. Nothing was changed. See"
         " whether its host service runs and reaches the manager, then try again."
     )
+
+
+def knows_of(server: ManagedServer, task: Task) -> bool:
+    """Whether a server has reported of an assignment that is as new as a task about its gateway."""
+    return (server.reported_revision or 0) >= next_revision(0, task.created_at)
+
+
+def end_lost_drain(work: UnitOfWork, gateway: CloudGateway, task: Task) -> None:
+    """Nobody will say how the drain of a gateway ends, or not soon: end the task about it.
+
+    What is wanted stays: the host has closed the gateway, and lets no tenant in.
+    """
+    server = gateway.managed_server
+    name, left = server.name, _left(work, server)
+    is_revoked = server.credential_hash is None
+    if is_revoked and gateway.removing:
+        work.session.delete(gateway)
+        review_scope(work, server)
+        message = f"Ok. The server {name} was revoked before its tunnels had ended; {left}."
+        _end(work, gateway, task, message)
+        return
+    if is_revoked:
+        message = f"The server {name} was revoked while its gateway drained; {left}."
+    elif knows_of(server, task):
+        message = f"The drain is over by now, and the server {name} has not said how; {left}."
+    else:
+        message = f"The server {name} is away, and was not told of this; {left}."
+    if not is_revoked:
+        message += " The change is done once it is heard of again."
+    revoke = "" if is_revoked else f"revoke it (cloudgate server revoke {name}), and then "
+    message += (
+        f" The gateway stays closed. If the machine is lost for good, {revoke}delete the gateway"
+        f" (cloudgate gateway delete {gateway.name})."
+    )
+    tasks.finish(work, task, success=False, message=message)
+
+
+def _left(work: UnitOfWork, server: ManagedServer) -> str:
+    """What was live at a server when it was last heard of, as a sentence about it."""
+    count, last = server.live_tunnels, last_seen(work, server)
+    tunnels = "1 tunnel" if count == 1 else f"{count} tunnels"
+    when = f"was heard of last, at {_shown(last)}" if last else "was heard of last"
+    return f"it had {tunnels} left when it {when}"
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

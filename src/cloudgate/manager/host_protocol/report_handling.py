@@ -9,7 +9,12 @@ from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.certificates.operations import certificate_for, key_of
 from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.gateways.operations import gateway_of, signed_names, wanted_settings
+from cloudgate.manager.gateways.operations import (
+    drain_seconds_of,
+    gateway_of,
+    signed_names,
+    wanted_settings,
+)
 from cloudgate.manager.host_protocol import tenant_feed
 from cloudgate.manager.host_protocol.failed_logins import record_failed_logins
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, apply_report
@@ -111,14 +116,11 @@ def current_assignment(work: UnitOfWork, server: ManagedServer) -> protocol.Assi
     """The state that a machine is wanted to be in."""
     gateway = gateway_of(work, server)
     wanted = None if gateway is None or gateway.removing else _gateway_document(work, gateway)
-    found = protocol.Assignment(
-        revision=server.assignment_revision,
-        gateway=wanted,
-        drain=gateway.drain if gateway else "",
-    )
-    if gateway is None or gateway.drain_seconds is None:
+    found = protocol.Assignment(revision=server.assignment_revision, gateway=wanted)
+    if gateway is None:
         return found
-    return found.model_copy(update={"drain_seconds": gateway.drain_seconds})
+    drain = {"drain": gateway.drain, "drain_seconds": drain_seconds_of(gateway)}
+    return found.model_copy(update=drain)
 
 
 def _gateway_document(work: UnitOfWork, gateway: CloudGateway) -> protocol.Gateway:

@@ -13,9 +13,11 @@ from cloudgate.manager.certificates import orders
 from cloudgate.manager.certificates.operations import BroughtCertificates
 from cloudgate.manager.certificates.warnings import note_warning
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.gateways.operations import wanted_settings
+from cloudgate.manager.gateways.operations import drain_seconds_of, wanted_settings
 from cloudgate.manager.host_protocol.gateway_progress import (
+    end_lost_drain,
     ends_untried,
+    knows_of,
     revert,
     timeout_reason,
 )
@@ -28,13 +30,20 @@ from cloudgate.manager.servers.facts import (
     report_of,
     told_revision,
 )
-from cloudgate.manager.servers.managed_servers import is_online, online_servers, touch_assignment
+from cloudgate.manager.servers.managed_servers import (
+    is_heard,
+    is_online,
+    online_servers,
+    touch_assignment,
+)
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import certificates as tenant_certificates
 from cloudgate.protocol import EvictionProgress, GatewayState
 from cloudgate.values.enumeration import MOST, few
 
+DRAIN_MARGIN = timedelta(minutes=5)
+"""How long after the deadline of a drain its task waits for a host that is away."""
 RENEWED_AT_ONCE = 20
 """Gateways whose certificates are looked after before others may change something."""
 
@@ -124,7 +133,10 @@ def _end_unanswered(work: UnitOfWork, task: Task) -> None:
         return
     if _drains(gateway):
         # The host has closed the gateway, and does the rest whether it reaches the manager or not.
-        task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
+        if _may_tell_its_end(work, gateway, task):
+            task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
+        else:
+            end_lost_drain(work, gateway, task)
         return
     if ends_untried(work, gateway, task):
         return
@@ -136,6 +148,17 @@ def _drains(gateway: CloudGateway) -> bool:
     server = gateway.managed_server
     is_to_close = gateway.removing or not wanted_settings(gateway).enabled
     return is_to_close and server.reported_state == GatewayState.DRAINING
+
+
+def _may_tell_its_end(work: UnitOfWork, gateway: CloudGateway, task: Task) -> bool:
+    """Whether the host of a gateway that drains is still waited for."""
+    server = gateway.managed_server
+    if server.credential_hash is None:
+        return False  # what it says is not heard any more
+    if is_heard(work, server) or not work.presence.has_listened(work.now):
+        return True
+    drain = timedelta(seconds=drain_seconds_of(gateway)) + DRAIN_MARGIN
+    return knows_of(server, task) and work.now < task.created_at + drain
 
 
 def _settle_directory_task(work: UnitOfWork, task: Task, servers: Sequence[ManagedServer]) -> None:
