@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +19,9 @@ from cloudgate.background import Job
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry
 from cloudgate.manager.backups import archive, restoring, secrets
-from cloudgate.manager.backups.journal import JOURNAL
+from cloudgate.manager.backups.journal import JOURNAL, Journal
 from cloudgate.manager.backups.revocations import revocations_among
 from cloudgate.manager.core.marks import LAST_BACKUP_AT, check_keys, read_moment
 from cloudgate.manager.core.unit_of_work import Manager
@@ -726,6 +727,41 @@ def test_a_schedule_makes_backups_keeps_the_newest_and_says_what_came_after_each
         assert by == str(scheduled.folder / JOURNAL)
     assert newest == archive.verify(newer_one, SECRET).made_at
     assert (scheduled.folder / JOURNAL).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_change_that_is_written_while_older_ones_are_forgotten_stays_in_the_journal(
+    scheduled: Scheduled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduled.folder.mkdir()
+    began = scheduled.clock()
+    journal = Journal(scheduled.folder / JOURNAL, scheduled.manager)
+    forgetting = threading.Thread(target=journal.forget_before, args=(began,))
+
+    def change(name: str) -> None:
+        with scheduled.manager.changing("boss") as work:
+            record(work, Change(tenants.DELETED, tenants.TYPE, object_name=name))
+        journal.write(began)
+
+    def write(outlet: FileOutlet, batch: Sequence[OutletEntry]) -> None:
+        with monkeypatch.context() as opening:
+            opening.setattr(FileOutlet, "_open", opened_while_it_is_replaced)
+            written(outlet, batch)
+
+    def opened_while_it_is_replaced(outlet: FileOutlet) -> int:
+        handle = open_file(outlet)
+        forgetting.start()
+        forgetting.join(0.2)  # it is over, or waits
+        return handle
+
+    open_file, written = FileOutlet._open, FileOutlet.write
+    change("first")
+    with monkeypatch.context() as once:
+        once.setattr(FileOutlet, "write", write)
+        change("second")
+    forgetting.join()
+    change("third")
+    entries = [json.loads(each) for each in (scheduled.folder / JOURNAL).read_text().splitlines()]
+    assert [each["object_name"] for each in entries] == ["first", "second", "third"]
 
 
 def test_a_backup_that_is_overdue_is_a_warning_until_there_is_one(scheduled: Scheduled) -> None:

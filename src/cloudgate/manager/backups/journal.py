@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import select
@@ -63,13 +64,15 @@ def entries_of_database(database: Database, after_number: int) -> list[dict[str,
 
 
 class Journal:
-    """The journal beside the backups of a running manager."""
+    """The journal beside the backups of a running manager. Any thread may call."""
 
     def __init__(self, file: Path, manager: Manager) -> None:
         self._file = file
         self._manager = manager
         self._last: int | None = None
         """Number of the last entry in the file; None before the file was looked at."""
+        # What is appended while the file is replaced would be in the old one alone.
+        self._lock = Lock()
 
     def write(self, since: datetime) -> None:
         """Append what the file has not got, of after a moment: that of the oldest backup.
@@ -77,11 +80,12 @@ class Journal:
         Raises:
             UnavailableError: it cannot be written.
         """
-        if self._last is None or not self._file.exists():
-            self._last = self._find_last()
-        while batch := self._next(since):
-            FileOutlet(self._file, called="The journal of changes").write(batch)
-            self._last = batch[-1].number
+        with self._lock:
+            if self._last is None or not self._file.exists():
+                self._last = self._find_last()
+            while batch := self._next(since):
+                FileOutlet(self._file, called="The journal of changes").write(batch)
+                self._last = batch[-1].number
 
     def forget_before(self, moment: datetime) -> None:
         """No backup that is left needs what was changed before that.
@@ -90,18 +94,23 @@ class Journal:
             UnavailableError: it cannot be written.
         """
         try:
-            if self._file.exists():
-                kept = [
-                    json.dumps(each, ensure_ascii=False, separators=(",", ":"))
-                    for each in entries_of_file(self._file)
-                    if datetime.fromisoformat(each["at"]) >= moment
-                ]
-                write_private(self._file, "".join(f"{line}\n" for line in kept))
-                self._last = None
+            with self._lock:
+                self._forget_before(moment)
         except OSError as problem:
             raise UnavailableError(
                 f"The journal of changes {self._file} cannot be written: {problem.strerror}."
             ) from None
+
+    def _forget_before(self, moment: datetime) -> None:
+        if not self._file.exists():
+            return
+        kept = [
+            json.dumps(each, ensure_ascii=False, separators=(",", ":"))
+            for each in entries_of_file(self._file)
+            if datetime.fromisoformat(each["at"]) >= moment
+        ]
+        write_private(self._file, "".join(f"{line}\n" for line in kept))
+        self._last = None
 
     def _find_last(self) -> int:
         """Up to where the file has what this database has; one of another past is put aside."""
