@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudgate.diagnosis.database import FAILURES, database_of, select
-from cloudgate.host.state.files import read_if_there
+from cloudgate.host.state.files import backup_path, read_if_there
 from cloudgate.manager.security.installation import DATABASE, PIECES, missing_pieces
 
 _NAMES = (
@@ -77,14 +77,10 @@ def of_host(file: Path) -> Iterator[tuple[str, str]]:
         OSError: they cannot be read.
         ValueError, KeyError, TypeError, AttributeError, RecursionError: the file is damaged.
     """
-    texts = [text for each in (_copy(file), file) if (text := read_if_there(each)) is not None]
+    files = (backup_path(file), file)
+    texts = [text for each in files if (text := read_if_there(each)) is not None]
     for each in texts:
         yield from _named_in(json.loads(each)["tenants"])
-
-
-def _copy(file: Path) -> Path:
-    """What was there before, which the host service goes on with where the file is damaged."""
-    return file.with_name(f".{file.name}.before")
 
 
 def _named_in(tenants: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ def write_with_backup(path: Path, content: str | Iterable[bytes]) -> None:
     with written(path, content) as temporary:
         with contextlib.suppress(FileNotFoundError):
             if path not in _damaged:
-                path.replace(_backup_path(path))
+                path.replace(backup_path(path))
         temporary.replace(path)
     _damaged.discard(path)
     sync_folder(path.parent)
@@ -33,13 +33,13 @@ def write_with_backup(path: Path, content: str | Iterable[bytes]) -> None:
 
 def write_mirrored(path: Path, content: str | bytes) -> None:
     """`write_private` with a copy beside it, for what nobody can send again: see `read_good`."""
-    write_private(_backup_path(path), content)
+    write_private(backup_path(path), content)
     write_private(path, content)
 
 
 def forget_mirrored(path: Path) -> None:
     """Take away what `write_twice` has written."""
-    for each in (path, _backup_path(path)):
+    for each in (path, backup_path(path)):
         each.unlink(missing_ok=True)
 
 
@@ -48,7 +48,7 @@ def read_or_backup(path: Path, read: Callable[[str], T]) -> T | None:
 
     None when there is none, or both are damaged. The log says so without quoting them.
     """
-    for each in (path, _backup_path(path)):
+    for each in (path, backup_path(path)):
         try:
             text = read_if_there(each)
             if text is not None:
@@ -73,7 +73,8 @@ def damaged_files() -> str:
 _damaged: set[Path] = set()
 
 
-def _backup_path(path: Path) -> Path:
+def backup_path(path: Path) -> Path:
+    """Where what was there before, or a copy, stays: what is read where the file is damaged."""
     return path.with_name(f".{path.name}.before")
 
 
