@@ -163,6 +163,20 @@ def test_targets_of_users_and_hosts_without_a_port_are_replaced(host: Path, tmp_
     assert collected(host.parent, log)["logs/host.log"].startswith("repository-2 and repository-4")
 
 
+def test_a_target_that_is_an_address_of_ipv6_is_replaced_with_its_brackets_and_without(
+    host: Path, tmp_path: Path
+) -> None:
+    target = {"endpoint": "[fd00::7]:443", "address": "[::1]:8443"}
+    (host / "directory.json").write_text(
+        json.dumps({"tenants": [{"name": "umbrella", "targets": [target]}]})
+    )
+    log = tmp_path / "host.log"
+    log.write_text("fd00::7 does not answer, nor does https://[fd00::7]/, but ::1 does\n")
+    assert collected(host.parent, log)["logs/host.log"] == (
+        "repository-2 does not answer, nor does https://[repository-2]/, but ::1 does\n"
+    )
+
+
 def test_a_log_begins_with_a_whole_line(host: Path, tmp_path: Path) -> None:
     log = tmp_path / "host.log"
     log.write_text(f"Authorization: Basic {'c2VjcmV0' * 300_000}\nwhole\n")

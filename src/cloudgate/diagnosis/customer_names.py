@@ -9,6 +9,7 @@ from typing import Any
 from cloudgate.diagnosis.database import FAILURES, database_of, select
 from cloudgate.host.state.files import backup_path, read_if_there
 from cloudgate.manager.security.installation import DATABASE, PIECES, missing_pieces
+from cloudgate.network.hostport import host_of
 
 _NAMES = (
     ("tenant", "cloud_tenants", ("name", "login", "description")),
@@ -63,7 +64,7 @@ def of_manager(data: Path, database: str | None) -> Iterator[tuple[str, str]]:
                 name = str(row["name"] or "")
                 yield name, kind
                 if kind in ("repository", "target"):
-                    yield name.rpartition(":")[0], kind
+                    yield host_of(name), kind
     types = ", ".join(f"'{each}'" for each in _NAMED)
     named = select("DISTINCT object_name AS name", "audit_events", f"object_type IN ({types})")
     for row in opened.rows(named):
@@ -93,7 +94,7 @@ def _named_in(tenants: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
                 for member in ("endpoint", "address"):
                     name = str(target.get(member, ""))
                     yield name, "repository"
-                    yield name.rpartition(":")[0], "repository"
+                    yield host_of(name), "repository"
 
 
 def of_log(text: str) -> Iterator[tuple[str, str]]:
@@ -110,4 +111,4 @@ def of_log(text: str) -> Iterator[tuple[str, str]]:
             if isinstance(name, str):
                 yield name, kind
                 if kind == "target":
-                    yield name.rpartition(":")[0], kind
+                    yield host_of(name), kind

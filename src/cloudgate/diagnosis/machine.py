@@ -9,6 +9,7 @@ import sqlite3
 import ssl
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -38,6 +39,7 @@ from cloudgate.host.state.enrolment import Enrolment, load_enrolment
 from cloudgate.host.state.files import read_or_backup
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.manager.security.installation import DATABASE, missing_pieces
+from cloudgate.network import hostport
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway
 from cloudgate.trust.certificate_roles import client_context, only_a_manager
 from cloudgate.values.enumeration import few
@@ -367,9 +369,10 @@ def _hosts(directory: DirectoryChange) -> list[tuple[str, int]]:
     """The names that tenants' targets are dialled by; addresses need no look."""
     found: dict[tuple[str, int], None] = {}
     for address in _addresses(directory):
-        host, _, port = address.rpartition(":")
-        if host and not host.startswith("[") and not host.replace(".", "").isdigit():
-            found[host, int(port) if port.isdigit() else 0] = None
+        with suppress(ValueError):  # it has no port, and no gateway dials it
+            host, port = hostport.split(address)
+            if not hostport.is_address(host):
+                found[host, port] = None
     return list(found)
 
 

@@ -21,6 +21,7 @@ from cloudgate.monitoring.compression import compressed
 from cloudgate.monitoring.exposition import media_type
 from cloudgate.monitoring.health import Health
 from cloudgate.network.destinations import is_loopback
+from cloudgate.network.hostport import HIGHEST_PORT, host_of
 
 LIVE, READY = "livez", "readyz"
 METRICS = "metrics"
@@ -284,13 +285,13 @@ def listen(where: str) -> socket.socket:
     Raises:
         CloudgateError: it is no such address, or cannot be listened at; the message says why.
     """
-    address, colon, port = where.rpartition(":")
-    if not colon or not _PORT.fullmatch(port) or int(port) > 65535:  # noqa: PLR2004  ports end there
+    _, colon, port = where.rpartition(":")
+    if not colon or not _PORT.fullmatch(port) or int(port) > HIGHEST_PORT:
         raise CloudgateError(
             f"--metrics-listen: found {where!r}, expected ADDRESS:PORT, such as {DEFAULT_LISTEN},"
             f" or {OFF}."
         )
-    host = address.strip("[]")
+    host = host_of(where)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, int(port)), family=family)

@@ -60,8 +60,12 @@ def is_address(host: str) -> bool:
 
 def split(address: str) -> tuple[str, int]:
     """Host without brackets, and port, of a well-formed ``host:port``."""
-    host, _, port = address.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return host_of(address), int(address.rpartition(":")[2])
+
+
+def host_of(address: str) -> str:
+    """Host without brackets of a ``host:port``, whatever stands for the port; empty for neither."""
+    return address.rpartition(":")[0].removeprefix("[").removesuffix("]")
 
 
 def parse(text: str, default_port: int | None = None) -> HostPort:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.storage.failures import reason
+from cloudgate.network import hostport
 from cloudgate.processes.end_deadline import ended_within
 from cloudgate.processes.loop_watchdog import LoopWatchdog
 
@@ -35,8 +36,7 @@ def own_url(said: str | None, host: str, port: int) -> str:
         InvalidRequestError: what was said is no address.
     """
     if said is None:
-        name = host or socket.gethostname()
-        return f"https://{f'[{name}]' if ':' in name else name}:{port}"
+        return f"https://{hostport.join(host or socket.gethostname(), port)}"
     try:
         parts = urlsplit(said)
         is_one = parts.scheme == "https" and parts.hostname and (parts.port or True)
