@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.registries.audit_throttle import MOST_NOTED, NOTED_EVERY
 from cloudgate.manager.registries.refused_callers import FIRST_LOGONS, MOST_GUESSES
 from cloudgate.manager.sessions.operations import note_failed_logon
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.storage.database import Database
 from cloudgate.protocol import GatewayState, Guess
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager
@@ -125,6 +127,54 @@ def test_gateways_that_tell_of_guesses_without_end_make_no_more_than_so_many_row
     assert counted(running, "GuessTenantPassword") == (MOST_NOTED + 1, 4000)
     assert running.audited()[-1].object_name == host.name
     assert MOST_GUESSES < 1000
+
+
+def test_sums_that_cannot_be_written_are_written_later_with_what_came_meanwhile(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    began = running.clock()
+    for _ in range(FIRST_LOGONS + 3):
+        note_failed_logon(running.manager, "admin", "198.51.100.7")
+    running.clock.ahead += timedelta(seconds=10)
+    with monkeypatch.context() as once:
+        once.setattr(Database, "writing", full)
+        with pytest.raises(OperationalError):
+            write_sums(running.manager, all_of_them=True)
+    for _ in range(2):
+        note_failed_logon(running.manager, "admin", "198.51.100.7")
+    for _ in range(2):
+        write_sums(running.manager, all_of_them=True)
+    assert counted(running, "LogOn") == (FIRST_LOGONS + 1, FIRST_LOGONS + 3 + 2)
+    after = running.audited()[-1].after
+    assert after is not None
+    assert datetime.fromisoformat(after["FirstTime"]) < began + timedelta(seconds=10)
+    assert datetime.fromisoformat(after["LastTime"]) >= began + timedelta(seconds=10)
+
+
+def test_sums_that_cannot_be_written_for_long_stay_as_few_as_they_are(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    for minute in range(4):
+        for number in range(MOST_NOTED):
+            for _ in range(2):
+                running.manager.strangers.is_to_be_noted(
+                    "RefuseUnknownHost", f"name{minute}-{number}", "198.51.100.7", running.clock()
+                )
+        running.clock.ahead += NOTED_EVERY
+        with monkeypatch.context() as once:
+            once.setattr(Database, "writing", full)
+            with pytest.raises(OperationalError):
+                write_sums(running.manager)
+    write_sums(running.manager)
+    rows, times = counted(running, "RefuseUnknownHost")
+    assert times == 4 * MOST_NOTED
+    assert rows <= MOST_NOTED + 1
 
 
 def test_what_was_counted_is_written_down_when_the_manager_stops(running: RunningManager) -> None:

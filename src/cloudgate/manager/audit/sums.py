@@ -13,13 +13,22 @@ from cloudgate.manager.storage.tables import ManagedServer
 
 
 def write_sums(manager: Manager, *, all_of_them: bool = False) -> None:
-    """Put into the audit log how often strangers were refused besides what it says already."""
+    """Put into the audit log how often strangers were refused besides what it says already.
+
+    Raises:
+        SQLAlchemyError: it cannot be written; it is tried again later.
+        UnavailableError: another manager leads.
+    """
     due = manager.strangers.due(manager.clock(), all_of_them=all_of_them)
     if not due:
         return
-    with manager.changing() as work:
-        for more in due:
-            _write(work, more)
+    try:
+        with manager.changing() as work:
+            for more in due:
+                _write(work, more)
+    except BaseException:
+        manager.strangers.give_back(due)
+        raise
 
 
 def _write(work: UnitOfWork, more: SuppressedRefusals) -> None:

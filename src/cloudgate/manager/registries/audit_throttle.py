@@ -79,6 +79,23 @@ class AuditThrottle:
             ]
             return [self._more.pop(key) for key in over]
 
+    def give_back(self, more: SuppressedRefusals) -> None:
+        """Take a sum again that was due and could not be written, with what came meanwhile.
+
+        As many senders are told apart as are within `NOTED_EVERY`, however long that goes on.
+        """
+        with self._lock:
+            is_known = (more.sender, more.call) in self._more
+            sender = more.sender if is_known or len(self._more) < self._most else ANYBODY
+            since = self._more.get((sender, more.call), replace(more, count=0))
+            self._more[sender, more.call] = replace(
+                since,
+                sender=sender,
+                count=more.count + since.count,
+                first_at=min(more.first_at, since.first_at),
+                last_at=max(more.last_at, since.last_at),
+            )
+
 
 def network_of(address: str) -> str:
     """Whom an address counts for: an IPv6 one for its network of 64 bits, which is one machine's.

@@ -5,6 +5,7 @@ one of all the others; so many rows are the most that strangers cause, whatever 
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
 from cloudgate.manager.registries.audit_throttle import (
@@ -79,3 +80,8 @@ class RefusedCallers:
         found = list(self._refusals.values())
         sums = [more for each in found for more in each.due(now, all_of_them=all_of_them)]
         return [more for more in sums if more.count]
+
+    def give_back(self, sums: Sequence[SuppressedRefusals]) -> None:
+        """Take sums again that were due and could not be written."""
+        for each in sums:
+            self._refusals[each.call].give_back(each)
