@@ -61,7 +61,8 @@ ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
 	@$(MAKE) --jobs 4 --no-print-directory .venv/compiled-tests .venv/ansible test-packages
-	@$(MAKE) --keep-going --no-print-directory together alone
+	@$(MAKE) --keep-going --jobs 2 --no-print-directory style contracts types together; \
+	held=$$?; $(MAKE) --no-print-directory alone && exit $$held
 endif
 
 test-packages:
