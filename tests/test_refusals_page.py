@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cloudgate.manager.quotas.rules import MB, QuotaRules, QuotaUse, full_text
+from cloudgate.manager.quotas.rules import QuotaRules, QuotaUse, full_text
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants import egress
 from cloudgate.manager.tenants.limits import Limits
+from cloudgate.values.units import MB
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "src" / "cloudgate" / "host" / "authorization"

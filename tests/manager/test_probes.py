@@ -25,6 +25,7 @@ from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, Subj
 from cloudgate.manager.protection import object_lock
 from cloudgate.manager.protection import rules as protection
 from cloudgate.manager.protection.rules import Finding, Protection
+from cloudgate.values.units import MB
 from tests.support.ports import free_port
 from tests.support.storage import (
     PASSWORD,
@@ -363,7 +364,7 @@ def test_dots_that_come_together_are_refused(template: str) -> None:
 
 
 def test_megabytes_are_rounded_up_and_measurements_spread() -> None:
-    sizes = [0, 1, rules.MB, rules.MB + 1]
+    sizes = [0, 1, MB, MB + 1]
     assert [rules.megabytes(each) for each in sizes] == [0, 1, 1, 2]
     hour = timedelta(hours=1)
     assert rules.next_time(hour, 0) == timedelta(minutes=54)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.quotas.rules import (
-    MB,
     TRUSTED_FOR,
     QuotaRules,
     QuotaUse,
@@ -19,6 +18,7 @@ from cloudgate.manager.quotas.rules import (
     levels,
     warning,
 )
+from cloudgate.values.units import MB
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 USUAL = QuotaRules()

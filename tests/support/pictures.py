@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from cloudgate.values.units import MB
 from tests.support.browser import chromium
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Client, product
@@ -19,7 +20,6 @@ from tests.support.waiting import looks
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 TENANTS = ("acme", "Blue Harbour Ltd", "Contoso", "Müller & Söhne", "Nordwind", "Zephyr Labs")
-MB = 1024 * 1024
 
 
 def _filled(client: Client, port: int, storage: str) -> dict[str, str]:

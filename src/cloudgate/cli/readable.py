@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloudgate.values.units import MB
+
 NEVER = "never"
 NO_LIMIT = "no limit"
 NO_END = "no end"
@@ -24,11 +26,10 @@ HIDDEN = frozenset(
 """What a person is not told."""
 _UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 _STEP = 1024
-_MB = _STEP**2
 _SIZES: Mapping[str, int] = {
     **dict.fromkeys(("Capacity", "FreeSpace", "BackupSize", "BytesUp", "BytesDown"), 1),
     **dict.fromkeys(
-        ("Quota", "UsedQuota", "QuotaMb", "UsedQuotaMb", "EgressQuotaMb", "UsedEgressMb"), _MB
+        ("Quota", "UsedQuota", "QuotaMb", "UsedQuotaMb", "EgressQuotaMb", "UsedEgressMb"), MB
     ),
 }
 """How many bytes each of it is."""
@@ -48,7 +49,7 @@ def read(name: str, value: Any, around: Mapping[str, Any]) -> str | None:
         around: the object that has the property.
     """
     if name in _SIZES and isinstance(value, int) and not (name == "QuotaMb" and _unlimited(around)):
-        return size(value * _SIZES[name], exactly=_SIZES[name] == _MB)
+        return size(value * _SIZES[name], exactly=_SIZES[name] == MB)
     rule = _RULES.get(name)
     if rule is not None:
         return rule(value, around)

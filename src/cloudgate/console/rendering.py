@@ -16,6 +16,7 @@ from cloudgate import __version__
 from cloudgate.console import declarations, texts
 from cloudgate.console.api import Json
 from cloudgate.console.languages import LANGUAGES, Language
+from cloudgate.values.units import MB
 
 ASSETS = {
     "console.css": "text/css; charset=utf-8",
@@ -78,7 +79,7 @@ def _environment(language: Language) -> Environment:
         percent=texts.percent,
         version=__version__,
         assets=asset_version,
-        MB=texts.MB,
+        MB=MB,
         language=language,
         known_languages=tuple(LANGUAGES.values()),
     )

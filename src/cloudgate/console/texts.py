@@ -8,7 +8,6 @@ _KIB = 1024
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
 _FEW = 10
 _MINUTE, _HOUR = 60, 3600
-MB = 1024 * 1024
 NOTHING = "\N{EN DASH}"
 """Stands where something is not known, or not there."""
 

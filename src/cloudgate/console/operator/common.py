@@ -26,7 +26,6 @@ from cloudgate.console.texts import words as _
 from cloudgate.values.numbers import whole
 
 ENTITY = "?format=Entity"
-GB_IN_MB = 1024
 OFFERED = 500
 """Things of a type that a form has to choose from."""
 _IN_A_FILTER = 300

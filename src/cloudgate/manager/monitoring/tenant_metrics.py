@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.monitoring.unique_names import UniqueNames
-from cloudgate.manager.probes.rules import MB
 from cloudgate.manager.registries.host_figures import TenantSums
 from cloudgate.manager.storage.raw_values import hex_of, seconds_of
 from cloudgate.manager.storage.tables import CloudTenant, FormerName, TenantResource, UsageTotal
@@ -25,6 +24,7 @@ from cloudgate.manager.tenants.limits import from_document
 from cloudgate.monitoring.exposition import OPEN_METRICS, escaped, heading, media_type
 from cloudgate.monitoring.metrics_table import METRICS, Page, shown_on
 from cloudgate.monitoring.page_threads import in_page_thread
+from cloudgate.values.units import MB
 
 REMEMBERED = timedelta(days=90)
 """A tenant that was removed is shown for so long after it last used something."""

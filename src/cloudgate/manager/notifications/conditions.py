@@ -32,6 +32,7 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.manager.tasks.operations import task_id
 from cloudgate.manager.tenants import egress
+from cloudgate.values.units import MB
 
 FULL_RATIO = 0.9
 """Of a resource of a gateway, as `monitoring/rules.yml` has it."""
@@ -128,9 +129,7 @@ def _of_quotas(work: UnitOfWork) -> Iterator[Condition]:
         select(TenantResource, CloudTenant.name, BackupServer)
         .join(CloudTenant, CloudTenant.id == TenantResource.tenant_id)
         .join(BackupServer, BackupServer.id == CloudTenant.backup_server_id)
-        .where(
-            TenantResource.used_bytes >= TenantResource.quota_mb * (quota_rules.MB // 100 * lowest)
-        )
+        .where(TenantResource.used_bytes >= TenantResource.quota_mb * (MB // 100 * lowest))
     )
     for resource, tenant, site in rows:
         use, text = quotas.use_of(resource), quotas.warning_of(resource, work.now)
@@ -169,7 +168,7 @@ def _of_egress(work: UnitOfWork) -> Iterator[Condition]:
     active: Select[CloudTenant] = select(CloudTenant).where(
         CloudTenant.egress_month == month,
         CloudTenant.egress_bytes
-        >= CloudTenant.limits["egress_quota_mb"].as_float() * (egress.MB // 100 * egress.LEVELS[0]),
+        >= CloudTenant.limits["egress_quota_mb"].as_float() * (MB // 100 * egress.LEVELS[0]),
     )
     for tenant in work.session.scalars(active):
         level = egress.level_of(tenant, work.now)

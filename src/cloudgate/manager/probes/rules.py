@@ -16,6 +16,7 @@ from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.network import hostport
 from cloudgate.trust.unreadable import UNREADABLE
 from cloudgate.values import fields, precis
+from cloudgate.values.units import MB
 
 DEFAULT_MINUTES = 60
 DEFAULT_REGION = "us-east-1"
@@ -24,7 +25,6 @@ RETRY_AFTER = timedelta(minutes=10)
 """When what could not be measured is tried again, unless the probe's own interval is shorter."""
 SPREAD = 0.1
 """By which part of its interval a measurement comes sooner or later: not all come at once."""
-MB = 1024 * 1024
 _PLACEHOLDER = re.compile(r"\{tenant(?:Id)?\}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_NAME_BYTES = 255

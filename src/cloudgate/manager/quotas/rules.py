@@ -7,8 +7,8 @@ from typing import Any
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.values import fields
+from cloudgate.values.units import MB
 
-MB = 1024 * 1024
 TRUSTED_FOR = timedelta(days=1)
 """A measurement that is older bars nobody."""
 EXCEEDED = "Storage quota of the cloud repository is exceeded."

@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Float, bindparam, case, cast, func, select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.probes.rules import MB
 from cloudgate.manager.storage.tables import Repository, TenantResource
+from cloudgate.values.units import MB
 
 _AT_ONCE = 500
 """Ids in one query; SQLite takes a limited number of parameters."""

@@ -14,8 +14,8 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Usage
 from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.manager.tenants import limits
+from cloudgate.values.units import MB
 
-MB = 1024 * 1024
 REACHED = Event(
     "ReachEgressLevel",
     "The egress quota of {name} [{id}] is used up to a level of warning",

@@ -10,9 +10,8 @@ from typing import Any
 
 from cloudgate import protocol
 from cloudgate.values import fields
+from cloudgate.values.units import BYTES_PER_SECOND
 
-BYTES_PER_SECOND = {"Mbps": 125_000, "KBps": 1024, "MBps": 1024 * 1024}
-"""By the units of ThrottlingSpeedUnit; megabits are decimal, as on every line that is sold."""
 SHOWN_CONCURRENT_TASKS = 1
 """What the API shows as MaxConcurrentTasks where nobody has set it, as published."""
 

@@ -11,10 +11,10 @@ from cloudgate.cli.resources.infrastructure import repositories
 from cloudgate.client.core.kinds import Json
 from cloudgate.errors import NotFoundError
 from cloudgate.values.numbers import whole
+from cloudgate.values.units import MB_PER_GB
 
 DEFAULT_GB = 100
 _MOST_GB = 10**15
-MB_PER_GB = 1024
 QuotaGb = typer.Option(
     min=1, metavar="N", help="Quota on the repository, in GB.", show_default="100"
 )

@@ -9,7 +9,7 @@ from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at, on_one_line
 from cloudgate.cli.passwords import NewPasswordOptions
-from cloudgate.cli.resources.cloud import quotas, tenants
+from cloudgate.cli.resources.cloud import tenants
 from cloudgate.cli.resources.cloud.tenant_options import (
     AllowedNetworks,
     AnyNetwork,
@@ -22,6 +22,7 @@ from cloudgate.cli.resources.common import Description, body_of, change_of, netw
 from cloudgate.client.core import kinds
 from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.lookup import find_inside
+from cloudgate.values.units import MB_PER_GB
 
 
 def _shown_megabytes(user: Json) -> str:
@@ -133,7 +134,7 @@ def delete(call: Call, tenant: Tenant, user: User) -> None:
 
 
 def _megabytes(gigabytes: int | None) -> int | None:
-    return None if gigabytes is None else gigabytes * quotas.MB_PER_GB
+    return None if gigabytes is None else gigabytes * MB_PER_GB
 
 
 def _collection(call: Call, tenant: str) -> str:

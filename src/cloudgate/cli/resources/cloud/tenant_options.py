@@ -7,8 +7,8 @@ import typer
 
 from cloudgate.cli.resources.common import bytes_of
 from cloudgate.client.core.kinds import Json
+from cloudgate.values.units import MB
 
-MB = 1024 * 1024
 Enabled = Annotated[
     bool | None,
     typer.Option("--enable/--disable", help="Let it in, or not.", show_default=False),

@@ -14,7 +14,6 @@ from cloudgate.console.declarations import (
 from cloudgate.console.operator.common import (
     DESCRIPTION,
     ENTITY,
-    GB_IN_MB,
     body,
     choices,
     lines,
@@ -24,6 +23,7 @@ from cloudgate.console.operator.common import (
 from cloudgate.console.operator.customers.tenants import ONE
 from cloudgate.console.texts import words as _
 from cloudgate.values import moments
+from cloudgate.values.units import BYTES_PER_SECOND, MB_PER_GB
 
 PASSWORD = Field(
     name="password",
@@ -84,7 +84,7 @@ def _quota(values: Values) -> Json | None:
     return {
         "Name": values.get("called") or name or "quota",
         "RepositoryUid": uid,
-        "QuotaMb": gigabytes * GB_IN_MB,
+        "QuotaMb": gigabytes * MB_PER_GB,
     }
 
 
@@ -114,7 +114,7 @@ def _edited(_visit: Visit, values: Values) -> Json:
         ThrottlingSpeedLimit=speed or None,
         ThrottlingSpeedUnit="Mbps" if speed else None,
         MaxConcurrentTasks=number(values, "tunnels", _("Tunnels at a time")) or 0,
-        EgressQuotaMb=egress * GB_IN_MB,
+        EgressQuotaMb=egress * MB_PER_GB,
         EgressQuotaHard=values.get("hard") == "yes",
         AllowedNetworks=_networks(values),
         MayChangePassword=values.get("own") == "yes",
@@ -130,8 +130,9 @@ def _speed(tenant: Json) -> int | str:
     limit = int(tenant.get("ThrottlingSpeedLimit") or 0)
     if not tenant.get("ThrottlingEnabled") or not limit:
         return ""
-    per_unit = {"Mbps": 1.0, "KBps": 1024 * 8 / 1e6, "MBps": 1024 * 1024 * 8 / 1e6}
-    return round(limit * per_unit.get(str(tenant.get("ThrottlingSpeedUnit")), 1.0)) or 1
+    megabit = BYTES_PER_SECOND["Mbps"]
+    bytes_per_second = limit * BYTES_PER_SECOND.get(str(tenant.get("ThrottlingSpeedUnit")), megabit)
+    return round(bytes_per_second / megabit) or 1
 
 
 def _tunnel_limit(tenant: Json) -> int | str:
@@ -186,7 +187,7 @@ ACTIONS = (
             _limit(
                 "egress",
                 _("What it may bring back in a month, in GB"),
-                lambda tenant: (tenant.get("EgressQuotaMb") or 0) // GB_IN_MB or "",
+                lambda tenant: (tenant.get("EgressQuotaMb") or 0) // MB_PER_GB or "",
             ),
             Field(
                 name="hard",

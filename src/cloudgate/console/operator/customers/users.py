@@ -12,10 +12,11 @@ from cloudgate.console.declarations import (
     Visit,
     filled,
 )
-from cloudgate.console.operator.common import DESCRIPTION, ENTITY, GB_IN_MB, body, number
+from cloudgate.console.operator.common import DESCRIPTION, ENTITY, body, number
 from cloudgate.console.operator.customers.tenant_actions import PASSWORD
 from cloudgate.console.operator.customers.tenants import ONE
 from cloudgate.console.texts import words as _
+from cloudgate.values.units import MB_PER_GB
 
 USER = f"{ONE}/subtenants/{{user}}"
 
@@ -39,7 +40,7 @@ def _created(_visit: Visit, values: Values) -> Json:
         Password=values["password"],
         Enabled=True,
         TenantResourceId=values["quota"],
-        QuotaMb=gigabytes * GB_IN_MB if gigabytes else None,
+        QuotaMb=gigabytes * MB_PER_GB if gigabytes else None,
         UnlimitedQuota=not gigabytes,
     )
 
