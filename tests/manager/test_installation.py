@@ -7,12 +7,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.manager.core.marks import check_keys
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -149,6 +153,31 @@ def test_a_key_that_has_lost_its_certificate_is_kept_once_anything_came_after_bo
     with pytest.raises(CloudgateError, match=r"ca\.pem is missing"):
         start(tmp_path)
     assert contents(tmp_path) == before
+
+
+def test_of_two_managers_begun_at_once_on_an_empty_database_one_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        keys.append((open_authority(tmp_path / name), open_sealing(tmp_path / name)))
+    one, other = keys
+    opened = Database(sqlite_url(tmp_path / "cloudgate.db"))
+
+    @contextmanager
+    def reading() -> Iterator[Session]:
+        with read() as session:
+            yield session
+        monkeypatch.undo()
+        check_keys(opened, *other)
+
+    read = opened.reading
+    monkeypatch.setattr(opened, "reading", reading)
+    with pytest.raises(CloudgateError, match="another certificate authority"):
+        check_keys(opened, *one)
+    check_keys(opened, *other)
+    opened.close()
 
 
 def test_a_key_of_another_authority_is_not_taken_for_its_own(data: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Installation marks: which keys is a database for, and of which backup is it?"""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import delete
@@ -68,9 +69,21 @@ def check_keys(database: Database, authority: Authority, sealing: SealingKey) ->
         SEALING: sealing.mark(fingerprint(authority.certificate), _PURPOSE),
     }
     with database.reading() as session:
-        known = {name: read_mark(session, name) for name in ours}
-    if known == ours:
-        return
+        if _belongs_to(session, ours):
+            return
+    with database.writing() as session, session.begin():
+        if not _belongs_to(session, ours):  # another manager may have begun at the same moment
+            for name, value in ours.items():
+                put_mark(session, name, value)
+
+
+def _belongs_to(session: Session, ours: Mapping[str, str]) -> bool:
+    """Whether a database knows these keys; not where it knows none.
+
+    Raises:
+        CloudgateError: it knows others.
+    """
+    known = {name: read_mark(session, name) for name in ours}
     if known[AUTHORITY] not in (None, ours[AUTHORITY]):
         raise CloudgateError(
             "The database belongs to another certificate authority than the one in tls/ca.pem of"
@@ -82,9 +95,7 @@ def check_keys(database: Database, authority: Authority, sealing: SealingKey) ->
             "The database was written with another sealing key than the one in sealing.key of the"
             f" data folder: none of the secrets in it could be opened. {_ADVICE}"
         )
-    with database.writing() as session, session.begin():
-        for name, value in ours.items():
-            put_mark(session, name, value)
+    return known == ours
 
 
 _ADVICE = (
