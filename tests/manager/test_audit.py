@@ -21,7 +21,14 @@ from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.audit import refusals
 from cloudgate.manager.audit.events import INFO, WARNING, Change, Event, differences
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.audit.outlets import BATCH, SyslogOutlet, deliver, open_outlet
+from cloudgate.manager.audit.outlets import (
+    BATCH,
+    FileOutlet,
+    OutletEntry,
+    SyslogOutlet,
+    deliver,
+    open_outlet,
+)
 from cloudgate.manager.audit.refusals import LOG_ON, LOG_ON_TENANT, OBJECT_TYPES, REFUSED_SERVER
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
@@ -35,6 +42,15 @@ from cloudgate.manager.tenants import operations as tenants
 IDENTIFIER = UUID("917be225-6744-4777-8096-cbabaec55006")
 NAMED: Any = {"object_id": IDENTIFIER, "object_name": "x", "owner_id": IDENTIFIER}
 SOURCE = Path(cloudgate.__file__).parent
+
+
+def test_a_file_whose_last_line_is_not_the_logs_keeps_it(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_text("kept by hand")
+    entry = OutletEntry(1, "Info", '{"number":1}')
+    for _ in range(2):
+        FileOutlet(file).write([entry])
+    assert file.read_text() == 'kept by hand\n{"number":1}\n{"number":1}\n'
 
 
 def events_in(value: object) -> Iterator[Event]:

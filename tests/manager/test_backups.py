@@ -764,6 +764,26 @@ def test_a_change_that_is_written_while_older_ones_are_forgotten_stays_in_the_jo
     assert [each["object_name"] for each in entries] == ["first", "second", "third"]
 
 
+@pytest.mark.parametrize("left", ["half", "all but its end", "nothing"])
+def test_a_journal_whose_last_line_was_cut_short_is_gone_on_with(
+    scheduled: Scheduled, data: Path, left: str
+) -> None:
+    scheduled.folder.mkdir()
+    scheduled.run(BACKING_UP)
+    for name in ("first", "second"):
+        scheduled.change(name)
+    file = scheduled.folder / JOURNAL
+    whole = file.read_bytes()
+    kept = {"half": len(whole) - 100, "all but its end": len(whole) - 1, "nothing": 0}[left]
+    os.truncate(file, kept)
+    scheduled.manager.database.close()
+    again = Scheduled(data, scheduled.folder)
+    again.change("third")
+    again.manager.database.close()
+    entries = [json.loads(each) for each in file.read_text().splitlines()]
+    assert [each["object_name"] for each in entries] == ["first", "second", "third"]
+
+
 def test_a_backup_that_is_overdue_is_a_warning_until_there_is_one(scheduled: Scheduled) -> None:
     scheduled.run(WATCHING)
     scheduled.clock.ahead += timedelta(minutes=76)

@@ -8,11 +8,12 @@ import errno
 import json
 import os
 import socket
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from sqlalchemy import select
 
@@ -84,6 +85,7 @@ class FileOutlet:
         try:
             handle = self._open()
             try:
+                self._end_last_line(handle)
                 with os.fdopen(handle, "ab", closefd=False) as file:
                     file.write(text)
                 os.fsync(handle)
@@ -94,8 +96,47 @@ class FileOutlet:
                 f"{self._called} {self._file} cannot be written: {problem.strerror}."
             ) from None
 
+    def _end_last_line(self, handle: int) -> None:
+        """Have the next line begin where one does.
+
+        What a kill or a full disk has left of an entry is taken away: it comes again as a whole.
+        """
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return
+        try:
+            opened = self._file.open("rb")
+        except PermissionError:  # it is for writing alone
+            return
+        with opened as file:
+            if not os.path.samestat(os.fstat(handle), os.fstat(file.fileno())):
+                return  # it was rotated in between
+            last = _last_line(file)
+            if last and _is_cut(last):
+                os.ftruncate(handle, file.seek(0, os.SEEK_END) - len(last))
+            elif last:
+                os.write(handle, b"\n")
+
     def _open(self) -> int:
         return os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+def _last_line(file: BinaryIO) -> bytes:
+    """What comes after the last end of a line; mostly nothing, which costs little."""
+    found, at, size = b"", file.seek(0, os.SEEK_END), 1
+    while at and b"\n" not in found:
+        size = min(2 * size, at)
+        at = file.seek(at - size)
+        found = file.read(size) + found
+    return found.rpartition(b"\n")[2]
+
+
+def _is_cut(line: bytes) -> bool:
+    """Whether it is the beginning of an entry, and no more."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return line.startswith(b"{")
+    return False
 
 
 class SyslogOutlet:
