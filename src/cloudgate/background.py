@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import structlog
 
 from cloudgate.errors import CloudgateError
+from cloudgate.values.backoff import doubled
 
 FIRST_PAUSE_SECONDS = 0.5
 """After a first failure; twice as long after each further one."""
@@ -210,8 +211,7 @@ class Background:
                 reason=reason,
                 exc_info=None if foreseen else error,
             )
-        doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(failing.failures - 1, 16)
-        return min(doubled, each.job.longest_pause_seconds)
+        return doubled(FIRST_PAUSE_SECONDS, each.job.longest_pause_seconds, failing.failures)
 
     def _note_success(self, each: "_Supervised") -> None:
         before, each.failing = each.failing, None

@@ -14,7 +14,7 @@ from cryptography import x509
 from sqlalchemy import select
 
 from cloudgate.api.server import Extras, open_listener
-from cloudgate.manager.certificates.orders import pause_after
+from cloudgate.manager.certificates.orders import order_pause
 from cloudgate.manager.storage.tables import CertificateOrder
 from cloudgate.protocol import Gateway
 from tests.support.acme import AcmeServer, acme_server, needs_pebble
@@ -150,7 +150,7 @@ def test_a_renewal_that_fails_is_told_and_the_certificate_stays(
     assert after["Thumbprint"] == before["Thumbprint"]
     assert "renewal has failed: The ACME server" in after["Warning"]
     assert "cannot be reached" in after["Warning"]
-    assert [pause_after(number).total_seconds() / 3600 for number in (1, 2, 5, 6, 99)] == [
+    assert [order_pause(number).total_seconds() / 3600 for number in (1, 2, 5, 6, 99)] == [
         1,
         2,
         16,

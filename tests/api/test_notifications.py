@@ -17,7 +17,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.outgoing import MailServer, Outgoing, networks
 from cloudgate.manager.jobs.backup_schedule import WATCHING
 from cloudgate.manager.notifications import mail, webhooks
-from cloudgate.manager.notifications.rules import RULES, Kind, pause_after
+from cloudgate.manager.notifications.rules import RULES, Kind, delivery_pause
 from cloudgate.manager.quotas.operations import keep_use
 from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
@@ -181,8 +181,8 @@ def test_a_program_that_fails_is_called_again_later_and_longer_for_a_day_and_no_
     assert (told["State"], told["Attempts"]) == ("Waiting", 1)
     for attempts in (1, 2, 3):
         due = datetime.fromisoformat(scene.log()[0]["NextTime"]) - scene.running.clock()
-        assert due <= pause_after(attempts)
-        scene.later(seconds=pause_after(attempts).total_seconds() + 1)
+        assert due <= delivery_pause(attempts)
+        scene.later(seconds=delivery_pause(attempts).total_seconds() + 1)
         scene.until(lambda: scene.log()[0]["Attempts"] > attempts)  # noqa: B023  called at once
     scene.later(hours=-3)  # the clock is put back, and it waits no longer than ever
     scene.until(lambda: scene.log()[0]["Attempts"] > 4)

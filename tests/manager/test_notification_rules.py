@@ -55,7 +55,9 @@ def test_what_is_not_critical_waits_for_the_end_of_digests_and_of_quiet_hours(
 
 
 def test_pauses_double_up_to_an_hour() -> None:
-    pauses = [rules.pause_after(attempts).total_seconds() for attempts in (1, 2, 3, 8, 9, 10_000)]
+    pauses = [
+        rules.delivery_pause(attempts).total_seconds() for attempts in (1, 2, 3, 8, 9, 10_000)
+    ]
     assert pauses == [15, 30, 60, 1920, 3600, 3600]
 
 

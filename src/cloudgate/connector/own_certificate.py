@@ -25,6 +25,7 @@ from cloudgate.network.hostport import HostPort
 from cloudgate.trust.certificate_request import new_key_pem, request_pem
 from cloudgate.trust.tenant_certificates import issued_at
 from cloudgate.trust.unreadable import UNREADABLE
+from cloudgate.values.backoff import doubled
 from cloudgate.values.moments import has_come
 
 RENEWED_AFTER_PART = 2 / 3
@@ -227,8 +228,8 @@ class CertificateKeeper:
             ) from None
 
     def _note_failure(self, problem: CloudgateError) -> None:
-        pause = min(FIRST_PAUSE_SECONDS * 2**self.failures, LONGEST_PAUSE_SECONDS)
-        self.failures = min(self.failures + 1, 16)
+        self.failures += 1
+        pause = doubled(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, self.failures)
         self._not_before = self._now() + timedelta(seconds=pause)
         ends_at = self._held.ends_at if self._held else None
         _log.warning(

@@ -12,6 +12,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from cloudgate.values import precis
+from cloudgate.values.backoff import doubled
 
 FREE_FAILURES = 3
 """So many wrong logons cost nothing: people mistype."""
@@ -50,8 +51,7 @@ def delay_seconds(failures: int) -> float:
     """How long to wait after so many failures in a row."""
     if failures < FREE_FAILURES:
         return 0.0
-    doubled = min(failures - FREE_FAILURES, 16)
-    return float(min(FIRST_DELAY_SECONDS * 2**doubled, LONGEST_DELAY_SECONDS))
+    return doubled(FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, failures - FREE_FAILURES + 1)
 
 
 @dataclass

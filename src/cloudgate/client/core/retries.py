@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from cloudgate.client.core.exchange import LONGEST_RETRY_AFTER_SECONDS, Reply, Request
 from cloudgate.errors import UnavailableError
+from cloudgate.values.backoff import doubled
 from cloudgate.values.numbers import whole
 
 _FIRST_SECONDS = 0.2
@@ -42,7 +43,7 @@ class Retries:
         """
         if number >= self.most:
             return None
-        usual = min(_FIRST_SECONDS * 2.0**number, _USUAL_SECONDS)
+        usual = doubled(_FIRST_SECONDS, _USUAL_SECONDS, number + 1)
         wanted = whole(said, 0, LONGEST_RETRY_AFTER_SECONDS)
         return min(usual if wanted is None else wanted, self.longest_pause_seconds)
 

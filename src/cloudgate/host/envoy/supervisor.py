@@ -18,6 +18,7 @@ from cloudgate.host.envoy.process_set import EnvoyProcesses, ProcessSet, has_con
 from cloudgate.host.state.conditions import said_of
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.values.backoff import doubled
 
 READY_SECONDS = 6.0
 """How long Envoy has to answer after its start."""
@@ -254,8 +255,7 @@ class EnvoySupervisor:
         self._keeper = asyncio.create_task(self._start_again_when_dead(), name="envoy")
 
     async def _start_again_when_dead(self) -> None:
-        pause_seconds = 0.0
-        gone = 0
+        tried = gone = 0
         while (envoy := self.processes.listening) is not None:
             born = time.monotonic()
             if envoy.pid != gone:
@@ -263,9 +263,10 @@ class EnvoySupervisor:
                 gone = envoy.pid
                 self._note_death(gone, time.monotonic() - born)
             if time.monotonic() - born > SOON_SECONDS:
-                pause_seconds = 0
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+                tried = 0
+            pause_seconds = doubled(_FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, tried)
+            await asyncio.sleep(pause_seconds if tried else 0)
+            tried += 1
             try:
                 envoy = await self._start_for(self._listen)
             except Exception as error:  # noqa: BLE001  whatever it is: it is tried again

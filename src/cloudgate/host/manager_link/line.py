@@ -19,6 +19,7 @@ from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.standing import HostStanding
 from cloudgate.host.state.enrolment import Enrolment, load_enrolment
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.values.backoff import doubled
 
 LONGEST_PAUSE_SECONDS = 5.0
 """Between two attempts to reach a manager that is away."""
@@ -48,11 +49,11 @@ class Backoff:
 
     def pause_seconds(self, error: CloudgateError) -> float:
         """How long to wait after one more failure."""
-        self._failures = min(self._failures + 1, 16)
+        self._failures += 1
         if isinstance(error, NotAuthenticatedError):
             return REVOKED_PAUSE_SECONDS
-        longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._failures)
-        return float(longest * self._chance())
+        longest = doubled(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, self._failures + 1)
+        return longest * self._chance()
 
 
 Step = Callable[[ManagerClient, Backoff], Coroutine[Any, Any, None]]

@@ -29,6 +29,7 @@ from cloudgate.manager.tasks import operations as tasks
 from cloudgate.network import hostport
 from cloudgate.trust.unreadable import UNREADABLE
 from cloudgate.values import fields
+from cloudgate.values.backoff import doubled
 from cloudgate.values.moments import has_come
 
 NEWS = UUID("7d4f63dc-61f1-4ad8-9e86-54d12cc6e0a5")
@@ -255,7 +256,7 @@ def fail(work: UnitOfWork, identifier: UUID, reason: str) -> None:
         return
     order.failures += 1
     order.problem = reason
-    order.next_attempt_at = work.now + pause_after(order.failures)
+    order.next_attempt_at = work.now + order_pause(order.failures)
     work.session.flush()
     note_warnings(work, list_gateways(work))
     record(work, _change(_RENEWED, order), success=False, message=reason)
@@ -272,10 +273,9 @@ def end_late_order(work: UnitOfWork, task: Task) -> None:
         fail(work, identifier, "The ACME server did not decide in time.")
 
 
-def pause_after(failures: int) -> timedelta:
+def order_pause(failures: int) -> timedelta:
     """How long to wait after so many failures in a row."""
-    doublings = min(failures - 1, 10)
-    return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
+    return doubled(FIRST_PAUSE, LONGEST_PAUSE, failures)
 
 
 def _change(event: Event, order: CertificateOrder, after: dict[str, Any] | None = None) -> Change:

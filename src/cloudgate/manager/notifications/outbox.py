@@ -185,7 +185,7 @@ def finish(work: UnitOfWork, batch: Batch, problem: str) -> None:
         if not problem or is_over:
             each.finished_at, each.success = work.now, not problem
         else:
-            each.due_at = work.now + rules.pause_after(each.attempts)
+            each.due_at = work.now + rules.delivery_pause(each.attempts)
     work.session.execute(
         delete(NotificationDelivery).where(NotificationDelivery.finished_at < work.now - KEPT)
     )

@@ -11,6 +11,7 @@ from uuid import UUID
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.values import fields
+from cloudgate.values.backoff import doubled
 
 GIVEN_UP_AFTER = timedelta(days=1)
 """How long it is tried to tell somebody."""
@@ -194,10 +195,9 @@ def _after_quiet(moment: datetime, begin: str, end: str) -> datetime:
     return over if over > moment else over + timedelta(days=1)
 
 
-def pause_after(attempts: int) -> timedelta:
+def delivery_pause(attempts: int) -> timedelta:
     """How long to wait after so many attempts that failed."""
-    factor = int(2 ** min(max(attempts - 1, 0), 20))
-    return min(FIRST_PAUSE * factor, LONGEST_PAUSE)
+    return doubled(FIRST_PAUSE, LONGEST_PAUSE, attempts)
 
 
 def check_time(text: str, element: str) -> str:
