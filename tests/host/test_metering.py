@@ -28,7 +28,6 @@ from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.envoy.log_rotation import Rotation, rotate
 from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
-from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.host.tunnels.accounting import (
     LONGEST_AWAY,
@@ -272,9 +271,7 @@ def quiet_tracker(paths: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
 def new_tracker(paths: StatePaths) -> TunnelTracker:
     """A tracker of what was written down before."""
     envoys = EnvoyProcesses(paths, UnixEndpoints(paths))
-    return TunnelTracker(
-        paths, envoys, GatewayStatus(), slots=TunnelSlots(), closer=TunnelCloser(envoys)
-    )
+    return TunnelTracker(paths, envoys, slots=TunnelSlots(), closer=TunnelCloser(envoys))
 
 
 async def used(tracker: TunnelTracker, bytes_up: int) -> list[Usage]:

@@ -56,7 +56,6 @@ class GatewayParts:
         self.tracker = TunnelTracker(
             paths,
             envoys,
-            known.gateway_status,
             slots=authorizer.slots,
             closer=self.closer,
             now=known.clock,
@@ -95,6 +94,8 @@ class GatewayParts:
             authorizer.slots,
             limit=settings.connections_per_address,
         )
+        authorizer.is_full = self.connection_limiter.is_full
+        authorizer.live_tunnels = lambda: len(self.tracker.live)
         self.reconciler = Reconciler(
             paths,
             endpoints,

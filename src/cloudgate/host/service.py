@@ -105,14 +105,14 @@ async def run_host_service(
     paths = state_paths(state_folder)
     paths.make_folders()
     _check_membership(paths)
-    with _sole_user(paths), _watched_at(metrics_listen) as listener:
-        stop = Shutdown()
+    stop = Shutdown()
+    # Signals first: who sees it listen may send one.
+    with _sole_user(paths), _on_signals(stop), _watched_at(metrics_listen) as listener:
         if until is not None:
             _stop_after(until, stop)
         watchers = Watchers(listener, notifier or Notifier({}))
-        with _on_signals(stop):
-            await _run_until(paths, open_endpoints(paths), stop, watchers)
-        return stop.again
+        await _run_until(paths, open_endpoints(paths), stop, watchers)
+    return stop.again
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def _compose(
     metrics = HostMetrics(figures, background, health)
     recent.source = metrics.document
     monitoring = Monitoring(health, {METRICS: metrics.document, RECENT: recent.document})
-    return _Parts(background, monitoring, lambda: _described(known))
+    return _Parts(background, monitoring, lambda: _described(len(gateway.tracker.live)))
 
 
 async def _work_until(
@@ -294,8 +294,7 @@ async def _drained(
         each.cancel()
 
 
-def _described(known: HostState) -> str:
-    live = known.gateway_status.live_tunnels
+def _described(live: int) -> str:
     return f"{live} live tunnel{'' if live == 1 else 's'}"
 
 

@@ -138,6 +138,10 @@ class Authorizer:
         """Who has sent data though a quota is exceeded."""
         self.meter = AuthorizationMeter()
         """What was answered, in figures."""
+        self.is_full: Callable[[str], bool] = lambda _address: False
+        """Whether an IP address has as many connections as one may have; of who counts them."""
+        self.live_tunnels: Callable[[], int] = lambda: 0
+        """How many tunnels there are; of who follows them."""
         self.refusals = RefusalLog()
         """What was refused, for the log."""
         self.own = OwnRequestDesk(directory)
@@ -329,7 +333,7 @@ class Authorizer:
         return Denial(403, full, round(REFUSED_SECONDS), kind=Refusal.QUOTA)
 
     def _connection_limit_denial(self, address: str) -> Denial | None:
-        return TOO_MANY if address in self._gateway_status.full_addresses else None
+        return TOO_MANY if self.is_full(address) else None
 
     async def describe_gateways(
         self, authorization: str | None, address: str, certificate: str = ""
@@ -343,9 +347,7 @@ class Authorizer:
         return DiscoveryResult(
             who.name,
             json.dumps(
-                discovery_document(
-                    principal, ways, self._gateway_status.live_tunnels, self._site.maintenance
-                )
+                discovery_document(principal, ways, self.live_tunnels(), self._site.maintenance)
             ),
         )
 

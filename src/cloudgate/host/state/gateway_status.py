@@ -15,11 +15,6 @@ class GatewayStatus:
     gateway: Gateway | None = None
     """What the manager wants the machine to be; None when it wants no gateway."""
 
-    live_tunnels: int = 0
-    """How many tunnels the gateway carries, as last counted."""
-    full_addresses: frozenset[str] = frozenset()
-    """The IP addresses that have as many connections as one may have."""
-
     is_revoked: bool = False
     """Whether the manager has said that it listens to this machine no more."""
     is_accepting: bool = True

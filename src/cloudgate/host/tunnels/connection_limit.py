@@ -69,6 +69,11 @@ class ConnectionLimiter:
         self._slots = slots
         self._limit = limit
         self._look = look
+        self._full: frozenset[str] = frozenset()
+
+    def is_full(self, address: str) -> bool:
+        """Whether an IP address has as many connections as one may have, as last counted."""
+        return address in self._full
 
     def job(self) -> Job:
         """What is to be run."""
@@ -92,7 +97,7 @@ class ConnectionLimiter:
         pid, port = self._envoys.pid, self._gateway_status.port
         most = most_connections()
         if pid is None or port is None or (most is not None and most < self._limit):
-            self._gateway_status.full_addresses = frozenset()
+            self._full = frozenset()
             return
         trusted = self._gateway_status.proxy_networks  # of whom each connection is somebody else's
         callers = {
@@ -100,10 +105,10 @@ class ConnectionLimiter:
             for address, ports in self._look(port).items()
             if not address_ranges.contains(trusted, address)
         }
-        self._gateway_status.full_addresses = frozenset(
+        self._full = frozenset(
             address for address, ports in callers.items() if len(ports) >= self._limit
         )
-        if not self._gateway_status.full_addresses:
+        if not self._full:
             return
         # The access log speaks of a tunnel a moment after it was let in.
         carrying = {tunnel.client for tunnel in self._tracker.live} | self._slots.unlogged.keys()

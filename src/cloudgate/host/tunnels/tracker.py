@@ -25,7 +25,6 @@ from cloudgate.host.access_log.tail import LogPosition, LogTail
 from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.state.conditions import Conditions
 from cloudgate.host.state.files import read_or_backup, write_with_backup
-from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.tunnels.accounting import TotalUsage, Tunnel, TunnelTable
 from cloudgate.host.tunnels.closer import TunnelCloser
@@ -79,7 +78,6 @@ class TunnelTracker:
         self,
         paths: StatePaths,
         envoys: EnvoyProcesses,
-        gateway_status: GatewayStatus,
         *,
         slots: TunnelSlots,
         closer: TunnelCloser,
@@ -88,7 +86,6 @@ class TunnelTracker:
     ) -> None:
         self._path = paths.usage
         self._envoys = envoys
-        self._gateway_status = gateway_status
         self._slots = slots
         self._closer = closer
         self._now = now
@@ -158,12 +155,10 @@ class TunnelTracker:
         self.checkpoint()  # which says itself when it cannot
 
     def poll(self) -> None:
-        """Take in what is new, and say how many are live."""
+        """Take in what is new, and say which slots are in use."""
         self.problem = None
         self.read()
-        live = self._tunnels.live
-        self._gateway_status.live_tunnels = len(live)
-        self._slots.retain({tunnel.slot_id for tunnel in live})
+        self._slots.retain({tunnel.slot_id for tunnel in self._tunnels.live})
 
     def read(self) -> bool:
         """Take in what is new, `MOST_READS` parts at most. Whether the log could be read."""
