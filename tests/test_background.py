@@ -1,7 +1,6 @@
 """Background work: one attempt may fail with anything, and nothing else ends because of it."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 import structlog
@@ -10,7 +9,7 @@ from structlog.testing import capture_logs
 from cloudgate import background
 from cloudgate.background import Background, Failing, Job
 from cloudgate.errors import UnavailableError
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -36,12 +35,6 @@ class Work:
             for _ in range(times):
                 self.changed.clear()
                 await self.changed.wait()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -83,7 +76,7 @@ async def test_a_job_that_fails_with_anything_is_tried_again_and_others_go_on(
     assert [each.name for each in together.failing] == ["Counting"]
     assert together.failing[0].failures >= 2
     failing.problem = None
-    await until(lambda: not together.failing)
+    await until_async(lambda: not together.failing)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -144,7 +137,7 @@ async def test_the_operator_is_told_why_and_of_a_fault_of_the_program_where_the_
     together = Background([job(work)], on_change=lambda *each: told.append(each))
     with capture_logs() as logged:
         running = asyncio.create_task(together.run())
-        await until(lambda: bool(told))
+        await until_async(lambda: told)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     name, failing = told[0]
@@ -171,7 +164,7 @@ async def test_what_lasts_is_told_once_and_logged_rarely() -> None:
         assert len(told) == 1
         assert len(logged) == 1
         work.problem = None
-        await until(lambda: told[-1] is None)
+        await until_async(lambda: told[-1] is None)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert [each["event"] for each in logged] == [
@@ -201,7 +194,7 @@ async def test_an_attempt_that_takes_too_long_has_failed() -> None:
     slow = Job(name="Waiting", attempt=hang, interval_seconds=1, deadline_seconds=0.02)
     together = Background([slow])
     running = asyncio.create_task(together.run())
-    await until(lambda: len(tried) > 1)
+    await until_async(lambda: len(tried) > 1)
     assert together.failing[0].reason == "It was not done within 0.02 seconds."
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -222,11 +215,11 @@ async def test_who_is_woken_is_tried_at_once_and_says_itself_when_to_come_again(
         )
     )
     running = asyncio.create_task(together.run())
-    await until(lambda: woken.attempts == 1 and len(tried) > 3)
+    await until_async(lambda: woken.attempts == 1 and len(tried) > 3)
     together.wake("Counting")
-    await until(lambda: woken.attempts == 2)
+    await until_async(lambda: woken.attempts == 2)
     together.wake()
-    await until(lambda: woken.attempts == 3)
+    await until_async(lambda: woken.attempts == 3)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

@@ -1,9 +1,13 @@
 """No test waits by spinning: what it waits for needs the processor more."""
 
 import ast
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+
+import pytest
 
 from tests.support.source import TESTS, nodes
+from tests.support.waiting import until, until_async
 
 
 def spinning(inside: Iterable[ast.AST]) -> Iterator[int]:
@@ -42,3 +46,53 @@ def test_no_http_client_gives_up_while_the_machine_is_busy() -> None:
         f"{name}:{line}" for name, inside in nodes(TESTS).items() for line in impatient(inside)
     ]
     assert found == []
+
+
+def test_no_loop_looks_again_and_again_but_that_of_support() -> None:
+    silenced = "noqa: " + "ASYNC110"
+    texts = {str(path.relative_to(TESTS)): path.read_text() for path in TESTS.rglob("*.py")}
+    assert [name for name, text in texts.items() if silenced in text] == []
+
+
+class Counted:
+    """Comes to hold at the third look."""
+
+    looks = 0
+
+    def looked_at(self) -> int:
+        self.looks += 1
+        return self.looks if self.looks > 2 else 0
+
+    async def asked(self) -> int:
+        return self.looked_at()
+
+
+def test_what_comes_to_hold_is_returned_and_looked_for_no_more() -> None:
+    assert until(Counted().looked_at) == 3
+    assert asyncio.run(until_async(Counted().looked_at)) == 3
+    assert asyncio.run(until_async(Counted().asked)) == 3
+
+
+def nothing() -> bool:
+    return False
+
+
+async def still_nothing() -> bool:
+    return False
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+def test_who_waits_in_vain_is_shown_what_there_is() -> None:
+    with pytest.raises(AssertionError, match="a log"):
+        until(nothing, 0.05, said=lambda: "a log")
+
+
+@pytest.mark.parametrize("holds", [nothing, still_nothing, never])
+def test_who_waits_in_vain_beside_others_is_shown_what_there_is(
+    holds: Callable[[], object],
+) -> None:
+    with pytest.raises(AssertionError, match="a log"):
+        asyncio.run(until_async(holds, 0.05, said=lambda: "a log"))

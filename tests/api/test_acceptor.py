@@ -1,6 +1,5 @@
 """An acceptor was closed: is nothing left of it that the event loop would go on with?"""
 
-import asyncio
 import re
 import socket
 import sys
@@ -13,6 +12,7 @@ from uvicorn.server import ServerState
 from cloudgate.api.connections.acceptor import Acceptor
 from cloudgate.api.connections.connection_limit import ConnectionLimiter, connection_limits
 from cloudgate.cli.service.event_loop import run
+from tests.support.waiting import until_async
 
 needs_epoll = pytest.mark.skipif(sys.platform != "linux", reason="looks at epoll(7) in /proc")
 
@@ -39,8 +39,7 @@ def test_of_a_listener_that_is_closed_at_once_nothing_is_polled_any_more() -> No
         descriptor = mine.fileno()
         accepting = Acceptor(mine, config, ServerState(), seats, lambda _: False)
         accepting.start()
-        while descriptor not in polled():  # noqa: ASYNC110  epoll tells nobody
-            await asyncio.sleep(0)
+        await until_async(lambda: descriptor in polled())
         accepting.close()
         mine.close()  # as uvicorn does, before anything else can run
         await accepting.wait_closed()

@@ -1,7 +1,6 @@
 """Certificates from an ACME server: a real one looks for tokens and records, and signs."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from tests.support.acme import AcmeServer, acme_server, needs_pebble
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -143,8 +142,8 @@ def test_a_renewal_that_fails_is_told_and_the_certificate_stays(
     life = datetime.fromisoformat(before["ValidTo"]) - datetime.now(UTC)
     running.clock.ahead = life * 2 / 3 + timedelta(hours=6)
     running.wake()
-    while (event := running.audited()[-1]).operation != "RenewCloudCertificate":
-        threading.Event().wait(0.02)
+    until(lambda: running.audited()[-1].operation == "RenewCloudCertificate")
+    event = running.audited()[-1]
     assert event.success is False
     (after,) = certificates(running.logged_on())
     assert after["Thumbprint"] == before["Thumbprint"]

@@ -3,8 +3,6 @@
 import base64
 import json
 import socket
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from cloudgate.manager.audit.outlets import FileOutlet
 from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 def log_on(client: httpx2.Client) -> dict[str, Any]:
@@ -196,13 +194,12 @@ def test_the_audit_log_tells_the_life_of_a_gateway(tmp_path: Path) -> None:
 
 def read_lines(file: Path, count: int) -> list[dict[str, Any]]:
     """The lines of a file, once there are so many."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        lines = file.read_text().splitlines()
-        if len(lines) >= count:
-            return [json.loads(line) for line in lines]
-        assert time.monotonic() < deadline, lines
-        threading.Event().wait(0.02)
+
+    def lines() -> list[str]:
+        return file.read_text().splitlines()
+
+    until(lambda: len(lines()) >= count, said=lines)
+    return [json.loads(line) for line in lines()]
 
 
 def test_no_packet_of_an_answer_waits_for_the_client_to_confirm_the_one_before() -> None:

@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -44,12 +43,13 @@ class Watched:
 
     def says(self, words: str) -> bool:
         """Wait until it has said that."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while words not in self.text:
-            assert self._process.poll() is None, self.text
-            assert time.monotonic() < deadline, self.text
-            time.sleep(0.02)
-        return True
+
+        def is_said() -> bool:
+            has_ended = not self._reading.is_alive()
+            assert words in self.text or not has_ended, self.text
+            return words in self.text
+
+        return until(is_said, said=lambda: self.text)
 
     def ends(self) -> int:
         """Wait for its end; its status."""

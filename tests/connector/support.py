@@ -17,7 +17,7 @@ from cloudgate.connector.tls_connection import Identity
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Maintenance, Peer, Site
 from tests.host.support import Machine
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 TARGET = HostPort("repo.example", 443)
 
@@ -95,9 +95,7 @@ async def connected_to(gateways: Sequence[HostPort], who: Identity) -> AsyncIter
 
 async def until_known(connected: Connected, *, healthy: int, of: int) -> None:
     """Wait until the connector knows so many gateways, and so many of them as healthy."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while _counts(connected) != (healthy, of):  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.05)
+    await until_async(lambda: _counts(connected) == (healthy, of), said=lambda: _counts(connected))
 
 
 def _counts(connected: Connected) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -29,7 +29,7 @@ from cloudgate.network.race import race
 from tests.connector.support import TARGET, Connected, Gateways, connected_to, until_known
 from tests.host.support import PASSWORD, Authority, Client, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import until_async
 
 FAILOVER_SECONDS = 2.0
 """What the connector promises while one gateway is dead."""
@@ -87,13 +87,6 @@ async def mute(
             writer.transport.abort()
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Something comes to hold."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.05)
-
-
 @pytest.mark.anyio
 async def test_the_list_is_read_again_while_tunnels_are_asked_for(
     connected: Connected, gateways: Gateways
@@ -144,7 +137,7 @@ async def test_a_gateway_that_cuts_a_tunnel_is_asked_though_nobody_dials(
     with pytest.raises(ConnectionResetError):
         await reader.read()
     writer.close()
-    await until(
+    await until_async(
         lambda: [each.address for each in connected.fleet.gateways if not each.healthy] == [used]
     )
 
@@ -178,13 +171,15 @@ async def test_maintenance_is_told_when_it_begins_and_when_it_is_over_and_never_
     with capture_logs() as logs:
         gateways.list(0, 1, 2, maintenance=words)
         async with connected_to([gateways.address(0)], who) as connected:
-            await until(
+            await until_async(
                 lambda: [each.maintenance for each in connected.fleet.gateways] == [words] * 3
             )
             assert told() == [words]
             gateways.list(0, 1, 2)
             assert await connected.echoes()
-            await until(lambda: not any(each.maintenance for each in connected.fleet.gateways))
+            await until_async(
+                lambda: not any(each.maintenance for each in connected.fleet.gateways)
+            )
     assert told() == [words, "the provider's maintenance is over"]
 
 
@@ -203,11 +198,17 @@ async def busy(gateways: Gateways, who: Identity, authority: Authority) -> Async
     await client.connect(gateways.ports[0], str(TARGET))
     for _ in range(2):
         await client.connect(gateways.ports[1], str(TARGET), f"other:{PASSWORD}")
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        for number, count in ((0, 1), (1, 2)):
-            address = gateways.address(number)
-            while (await fetch_discovery_document(address, who))["LiveTunnels"] != count:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+
+    async def told() -> list[int]:
+        documents = [
+            await fetch_discovery_document(gateways.address(number), who) for number in (0, 1)
+        ]
+        return [each["LiveTunnels"] for each in documents]
+
+    async def all_are_told_of() -> bool:
+        return await told() == [1, 2]
+
+    await until_async(all_are_told_of)
     try:
         yield client
     finally:
@@ -223,7 +224,7 @@ async def test_where_the_tenant_has_all_its_tunnels_is_not_waited_while_another_
         busy(gateways, who, authority),
         connected_to([gateways.address(0)], who) as connected,
     ):
-        await until(lambda: [each.load for each in connected.fleet.gateways] == [1, 2])
+        await until_async(lambda: [each.load for each in connected.fleet.gateways] == [1, 2])
         started = time.monotonic()
         assert await connected.echoes()
         assert time.monotonic() - started < gateways.machines[0].wait_seconds

@@ -21,7 +21,7 @@ from cloudgate.errors import NotAuthenticatedError
 from cloudgate.network.hostport import HostPort
 from tests.connector.support import Connected, Gateways, until_known
 from tests.host.support import PASSWORD, Authority
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 ALLOWED = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 
@@ -32,9 +32,7 @@ async def test_bytes_go_both_ways_and_an_answer_outlives_the_question(
 ) -> None:
     data = os.urandom(3_000_000)
     assert await connected.echoes(data)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while connected.ports.traffic.tunnels:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.01)
+    await until_async(lambda: not connected.ports.traffic.tunnels)
     traffic = connected.ports.traffic
     assert (traffic.bytes_up, traffic.bytes_down) == (len(data), len(data))
 

@@ -22,7 +22,7 @@ from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Target
 from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 TARGET = HostPort("repo.example", 443)
 UNDERSCORED = HostPort("my_repo.example", 443)
@@ -84,9 +84,7 @@ class Setting:
         writer.close()
 
     async def tunnels_end(self) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while self.ports.traffic.tunnels:  # noqa: ASYNC110  nobody tells
-                await asyncio.sleep(0.01)
+        await until_async(lambda: not self.ports.traffic.tunnels)
 
 
 @asynccontextmanager
@@ -158,9 +156,7 @@ async def test_a_tunnel_in_http2_outlives_that_its_gateway_drains(
     async with setting(tmp_path, authority, half_close=True) as there, there.local() as local:
         reader, writer = local
         writer.write(DATA[:1000])
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not there.fleet.used:  # noqa: ASYNC110  nobody tells
-                await asyncio.sleep(0.01)
+        await until_async(lambda: there.fleet.used)
         await there.machine.bring(None, GatewayState.DRAINING)
         for at in range(1000, len(DATA), 100_000):
             writer.write(DATA[at : at + 100_000])
@@ -178,9 +174,7 @@ async def test_a_cut_is_a_reset_for_the_program_and_no_end(
     async with setting(tmp_path, authority, half_close=half_close) as there:
         async with there.local() as (reader, writer):
             writer.write(b"begun")
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while not there.ports.traffic.bytes_up:  # noqa: ASYNC110  nobody tells
-                    await asyncio.sleep(0.01)
+            await until_async(lambda: there.ports.traffic.bytes_up)
             there.machine.kill_envoy()
             with pytest.raises(ConnectionResetError):
                 await reader.read()

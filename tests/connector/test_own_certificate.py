@@ -33,11 +33,11 @@ from cloudgate.manager.security.tenant_authority import (
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import EndedCertificate, GatewayState, OwnAnswer, OwnRequest
 from tests.connector.support import TARGET
-from tests.connector.test_balancer import until
 from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
 from tests.support.client_certificates import key_pem, new_key, write
 from tests.support.kept_certificate import KeptCertificate
 from tests.support.ports import free_port
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 DAY = timedelta(days=1)
@@ -116,7 +116,7 @@ async def test_it_is_got_by_the_password_renewed_with_its_key_and_got_anew_once_
     kept.ahead, kept.password = timedelta(), PASSWORD
     async with kept.looked_after():
         kept.keeper.refused()
-        await until(lambda: kept.key != key)
+        await until_async(lambda: kept.key != key)
     # The old one, which is refused, is not renewed; the password is good for a new key.
     assert await kept.discovers()
 
@@ -132,9 +132,9 @@ async def test_while_it_is_good_that_it_is_not_renewed_is_said_and_tried_again(
     with capture_logs() as logs:
         await kept.keeper.begin()
         async with kept.looked_after():
-            await until(lambda: kept.keeper.failures == 2)
+            await until_async(lambda: kept.keeper.failures == 2)
             office.refusal, kept.ahead = "", OVERDUE  # it is put back
-            await until(lambda: kept.file.read_text() != first)
+            await until_async(lambda: kept.file.read_text() != first)
     said = [each for each in logs if each["event"] == "the certificate is not renewed yet"]
     assert [each["next_in_seconds"] for each in said] == [1, 2]
     assert "Not today." in said[0]["reason"]

@@ -42,7 +42,7 @@ from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Peer, Site
 from cloudgate.trust.certificate_roles import Role
 from tests.connector.support import TARGET, connected_to
-from tests.connector.test_balancer import mute, until
+from tests.connector.test_balancer import mute
 from tests.host.support import (
     HASHER,
     PASSWORD,
@@ -55,7 +55,7 @@ from tests.host.support import (
 )
 from tests.support.client_certificates import key_pem, new_key
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 HERE = HostPort("127.0.0.1", 0)
 
@@ -135,19 +135,19 @@ async def test_a_gateway_that_refuses_a_tenant_is_asked_again_and_says_so_once(
     with capture_logs() as logs:
         async with connected_to([door.address], who) as connected:
             (gateway,) = connected.fleet.gateways
-            await until(lambda: gateway.asked_at is not None)
+            await until_async(lambda: gateway.asked_at is not None)
             reader, writer = await asyncio.open_connection("127.0.0.1", connected.port)
             writer.write(b"ping")
             assert await reader.readexactly(4) == b"ping"
             door.know(enabled=False)  # which cuts the tunnel, and so has the gateway asked
-            await until(lambda: gateway.refusal != "")
+            await until_async(lambda: gateway.refusal != "")
             assert gateway.healthy
             asked_at = gateway.asked_at
             gateway.doubted_at = asyncio.get_running_loop().time()
-            await until(lambda: gateway.asked_at != asked_at)
+            await until_async(lambda: gateway.asked_at != asked_at)
             door.know()
             gateway.doubted_at = asyncio.get_running_loop().time() + 5
-            await until(lambda: gateway.refusal == "")
+            await until_async(lambda: gateway.refusal == "")
             writer.close()
             assert await connected.echoes()
     (said,) = [each["reason"] for each in logs if each["event"] == "refused"]
@@ -191,7 +191,9 @@ async def test_a_gateway_that_says_nothing_is_asked_once_at_a_time_and_then_lost
         door.list(door.address, silent)
         with capture_logs() as logs:
             async with connected_to([door.address], who) as connected:
-                await until(lambda: not all(each.healthy for each in connected.fleet.gateways))
+                await until_async(
+                    lambda: not all(each.healthy for each in connected.fleet.gateways)
+                )
                 assert await connected.echoes()
     (lost,) = [each for each in logs if each["event"] == "gateway lost"]
     assert (lost["gateway"], lost["reason"]) == (
@@ -211,7 +213,7 @@ async def test_while_none_of_the_list_answers_the_named_one_is_asked_for_a_new_l
     assert [each.address for each in fleet.gateways] == [gone]
     door.list(back)
     looking = asyncio.create_task(fleet.run())
-    await until(lambda: [each.address for each in fleet.gateways] == [back])
+    await until_async(lambda: [each.address for each in fleet.gateways] == [back])
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
 

@@ -1,7 +1,5 @@
 """Is what tenants used told to the byte by a real product, whatever of it is killed?"""
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -55,11 +53,14 @@ class Site:
 
     def tunnel(self, tenant: str) -> Tunnel:
         """A new tunnel of a tenant, as soon as there is a host service that checks passwords."""
-        deadline = time.monotonic() + TOLD_SECONDS
-        login = f"{tenant}:p4ssword"
-        while (found := open_tunnel(self.port, self.product.ca_file, TARGET, login)).status == 503:
-            assert time.monotonic() < deadline, found.reason
-            threading.Event().wait(0.05)
+
+        def answered() -> Tunnel | None:
+            login = f"{tenant}:p4ssword"
+            found = open_tunnel(self.port, self.product.ca_file, TARGET, login)
+            return None if found.status == 503 else found
+
+        found = until(answered, TOLD_SECONDS)
+        assert found is not None
         self._stack.callback(found.close)
         assert found.status == 200, found.reason
         return found

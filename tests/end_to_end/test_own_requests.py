@@ -27,7 +27,7 @@ from tests.support.connector import connector
 from tests.support.kept_certificate import KeptCertificate
 from tests.support.ports import free_port
 from tests.support.product import Client, Product, product
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.end_to_end
 FIRST, SECOND = "the first password", "the second password"
@@ -214,9 +214,7 @@ async def test_it_is_renewed_in_time_also_when_that_fails_at_first_and_got_anew_
     try:
         here, kept.gateways = kept.gateways, [HostPort("localhost", free_port())]
         kept.ahead = timedelta(hours=16, minutes=1)
-        async with asyncio.timeout(30):
-            while not kept.keeper.failures:  # noqa: ASYNC110  nobody tells
-                await asyncio.sleep(0.05)
+        await until_async(lambda: kept.keeper.failures)
         assert kept.file.read_text() == first
         kept.gateways = [*kept.gateways, *here]
         kept.ahead += timedelta(minutes=5)

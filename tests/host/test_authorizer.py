@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -30,7 +30,7 @@ from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.protocol import DirectoryChange, Peer, Refusal, Site
 from tests.host.support import PASSWORD, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 REPO, HERE = "repo.example:443", "192.0.2.1"
@@ -78,13 +78,6 @@ def door(tmp_path: Path) -> Iterator[Door]:
     made = Door(tmp_path)
     with made.judge:
         yield made
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Something comes to hold in this process."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0)
 
 
 async def test_where_nobody_is_known_no_password_is_called_wrong(door: Door) -> None:
@@ -152,7 +145,7 @@ async def test_who_gives_up_while_it_waits_for_its_turn_keeps_no_slot(door: Door
         first = await patient.authorize(REPO, basic(), HERE, 1)
         assert first.denial is None
         waiting = asyncio.create_task(patient.authorize(REPO, basic(), HERE, 2))
-        await until(lambda: door.slots.in_use(ACME) == 2)
+        await until_async(lambda: door.slots.in_use(ACME) == 2)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     assert door.slots.in_use(ACME) == 1

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +36,7 @@ from tests.host.support import PASSWORD, PASSWORD_HASH, Client, Machine, tenant
 from tests.host.test_tunnels import access_lines
 from tests.support.client_certificates import issued, key_pem, new_key, write
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import until_async
 
 REPO = "repo.example:443"
 ACME, LAPTOP, OTHER = UUID(int=1), UUID(int=9), UUID(int=2)
@@ -87,12 +86,6 @@ async def _status(client: Client, port: int, login: str = "") -> tuple[int, str]
     return found.status, found.body
 
 
-async def _logged(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():  # noqa: ASYNC110  the log tells nobody
-            await asyncio.sleep(0.02)
-
-
 @both_ways
 async def test_it_opens_a_tunnel_without_a_password_and_the_same_name_may_come_along(
     machine: Machine, client: Client, port: int, office: Office, way: Way
@@ -111,7 +104,7 @@ async def test_it_opens_a_tunnel_without_a_password_and_the_same_name_may_come_a
         assert status == 403, name
         assert "not of the same tenant or user" in body
     assert machine.authorizer.meter.refused[Refusal.CERTIFICATE] == 3
-    await _logged(lambda: identifier in {each.certificate_id for each in machine.tracker.live})
+    await until_async(lambda: identifier in {each.certificate_id for each in machine.tracker.live})
     assert not machine.guesses.pending()
 
 
@@ -121,7 +114,7 @@ async def test_a_users_certificate_has_its_rights_and_ends_with_it(
     office.issue(client, LAPTOP)
     tunnel = await client.connect(port, REPO, "")
     assert tunnel.status == 200, tunnel.body
-    await _logged(lambda: {each.user_id for each in machine.tracker.live} == {LAPTOP})
+    await until_async(lambda: {each.user_id for each in machine.tracker.live} == {LAPTOP})
     user = User(user_id=LAPTOP, name="laptop", password_hash=PASSWORD_HASH, enabled=False)
     machine.know(_acme(repository_port, users=(user,)))
     assert await tunnel.is_cut()

@@ -26,7 +26,7 @@ from data_path.build import compiler
 from tests.host.support import Client, Machine
 from tests.host.test_hot_restart import others_coming_in, renewed, several
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = [
     pytest.mark.anyio,
@@ -124,8 +124,7 @@ async def test_a_module_with_which_envoy_dies_is_done_without(
                 ended = pid
             await asyncio.sleep(0.1)
         await machine.found(GatewayState.LISTENING)
-        while machine.envoys.pid is None:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.05)
+        await until_async(lambda: machine.envoys.pid)
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     assert await (await client.connect(port, REPO)).echoes()
     assert said in machine.envoy.data_path.advice

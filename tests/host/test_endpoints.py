@@ -13,8 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -32,7 +31,7 @@ from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import GatewayState
 from tests.host.support import Authority, Client, Machine, running_machine, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"
@@ -190,9 +189,9 @@ def test_a_service_keeps_a_host_service_running_and_ends_it_in_order(tmp_path: P
     working = threading.Thread(target=lambda: ended_with.append(keeper.run()))
     working.start()
     try:
-        first = _until(lambda: _held_by(paths))
+        first = until(lambda: _held_by(paths))
         os.kill(first, signal.SIGKILL)
-        second = _until(lambda: _held_by(paths) if _held_by(paths) != first else 0)
+        second = until(lambda: _held_by(paths) if _held_by(paths) != first else 0)
         assert second != first
     finally:
         keeper.stop()
@@ -201,14 +200,6 @@ def test_a_service_keeps_a_host_service_running_and_ends_it_in_order(tmp_path: P
     assert b"the manager cannot be reached" in (tmp_path / "service.log").read_bytes()
     assert not _held_by(paths)
     assert running(read_process_set(paths).current) is None
-
-
-def _until(look: Callable[[], int]) -> int:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 def _held_by(paths: StatePaths) -> int:

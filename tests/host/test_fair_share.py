@@ -1,6 +1,5 @@
 """Has each tenant its part of a gateway that is full, and of a limit over several gateways?"""
 
-import asyncio
 import os
 import random
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from cloudgate.protocol import Allowance, Demand, GatewayState
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.host.test_limits import moved_bytes
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import until_async
 
 REPO = "repo.example:443"
 ACME, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -261,10 +260,8 @@ def test_the_counters_of_real_threads_are_read() -> None:
 @pytest.mark.anyio
 async def test_the_threads_of_envoy_that_carry_tunnels_are_found(machine: Machine) -> None:
     await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        # Who looks while Envoy starts finds none, and looks again some seconds later.
-        while not (workers := congestion.read_counters(machine.envoys.pids).workers):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    # Who looks while Envoy starts finds none, and looks again some seconds later.
+    workers = await until_async(lambda: congestion.read_counters(machine.envoys.pids).workers)
     assert all(busy >= 0 for busy in workers.values())
 
 

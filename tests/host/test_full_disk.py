@@ -40,7 +40,7 @@ from tests.host.support import (
 )
 from tests.support.disks import FAULTS, FILLINGS, make_room, needs_mounts, small_disk, take_bytes
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 REPO = "repo.example:443"
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -430,9 +430,7 @@ async def test_tunnels_that_began_while_nothing_could_be_logged_end_with_their_t
     take_bytes(machine.paths.state)
     # A page of the log that was begun before may still take some lines.
     tunnels = [await client.connect(port, REPO) for _ in range(20)]
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not machine.authorizer.slots.unlogged:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.05)
+    await until_async(lambda: machine.authorizer.slots.unlogged)
     machine.know(tenant(repository_port, enabled=False))
     async with asyncio.timeout(PATIENCE_SECONDS):
         for each in tunnels:

@@ -19,7 +19,7 @@ from cloudgate.host.state.paths import StatePaths
 from cloudgate.protocol import Gateway, GatewayState
 from tests.host.support import Client, Machine, closes, refuses
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -70,9 +70,7 @@ async def served(machine: Machine) -> None:
 
 async def seen(machine: Machine, tunnels: int) -> None:
     """Wait until the host service knows of so many tunnels."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(machine.tracker.live) != tunnels:  # noqa: ASYNC110  the log tells nobody
-            await asyncio.sleep(0.05)
+    await until_async(lambda: len(machine.tracker.live) == tunnels)
 
 
 async def several(statuses: "asyncio.Queue[int]") -> None:

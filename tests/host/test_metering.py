@@ -1,6 +1,5 @@
 """Is every byte counted once, whoever is killed?"""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,7 +42,7 @@ from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH
 from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.host.support import Authority, Client, Machine, running_machine, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 BOTH_WAYS = True
 REPO = "repo.example:443"
@@ -277,11 +276,13 @@ def new_tracker(paths: StatePaths) -> TunnelTracker:
 async def used(tracker: TunnelTracker, bytes_up: int) -> list[Usage]:
     """Wait until so much was used, delivering batch by batch."""
     found: list[Usage] = []
-    async with asyncio.timeout(PATIENCE_SECONDS + 20):
-        while sum(each.bytes_up for each in found) < bytes_up:
-            found += tracker.usage.next_batch()[1]
-            tracker.usage.acknowledge()
-            await asyncio.sleep(0.05)
+
+    def all_is_delivered() -> bool:
+        found.extend(tracker.usage.next_batch()[1])
+        tracker.usage.acknowledge()
+        return sum(each.bytes_up for each in found) >= bytes_up
+
+    await until_async(all_is_delivered, PATIENCE_SECONDS + 20, said=lambda: found)
     return found
 
 
@@ -338,12 +339,15 @@ async def test_a_batch_stays_the_same_until_it_was_delivered(
     tunnel = await client.connect(port, REPO)
     assert await tunnel.echoes()
     tunnel.close()
+
+    def has_bytes() -> bool:
+        if any(each.bytes_up for each in machine.tracker.usage.next_batch()[1]):
+            return True
+        machine.tracker.usage.acknowledge()
+        return False
+
+    await until_async(has_bytes)
     name, batch = machine.tracker.usage.next_batch()
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while sum(each.bytes_up for each in batch) == 0:
-            await asyncio.sleep(0.05)
-            machine.tracker.usage.acknowledge()
-            name, batch = machine.tracker.usage.next_batch()
     assert machine.tracker.usage.next_batch() == (name, batch)
     kept = json.loads(machine.paths.usage.read_text())
     assert kept["batch"] == name
@@ -369,9 +373,7 @@ async def test_nothing_is_billed_twice_when_what_was_counted_is_lost_and_who_is_
             each.unlink()
         async with running_machine(tmp_path / "state", authority) as after:
             await after.found(GatewayState.LISTENING)
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while not after.tracker.checkpoint():  # noqa: ASYNC110  the log tells nobody
-                    await asyncio.sleep(0.05)
+            await until_async(after.tracker.checkpoint)
             assert len(after.tracker.live) == 1
             new = await client.connect(port, REPO)
             assert await new.echoes(bytes(7))

@@ -20,6 +20,7 @@ from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.protocol import DirectoryChange, OwnAnswer, OwnRequest, Refusal
 from tests.host.support import HASHER, PASSWORD, PASSWORD_HASH, tenant
+from tests.support.waiting import until_async
 
 NEW = "another good one"
 NEW_HASH = HASHER.hash(NEW)
@@ -145,8 +146,7 @@ async def test_a_manager_that_does_not_answer_is_said_to_be_away(
 async def test_a_tenant_has_one_wish_at_a_time(door: Door) -> None:
     door.may_answer.clear()
     first = asyncio.create_task(door.wish())
-    while not door.asked:  # noqa: ASYNC110  nobody tells
-        await asyncio.sleep(0)
+    await until_async(lambda: door.asked)
     assert (await door.wish()).denial is BUSY
     door.may_answer.set()
     assert (await first).denial is None

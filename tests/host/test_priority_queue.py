@@ -34,7 +34,7 @@ from cloudgate.protocol import GatewayState
 from cloudgate.trust.login_throttle import FORGOTTEN_AFTER_SECONDS, FREE_FAILURES, client_network
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"
@@ -288,9 +288,7 @@ async def port(machine: Machine) -> int:
 async def queued(machine: Machine, count: int) -> None:
     """Wait until so many passwords wait to be looked at."""
     turns = machine.authorizer._authenticator._passwords.turns
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while turns.waiting != count:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.01)
+    await until_async(lambda: turns.waiting == count)
 
 
 @pytest.mark.parametrize("name", ["acme", "nobody", "name{}"])

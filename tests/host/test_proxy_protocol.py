@@ -16,9 +16,9 @@ from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.envoy.data_path.choice import Way
 from cloudgate.host.manager_link.query_handler import QueryHandler
 from cloudgate.protocol import GatewayState, Question, Refusal
-from tests.host.support import PASSWORD, Client, Machine, Tunnel, tenant
+from tests.host.support import PASSWORD, Client, Machine, Tunnel, refuses, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import until_async
 
 REPO = "repo.example:443"
 TRUSTED = ("127.0.0.2/32",)
@@ -186,15 +186,11 @@ async def haproxy(folder: Path, gateway: int, version: str) -> AsyncIterator[int
     )
     process = await asyncio.create_subprocess_exec("haproxy", "-db", "-f", str(file))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except ConnectionRefusedError:
-                    await asyncio.sleep(0.05)
-                    continue
-                writer.close()
-                break
+
+        async def listens() -> bool:
+            return not await refuses(port)
+
+        await until_async(listens)
         yield port
     finally:
         process.terminate()

@@ -17,7 +17,7 @@ from cloudgate.host.authorization.refusal_log import (
 from cloudgate.protocol import GatewayState
 from tests.host.support import Machine
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import until_async
 
 SUMMARY = "refused requests are summed up"
 
@@ -67,9 +67,7 @@ async def test_it_is_summed_up_again_and_again_with_an_envoy_to_ask_and_without(
     async def summary() -> dict[str, Any]:
         logs.clear()
         log.record_given_up()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not (found := [each for each in logs if each["event"] == SUMMARY]):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        found = await until_async(lambda: [each for each in logs if each["event"] == SUMMARY])
         return dict(found[0])
 
     monkeypatch.setattr(refusal_log, "SUMMED_SECONDS", 0.02)

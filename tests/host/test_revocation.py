@@ -40,7 +40,7 @@ from tests.host.support import (
     tenant,
 )
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 REPO = "repo.example:443"
 GOLD = UUID(int=71)
@@ -187,12 +187,14 @@ async def test_tunnels_without_a_place_are_counted_over_a_restart_of_the_host_se
 
 async def without_a_place(machine: Machine, tunnels: int) -> EvictionProgress:
     """Wait until so many tunnels have no place, and say what became of the others."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            found = machine.enforcer.misplaced()
-            if found is not None and found.tunnels == tunnels:
-                return found
-            await asyncio.sleep(0.05)
+
+    def progress() -> EvictionProgress | None:
+        found = machine.enforcer.misplaced()
+        return found if found is not None and found.tunnels == tunnels else None
+
+    found = await until_async(progress)
+    assert found is not None
+    return found
 
 
 async def test_live_tunnels_are_known_to_the_host_service_that_comes_after(

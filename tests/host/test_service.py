@@ -41,7 +41,7 @@ from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayStat
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, closes, refuses, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS, until
+from tests.support.waiting import PATIENCE_SECONDS, until, until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -226,9 +226,7 @@ async def test_one_that_is_to_start_anew_says_so_and_leaves_envoy_and_the_door_t
         second = asyncio.create_task(
             run_host_service(paths.state, metrics_listen=f"127.0.0.1:{watched}", notifier=notifier)
         )
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not not_adopted(logs):  # noqa: ASYNC110  a list tells nobody
-                await asyncio.sleep(0.02)
+        await until_async(lambda: not_adopted(logs))
     monkeypatch.undo()
     waiting = asyncio.create_task(client.connect(port, REPO))
     os.kill(envoy.pid, signal.SIGCONT)
@@ -320,9 +318,10 @@ async def test_a_host_service_that_starts_anew_takes_what_its_file_says_by_then(
     said = 'data = "."\ngateway_mbit = 1000\nmetrics_listen = "127.0.0.1:{}"\n'
 
     async def until_alive(port: int) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await refuses(port):  # noqa: ASYNC110  nobody says
-                await asyncio.sleep(0.1)
+        async def is_alive() -> bool:
+            return not await refuses(port)
+
+        await until_async(is_alive)
 
     file.write_text(said.format(before))
     command = (sys.executable, "-m", "cloudgate", "host", "run", "--config", str(file))
@@ -403,10 +402,8 @@ async def test_the_latest_report_is_told_again_when_the_manager_is_back(
 async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no_tunnel(
     paths: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
-    async def until_shut_out() -> None:
-        async with asyncio.timeout(60):
-            while "shut this gateway out" not in (await client.connect(port, REPO)).body:  # noqa: ASYNC110  nobody says
-                await asyncio.sleep(0.2)
+    async def is_shut_out() -> bool:
+        return "shut this gateway out" in (await client.connect(port, REPO)).body
 
     port = free_port()
     async with host_service(paths) as first:
@@ -416,13 +413,13 @@ async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no
         manager.revoked = manager.says_revoked = True
         await manager.tell(directory=manager.directory.model_copy(update={"revision": 8}))  # type: ignore[union-attr]
         await asyncio.wait_for(manager.refused.wait(), PATIENCE_SECONDS)
-        await until_shut_out()
+        await until_async(is_shut_out)
         assert await live.echoes()
         first.kill()
         await first.wait()
     await manager.stop()
     async with host_service(paths):
-        await until_shut_out()  # without a manager, too
+        await until_async(is_shut_out)  # without a manager, too
         manager.revoked = False
         await manager.start()
         await manager.tell(directory=manager.directory.model_copy(update={"revision": 9}))  # type: ignore[union-attr]
@@ -545,13 +542,12 @@ async def test_a_long_state_folder_has_its_sockets_elsewhere(tmp_path: Path) -> 
 
 
 async def until_allowed(client: Client, port: int) -> None:
-    """Wait for the authorizer of a host service that has just been started.
+    """Wait for the authorizer of a host service that has just been started."""
 
-    Its start takes more than a second of a core: asking without a pause would take that from it.
-    """
-    async with asyncio.timeout(60):
-        while (await client.connect(port, REPO)).status == 503:  # noqa: ASYNC110  nobody says
-            await asyncio.sleep(0.2)
+    async def is_allowed() -> bool:
+        return (await client.connect(port, REPO)).status != 503
+
+    await until_async(is_allowed)
 
 
 async def test_every_part_that_has_something_for_the_report_is_asked_for_it(

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import ssl
-import time
 from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from cloudgate.protocol import GatewayState, Report
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
 BOTH_WAYS = True
@@ -210,13 +209,9 @@ async def test_the_access_log_says_who_reached_what_and_why_not(
 
 async def access_lines(path: Path, count: int) -> list[dict[str, object]]:
     """The log's lines, once there are `count`: Envoy writes them once a second."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        lines = await asyncio.to_thread(_wait_for_lines, path, count)
-    return [json.loads(line) for line in lines]
 
+    def lines() -> list[str]:
+        return path.read_text().splitlines()
 
-def _wait_for_lines(path: Path, count: int) -> list[str]:
-    deadline = time.monotonic() + 4
-    while len(lines := path.read_text().splitlines()) < count and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return lines
+    await until_async(lambda: len(lines()) >= count, said=lines)
+    return [json.loads(line) for line in lines()]

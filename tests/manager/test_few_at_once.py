@@ -7,16 +7,14 @@ import pytest
 
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.jobs.few_at_once import FewAtOnce
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
 
 
 async def ended(pieces: FewAtOnce[str]) -> None:
     """Wait until nothing is being done."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while pieces.busy:  # noqa: ASYNC110  of one that fails again nobody is told
-            await asyncio.sleep(0.01)
+    await until_async(lambda: not pieces.busy)  # of one that fails again nobody is told
 
 
 async def test_one_that_takes_long_holds_up_none_but_those_there_is_no_room_for() -> None:

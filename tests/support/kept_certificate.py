@@ -12,6 +12,7 @@ from cloudgate.connector.own_certificate import CertificateKeeper, read_certific
 from cloudgate.connector.tls_connection import identity
 from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.network.hostport import HostPort
+from tests.support.waiting import until_async
 
 
 class KeptCertificate:
@@ -51,9 +52,7 @@ class KeptCertificate:
 
     async def changed(self, before: str) -> None:
         """Wait until another certificate is in the file."""
-        async with asyncio.timeout(30):
-            while self.file.read_text() == before:  # noqa: ASYNC110  nobody tells
-                await asyncio.sleep(0.05)
+        await until_async(lambda: self.file.read_text() != before)
 
     @asynccontextmanager
     async def looked_after(self) -> AsyncIterator[None]:

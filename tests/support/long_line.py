@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.waiting import until
+
 NEAR, FAR = "10.99.0.1", "10.99.0.2"
 """The gateway's end, and the tenant's."""
 USUAL = "reno"
@@ -117,12 +119,11 @@ def _ip(*words: str, within: Sequence[str] = ()) -> None:
 
 def _wait_for_network_of(pid: int) -> None:
     """Wait until a process has left this network."""
-    deadline = time.monotonic() + 10
     own = Path("/proc/thread-self/ns/net").readlink()
-    while Path(f"/proc/{pid}/ns/net").readlink() == own:
-        if time.monotonic() > deadline:
-            raise TimeoutError("unshare --net does not begin")
-        time.sleep(0.01)
+    until(
+        lambda: Path(f"/proc/{pid}/ns/net").readlink() != own,
+        said=lambda: "unshare --net does not begin",
+    )
 
 
 class _Direction:

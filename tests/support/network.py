@@ -16,8 +16,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -417,11 +415,12 @@ def _start_manager(
     naming = ("unshare", "--uts", "sh", "-c", f'hostname {called} && exec "$@"', "sh")
     before_it = naming if called else ()
     started = network.start("manager", *before_it, sys.executable, "-u", "-m", "cloudgate", *words)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while "\nready\n" not in network.log("manager")[before:]:
+
+    def is_ready() -> bool:
         assert started.poll() is None, network.log("manager")
-        assert time.monotonic() < deadline, network.log("manager")
-        threading.Event().wait(0.05)
+        return "\nready\n" in network.log("manager")[before:]
+
+    until(is_ready, said=lambda: network.log("manager"))
     return started
 
 

@@ -167,7 +167,6 @@ def _answers(url: str) -> bool:
     try:
         return httpx2.get(url, trust_env=False, timeout=PATIENCE_SECONDS).status_code == 403
     except httpx2.TransportError:
-        threading.Event().wait(0.05)
         return False
 
 

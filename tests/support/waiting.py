@@ -3,7 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from inspect import isawaitable
+from typing import Any, TypeVar, overload
 
 PATIENCE_SECONDS = 60.0
 """For what takes a second on a quiet machine: others may use this one, too."""
@@ -14,75 +16,96 @@ _OF_A_LOOK = 3
 _OF_THE_WAIT = 1 / 20
 """What has taken half a minute so far is not missed by looking a second later."""
 
-
-def looks(patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
-    """When to look, until the patience is over: the less often, the longer it takes.
-
-    Between two looks passes at least thrice what one takes, and a twentieth of the wait so far,
-    but not more than a second.
-    """
-    pauses = _Pauses(patience_seconds)
-    while True:
-        pauses.look_begins()
-        yield
-        pause_seconds = pauses.after_look()
-        if pause_seconds is None:
-            return
-        threading.Event().wait(pause_seconds)
+Found = TypeVar("Found")
 
 
 class _Pauses:
-    """How long not to look, after each look."""
+    """How long not to look after each look: the less often, the longer the wait takes.
 
-    def __init__(self, patience_seconds: float) -> None:
-        self._first = time.monotonic()
-        self._deadline = self._first + patience_seconds
-        self._began = self._first
+    At least thrice what the look took, and a twentieth of the wait so far, but not more than a
+    second.
+    """
+
+    def __init__(self) -> None:
+        self._first = self._began = time.monotonic()
 
     def look_begins(self) -> None:
         self._began = time.monotonic()
 
-    def after_look(self) -> float | None:
-        """Seconds until the next look; None when the patience is over."""
+    def after_look(self) -> float:
+        """Seconds until the next look."""
         now = time.monotonic()
-        if now >= self._deadline:
-            return None
-        of_a_look, of_the_wait = (
-            _OF_A_LOOK * (now - self._began),
-            _OF_THE_WAIT * (now - self._first),
-        )
-        enough = max(_PAUSE_SECONDS, of_a_look, of_the_wait)
-        return min(enough, _LONGEST_PAUSE_SECONDS, self._deadline - now)
+        of_the_look, of_the_wait = now - self._began, now - self._first
+        enough = max(_PAUSE_SECONDS, _OF_A_LOOK * of_the_look, _OF_THE_WAIT * of_the_wait)
+        return min(enough, _LONGEST_PAUSE_SECONDS)
+
+
+def looks(patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """When to look, until the patience is over."""
+    pauses, deadline = _Pauses(), time.monotonic() + patience_seconds
+    while True:
+        pauses.look_begins()
+        yield
+        left_seconds = deadline - time.monotonic()
+        if left_seconds <= 0:
+            return
+        threading.Event().wait(min(pauses.after_look(), left_seconds))
 
 
 def until(
-    holds: Callable[[], object],
+    holds: Callable[[], Found],
     patience_seconds: float = PATIENCE_SECONDS,
     *,
     said: Callable[[], object] = str,
-) -> None:
-    """Wait until something holds; whoever waits in vain is shown what `said` returns."""
+) -> Found:
+    """Wait until something holds, or is found; whoever waits in vain is shown what `said` returns.
+
+    Nothing is found while `holds` returns what counts as false.
+    """
     for _ in looks(patience_seconds):
-        if holds():
-            return
+        if found := holds():
+            return found
     raise AssertionError(said())
 
 
+@overload
 async def until_async(
-    holds: Callable[[], object],
+    holds: Callable[[], Awaitable[Found]],
+    patience_seconds: float = ...,
+    *,
+    said: Callable[[], object] = ...,
+) -> Found: ...
+
+
+@overload
+async def until_async(
+    holds: Callable[[], Found],
+    patience_seconds: float = ...,
+    *,
+    said: Callable[[], object] = ...,
+) -> Found: ...
+
+
+async def until_async(
+    holds: Callable[[], Any],
     patience_seconds: float = PATIENCE_SECONDS,
     *,
     said: Callable[[], object] = str,
-) -> None:
-    """As `until`, while everything else of the loop goes on."""
-    pauses = _Pauses(patience_seconds)
-    pauses.look_begins()
-    while not holds():
-        pause_seconds = pauses.after_look()
-        if pause_seconds is None:
-            raise AssertionError(said())
-        await asyncio.sleep(pause_seconds)
-        pauses.look_begins()
+) -> Any:
+    """As `until`, while everything else of the loop goes on; what `holds` returns is awaited."""
+    pauses = _Pauses()
+    try:
+        async with asyncio.timeout(patience_seconds):
+            while True:
+                pauses.look_begins()
+                found = holds()
+                if isawaitable(found):
+                    found = await found
+                if found:
+                    return found
+                await asyncio.sleep(pauses.after_look())
+    except TimeoutError as error:
+        raise AssertionError(said()) from error
 
 
 def within(seconds: float, holds: Callable[[], object]) -> None:
