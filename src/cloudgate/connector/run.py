@@ -1,8 +1,6 @@
 """Connector run: what does the connector do from its start to its end?"""
 
 import asyncio
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +12,7 @@ from cloudgate.connector.own_certificate import CertificateKeeper
 from cloudgate.connector.relay import Traffic
 from cloudgate.connector.settings import Forward
 from cloudgate.network.hostport import HostPort
+from cloudgate.processes.signals import on_end
 from cloudgate.values.enumeration import few
 from cloudgate.values.units import MB
 
@@ -46,32 +45,32 @@ async def run_connector(
     """
     ports = LocalListeners(fleet)
     stop = asyncio.Event()
-    _on_signals(stop)
-    try:
-        opened = [await ports.listen(forward) for forward in forwards]
-        if keeper is not None:
-            await keeper.begin()
-            fleet.on_refused = keeper.refused
-        await fleet.discover()
-        for forward, number in zip(forwards, opened, strict=True):
-            told.say(f"{HostPort(forward.local.host, number)} leads to {forward.target}")
-        told.say("ready")
-        jobs = [fleet.job(), *([keeper.job()] if keeper is not None else [])]
-        if told.show is not None:
-            jobs.append(
-                Job(
-                    name="Showing what goes on",
-                    attempt=partial(_show, fleet, ports.traffic, told.show),
-                    interval_seconds=SHOWN_SECONDS,
-                    lasts=True,
+    with on_end(stop.set):
+        try:
+            opened = [await ports.listen(forward) for forward in forwards]
+            if keeper is not None:
+                await keeper.begin()
+                fleet.on_refused = keeper.refused
+            await fleet.discover()
+            for forward, number in zip(forwards, opened, strict=True):
+                told.say(f"{HostPort(forward.local.host, number)} leads to {forward.target}")
+            told.say("ready")
+            jobs = [fleet.job(), *([keeper.job()] if keeper is not None else [])]
+            if told.show is not None:
+                jobs.append(
+                    Job(
+                        name="Showing what goes on",
+                        attempt=partial(_show, fleet, ports.traffic, told.show),
+                        interval_seconds=SHOWN_SECONDS,
+                        lasts=True,
+                    )
                 )
-            )
-        work = asyncio.create_task(Background(jobs).run())
-        await stop.wait()
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-    finally:
-        await ports.close()
+            work = asyncio.create_task(Background(jobs).run())
+            await stop.wait()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        finally:
+            await ports.close()
 
 
 async def run_standard_streams(
@@ -117,12 +116,3 @@ def live_line(traffic: Traffic, up: float, down: float, *, last: HostPort | None
     tunnels = f"{traffic.tunnels or 'no'} tunnel{'' if traffic.tunnels == 1 else 's'}"
     speeds = f"{up / MB:.1f} MB/s up, {down / MB:.1f} MB/s down"
     return f"{tunnels} ({ways}), {speeds}" if ways else f"{tunnels}, {speeds}"
-
-
-def _on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if sys.platform == "win32":
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-        else:
-            loop.add_signal_handler(number, stop.set)

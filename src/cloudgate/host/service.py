@@ -1,9 +1,7 @@
 """Host service: which parts run on a managed server, and how are they put together?"""
 
 import asyncio
-import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -45,6 +43,7 @@ from cloudgate.monitoring.endpoint import METRICS, OFF, RECENT, Monitoring, list
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.monitoring.recent_pages import RecentPages
 from cloudgate.monitoring.systemd import Notifier, keep_informed
+from cloudgate.processes.signals import on_end
 from cloudgate.processes.socket_handoff import pass_listener
 
 DRAIN_END_SECONDS = JITTER_SECONDS + 5.0
@@ -107,7 +106,8 @@ async def run_host_service(
     _check_membership(paths)
     stop = Shutdown()
     # Signals first: who sees it listen may send one.
-    with _sole_user(paths), _on_signals(stop), _watched_at(metrics_listen) as listener:
+    told = on_end(stop.request, restart=stop.request_restart)
+    with _sole_user(paths), told, _watched_at(metrics_listen) as listener:
         if until is not None:
             _stop_after(until, stop)
         watchers = Watchers(listener, notifier or Notifier({}))
@@ -332,26 +332,3 @@ def _sole_user(paths: StatePaths) -> Iterator[None]:
                 f" {problem.strerror}. Have the folder on a file system that locks files."
             ) from None
         yield
-
-
-@contextmanager
-def _on_signals(stop: Shutdown) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    if sys.platform == "win32":
-        before = [
-            signal.signal(each, lambda *_: loop.call_soon_threadsafe(stop.request))
-            for each in numbers
-        ]
-        yield
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-        return
-    for number in numbers:
-        loop.add_signal_handler(number, stop.request)
-    loop.add_signal_handler(signal.SIGHUP, stop.request_restart)
-    try:
-        yield
-    finally:
-        for number in (*numbers, signal.SIGHUP):
-            loop.remove_signal_handler(number)

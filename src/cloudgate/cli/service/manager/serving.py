@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import re
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
@@ -68,6 +67,7 @@ from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen
 from cloudgate.monitoring.systemd import Notifier, keep_informed
+from cloudgate.processes.signals import on_end
 
 log = structlog.get_logger(__name__)
 
@@ -178,7 +178,9 @@ def started(options: Options) -> Iterator[Service]:
     Raises:
         CloudgateError: one of them cannot be had.
     """
-    with ExitStack() as opened:
+    stop = asyncio.Event()
+    # Signals are heard until all that was opened is closed.
+    with ExitStack() as heard, ExitStack() as opened:
         opened.enter_context(installation.locked(options.data))
         database, authority, sealing = opened.enter_context(_opened(options))
         lease = None
@@ -198,6 +200,7 @@ def started(options: Options) -> Iterator[Service]:
             trusted_proxies=networks(options.trusted_proxy),
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
         )
+        heard.enter_context(on_end(stop.set))
         yield Service(
             options,
             database,
@@ -208,7 +211,7 @@ def started(options: Options) -> Iterator[Service]:
             outgoing_of(options.outgoing),
             dns_of(options.dns, options.acme_dns_hook),
             signing_in_of(options.signing_in),
-            _stop_event(),
+            stop,
         )
 
 
@@ -423,12 +426,3 @@ async def _first(wanted: asyncio.Task[None], running: asyncio.Task[None]) -> Non
     if running.done():
         wanted.cancel()
         await running
-
-
-def _stop_event() -> asyncio.Event:
-    """Set at SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    return stop
