@@ -4,7 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cloudgate.api.http.call import Call
 from cloudgate.api.http.router import Parameter, starts
+from cloudgate.manager.sessions import administration
+from cloudgate.wire.resources.passkeys import CurrentPasswordSpec
+from cloudgate.wire.resources.security import EnterpriseAccountPasswordSpec
 from cloudgate.wire.resources.sessions import Task
 
 TASK = starts(Task)
@@ -15,6 +19,19 @@ PAGED = (
     Parameter(name="pageSize", description="How many on a page.", pattern="^([1-9][0-9]{0,3})?$"),
     Parameter(name="page", description="Counted from 1.", pattern="^([1-9][0-9]{0,8})?$"),
 )
+
+
+def check_own_password(
+    call: Call, spec: EnterpriseAccountPasswordSpec | CurrentPasswordSpec
+) -> None:
+    """See whether who is asking, by an account, knows its password.
+
+    Raises:
+        AccessDeniedError: the current one is wrong.
+    """
+    with call.reading() as work:
+        account = administration.get_account(work, call.session.account_id)
+    administration.check_password(account, spec.current_password or "")
 
 
 def document_of(document: Mapping[str, Any] | None) -> str | None:

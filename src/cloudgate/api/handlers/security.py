@@ -1,6 +1,7 @@
 """Security: what does the API say of accounts and roles, and what may be done to them?"""
 
 from cloudgate.api.access import ADMINISTRATORS, EVERYBODY
+from cloudgate.api.handlers.common import check_own_password
 from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.sessions import note_denied
 from cloudgate.api.handlers.tasks import task_resource
@@ -89,17 +90,6 @@ def _entity(root: str, account: tables.Account) -> EnterpriseAccount:
         flr_settings=FlrSettings(flr_inlace_only=False, flr_extention_restrictions=""),
         sql_settings=SqlSettings(deny_in_place_restore=False),
     )
-
-
-def check_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> None:
-    """See whether who is asking knows the own password.
-
-    Raises:
-        AccessDeniedError: the current one is wrong.
-    """
-    with call.reading() as work:
-        account = administration.get_account(work, call.session.account_id)
-    administration.check_password(account, spec.current_password or "")
 
 
 def note_wrong_own_password(call: Call) -> None:

@@ -18,13 +18,13 @@ ROUTES = Routes(EVERYBODY)
 def own_proof(event: Event) -> Proof:
     """The password of a tenant or its user, for a call that the audit log calls so."""
     return Proof(
-        check=check_own_password,
+        check=check_tenant_password,
         account=lambda call: user_name(call.authorization),
         note=lambda call: note_wrong_own_password(call, event),
     )
 
 
-def check_own_password(call: Call, _spec: Any) -> passwords.Owner:
+def check_tenant_password(call: Call, _spec: Any) -> passwords.Owner:
     """Who a request is of, by the name and the password that it shows.
 
     Raises:

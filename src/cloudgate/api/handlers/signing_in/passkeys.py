@@ -1,6 +1,7 @@
 """Passkeys: how does somebody make one, sign in by it, and remove it? Extensions."""
 
 from cloudgate.api.access import EVERYBODY
+from cloudgate.api.handlers.common import check_own_password
 from cloudgate.api.handlers.sessions import LOGGED_ON, logged_on, note_denied, session_resource
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import ResourceLocation
@@ -26,18 +27,12 @@ TYPE = "Passkey"
 ROUTES = Routes(EVERYBODY)
 
 
-def _check_password(call: Call, spec: CurrentPasswordSpec) -> None:
-    with call.reading() as work:
-        account = administration.get_account(work, call.session.account_id)
-    administration.check_password(account, spec.current_password or "")
-
-
 def _note_wrong_password(call: Call) -> None:
     note_denied(call.manager, call, "POST", PATH, "CurrentPassword is wrong.")
 
 
 _PASSWORD = Proof(
-    check=_check_password,
+    check=check_own_password,
     account=lambda call: call.session.account.name,
     note=_note_wrong_password,
 )
