@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.host_protocol.enrolment import revoke
+from cloudgate.manager.registries.audit_throttle import MOST_NOTED
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import AuditEvent
 from cloudgate.protocol import LONGEST_GUESSED_NAME, MOST_GUESSES, GatewayState, Guess, Report
@@ -77,6 +79,35 @@ def test_a_report_that_is_heard_twice_is_logged_once(
     say(other, guess())
     other.close()
     assert len(guesses_in(running)) == 3, "another gateway has seen others"
+
+
+def test_guesses_of_a_report_that_was_refused_are_logged_whole_when_they_are_heard_again(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    weak = host.facts.model_copy(update={"public_key_pem": "none"})
+    for _ in range(3):
+        refused = host.report(GatewayState.ABSENT, guesses=(guess(),), facts=weak)
+        assert refused.status_code == 400
+    assert guesses_in(running) == []
+    say(host, guess()).raise_for_status()
+    write_sums(running.manager, all_of_them=True)
+    (event,) = guesses_in(running)
+    assert (event.account, event.address) == ("acme", "198.51.100.7")
+    assert (event.after or {})["Count"] == 3
+
+
+def test_of_one_report_no_more_guesses_are_logged_than_within_a_minute(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    def some(first: int, last: int) -> tuple[Guess, ...]:
+        return tuple(guess(count=count) for count in range(first, last))
+
+    say(host, *some(1, 61)).raise_for_status()
+    say(host, *some(61, 121)).raise_for_status()
+    assert len(guesses_in(running)) == MOST_NOTED
+    write_sums(running.manager, all_of_them=True)
+    *_, summed_up = guesses_in(running)
+    assert (summed_up.after or {})["Count"] == sum(range(MOST_NOTED + 1, 121))
 
 
 def test_a_host_of_before_says_nothing_of_guesses(

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate import __version__
-from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, TOKEN_LIFE
+from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, TOKEN_LIFE, revoke
+from cloudgate.manager.host_protocol.report_handling import update_facts
 from cloudgate.manager.jobs import presence_notes, timeouts
 from cloudgate.manager.registries.audit_throttle import (
     MOST_NOTED,
@@ -22,8 +23,17 @@ from cloudgate.manager.registries.audit_throttle import (
     AuditThrottle,
     network_of,
 )
-from cloudgate.manager.registries.presence import LONGEST_SILENCE, ONLINE_FOR
-from cloudgate.manager.servers.managed_servers import get_managed_server, is_online, last_seen
+from cloudgate.manager.registries.presence import (
+    CHANGES_AT_ONCE,
+    LONGEST_SILENCE,
+    ONLINE_FOR,
+)
+from cloudgate.manager.servers.managed_servers import (
+    delete_managed_server,
+    get_managed_server,
+    is_online,
+    last_seen,
+)
 from cloudgate.protocol import (
     POLL_SECONDS,
     PROTOCOL,
@@ -131,6 +141,26 @@ def test_no_crowd_of_senders_fills_the_log() -> None:
     said = [noted.allow(f"192.0.2.{each}", "/v1/join", now) for each in range(256)]
     assert sum(said) == MOST_NOTED
     assert noted.allow("192.0.2.1", "/v1/join", now + NOTED_EVERY)
+
+
+def test_what_a_machine_says_of_itself_and_is_not_written_down_counts_as_no_change(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    other = host.facts.model_copy(update={"version": "99"})
+    for _ in range(CHANGES_AT_ONCE + 1):
+        with running.rolled_back() as work:
+            update_facts(work, get_managed_server(work, host.server_id), other)
+    host.report(GatewayState.ABSENT, facts=other).raise_for_status()
+
+
+def test_a_host_stays_online_whose_revocation_or_removal_is_not_written_down(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    for taken_away in (revoke, delete_managed_server):
+        with running.rolled_back() as work:
+            taken_away(work, get_managed_server(work, host.server_id))
+        with running.manager.reading() as work:
+            assert work.presence.last(host.server_id, work.now) is not None
 
 
 @pytest.mark.parametrize("call", ["poll", "report"])

@@ -24,12 +24,14 @@ from cloudgate.manager.jobs.span_export import VARIABLES, open_export
 from cloudgate.manager.registries.task_timelines import (
     MOST_STEPS,
     MOST_TASKS,
+    EndedTask,
     RunningTask,
     Step,
     StepName,
     TaskTimelines,
 )
 from cloudgate.manager.storage.tables import Task
+from cloudgate.manager.tasks import operations as tasks
 from cloudgate.protocol import ApplyDuration, DirectoryChange, GatewayState, Update
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
@@ -170,6 +172,20 @@ def test_what_failed_to_be_written_has_no_timeline(running: RunningManager) -> N
     assert running.manager.timelines.steps(2) == ()
 
 
+def test_an_end_that_failed_to_be_written_ends_no_timeline(
+    client: httpx2.Client, host: ScriptedHost, running: RunningManager
+) -> None:
+    task = make_gateway(client, host)
+    ends: list[EndedTask] = []
+    running.manager.timelines.on_end = ends.append
+    with running.rolled_back() as work:
+        tasks.finish(work, tasks.find_task(work, task["TaskId"]), success=False, message="no")
+    host.obey()
+    finished(client, task)
+    assert names(timeline(client, task))[3:] == ["Told", "Dialled", "Finished"]
+    assert [each.success for each in ends] == [True]
+
+
 def test_timelines_have_bounds() -> None:
     timelines, now = TaskTimelines(), utc_now()
     for number in range(MOST_TASKS + 10):
@@ -180,7 +196,7 @@ def test_timelines_have_bounds() -> None:
     for _ in range(MOST_STEPS):
         timelines.dialled(newest, now)
     assert len(timelines.steps(newest)) == 3
-    timelines.end(newest)
+    timelines.end(EndedTask(newest, "", success=True, trace="", parent_id="", steps=()))
     timelines.dialled(newest, now + timedelta(seconds=1))
     assert len(timelines.steps(newest)) == 3
 

@@ -62,9 +62,16 @@ def test_what_the_database_has_of_before_the_clock_was_put_back_is_of_the_manage
 
 def test_a_clock_that_was_put_back_keeps_no_host_from_saying_something_else_of_itself() -> None:
     presence = Presence(BEGAN)
-    heard = [presence.may_change(HOST, BEGAN) for _ in range(CHANGES_AT_ONCE + 1)]
+
+    def changed(now: datetime) -> bool:
+        if not presence.may_change(HOST, now):
+            return False
+        presence.record_change(HOST, now)
+        return True
+
+    heard = [changed(BEGAN) for _ in range(CHANGES_AT_ONCE + 1)]
     assert heard == [True] * CHANGES_AT_ONCE + [False]
-    heard = [presence.may_change(HOST, PUT_BACK) for _ in range(CHANGES_AT_ONCE + 1)]
+    heard = [changed(PUT_BACK) for _ in range(CHANGES_AT_ONCE + 1)]
     assert heard == [True] * CHANGES_AT_ONCE + [False]
 
 

@@ -7,7 +7,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,7 +21,7 @@ from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.signing_in import SigningIn
-from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
@@ -52,6 +52,10 @@ class Clock:
         self.ahead += timedelta(seconds=span_seconds - self().timestamp() % span_seconds)
 
 
+class _LateError(Exception):
+    """What a change fails with that is rolled back."""
+
+
 @dataclass
 class RunningManager:
     """A manager that answers."""
@@ -68,6 +72,13 @@ class RunningManager:
     def context(self) -> ssl.SSLContext:
         """What a client that trusts this manager verifies with."""
         return ssl.create_default_context(cafile=str(self.ca_file))
+
+    @contextmanager
+    def rolled_back(self) -> Iterator[UnitOfWork]:
+        """A change of which nothing is written down: it fails at its end."""
+        with suppress(_LateError), self.manager.changing() as work:
+            yield work
+            raise _LateError
 
     def audited(self) -> list[AuditEvent]:
         """What is in the audit log."""

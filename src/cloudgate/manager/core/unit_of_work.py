@@ -106,6 +106,8 @@ class UnitOfWork:
     """Servers and sites whose hosts are to be woken once the transaction holds."""
     at_end: list[Callable[[], None]] = field(default_factory=list)
     """What is called last before it holds, to write what was gathered meanwhile."""
+    once_it_holds: list[Callable[[], object]] = field(default_factory=list)
+    """What is called then, to note what is in memory alone: that is not taken back with it."""
     observed: list[tuple[str, float, tuple[str, ...]]] = field(default_factory=list)
     """What is to be recorded once it holds: a metric, how much it was, and its labels."""
 
@@ -335,13 +337,15 @@ class Manager:
                         write()
             finally:
                 self._note_transaction("write", began)
+            # While others wait for their turn, where there is one: what they see is whole.
+            for note in work.once_it_holds:
+                note()
         for name, value, labels in work.observed:
             self.recorder.observe(name, value, *labels)
         for begun, steps in work.begun_tasks:
             self.timelines.begin(begun, steps, self.clock())
-        if self.timelines.on_end is not None:
-            for each in work.ended_tasks:
-                self.timelines.on_end(each)
+        for each in work.ended_tasks:
+            self.timelines.end(each)
         changed = touched(session)
         if shown and changed:  # else all that was read before is as true as it was
             self.changes.record(changed)

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -145,8 +146,8 @@ def revoke(work: UnitOfWork, server: ManagedServer) -> None:
     server.join_token_expires_at = None
     server.online_since = None
     server.warning = ""
-    work.presence.forget(server.id)
-    work.tokens.forget(server.id)
+    work.once_it_holds.append(partial(work.presence.forget, server.id))
+    work.once_it_holds.append(partial(work.tokens.forget, server.id))
     work.news_for.add(server.id)
     record(work, change_to(server, SERVER, _REVOKED))
 
@@ -189,9 +190,9 @@ def readmit(work: UnitOfWork, server: ManagedServer) -> None:
         )
     server.credential_hash, server.next_credential_hash = found[0].credential_hash, None
     server.credential_made_at = work.now - CREDENTIAL_LIFE
-    work.refused_polls.forget(found[0].credential_hash)
     server.warning = ""
-    work.presence.forget(server.id)
+    work.once_it_holds.append(partial(work.refused_polls.forget, found[0].credential_hash))
+    work.once_it_holds.append(partial(work.presence.forget, server.id))
     work.news_for.add(server.id)
     after = {"Address": found[0].address}
     record(work, change_to(server, SERVER, _READMITTED, after=after))

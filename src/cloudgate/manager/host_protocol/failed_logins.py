@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from cloudgate.manager.audit.events import Change, Event
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import GUESS, OUTSIDER
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.registries.refused_callers import RefusedCallers
 from cloudgate.manager.storage.tables import AuditEvent, CloudTenant, ManagedServer
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import TYPE
@@ -33,12 +35,20 @@ _SEEN = {
 
 def record_failed_logins(work: UnitOfWork, server: ManagedServer, report: protocol.Report) -> None:
     """Put what a gateway refused into the audit log, each once however often it is heard."""
-    _record_all(work, server, GUESS, report.guesses)
-    _record_all(work, server, OUTSIDER, report.outsiders)
+    if not report.guesses and not report.outsiders:
+        return
+    # A host says again what was not written down: until it is, nothing of it may be noted.
+    tried = work.strangers.copy_for(server.name)
+    _record_all(work, tried, server, GUESS, report.guesses)
+    _record_all(work, tried, server, OUTSIDER, report.outsiders)
 
 
 def _record_all(
-    work: UnitOfWork, server: ManagedServer, event: Event, guesses: tuple[protocol.Guess, ...]
+    work: UnitOfWork,
+    tried: RefusedCallers,
+    server: ManagedServer,
+    event: Event,
+    guesses: tuple[protocol.Guess, ...],
 ) -> None:
     if not guesses:
         return
@@ -52,9 +62,9 @@ def _record_all(
         if said in known:
             continue
         one = f"{said['Name']} {said['Address']} {guess.count} {said['FirstTime']}"
-        if work.strangers.is_guess_to_be_noted(
-            event.operation, server.name, one, work.now, guess.count
-        ):
+        asked = (event.operation, server.name, one, work.now, guess.count)
+        work.once_it_holds.append(partial(work.strangers.is_guess_to_be_noted, *asked))
+        if tried.is_guess_to_be_noted(*asked):
             _record(work, server, event, guess, said)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from cloudgate import protocol
 from cloudgate.errors import InvalidRequestError, NotFoundError
@@ -66,6 +67,7 @@ def update_facts(work: UnitOfWork, server: ManagedServer, facts: protocol.HostFa
         server.facts = known
     if only_trouble:
         return
+    work.once_it_holds.append(partial(work.presence.record_change, server.id, work.now))
     server.kind = facts.platform if facts.platform in ("Linux", "Windows") else "Linux"
     _look_again(work, server)
 

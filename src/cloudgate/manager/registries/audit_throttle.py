@@ -59,6 +59,13 @@ class AuditThrottle:
             self._add(sender if times else ANYBODY, call, now, count)
             return False
 
+    def copy(self) -> "AuditThrottle":
+        """One that allows from here on what this one would, and has no sums."""
+        found = AuditThrottle(self._most, self._first)
+        with self._lock:
+            found._noted = dict(self._noted)
+        return found
+
     def add(self, sender: str, call: str, now: datetime, count: int) -> None:
         """So many refusals are not written down."""
         with self._lock:

@@ -127,13 +127,19 @@ class Presence:
 
     def may_change(self, server_id: UUID, now: datetime) -> bool:
         """A machine says something else of itself. Whether that is heard."""
-        until = max(self._changed_until.get(server_id, now), now)
-        if until - now > timedelta(seconds=CHANGE_SECONDS * CHANGES_AT_ONCE):
-            until = now  # so far ahead it never gets but by a clock that is put back
-        if until - now > timedelta(seconds=CHANGE_SECONDS * (CHANGES_AT_ONCE - 1)):
-            return False
+        until = self._changing_until(server_id, now)
+        return until - now <= timedelta(seconds=CHANGE_SECONDS * (CHANGES_AT_ONCE - 1))
+
+    def record_change(self, server_id: UUID, now: datetime) -> None:
+        """It was heard, and is written down."""
+        until = self._changing_until(server_id, now)
         self._changed_until[server_id] = until + timedelta(seconds=CHANGE_SECONDS)
-        return True
+
+    def _changing_until(self, server_id: UUID, now: datetime) -> datetime:
+        until = max(self._changed_until.get(server_id, now), now)
+        # So far ahead it never gets but by a clock that is put back.
+        is_far = until - now > timedelta(seconds=CHANGE_SECONDS * CHANGES_AT_ONCE)
+        return now if is_far else until
 
     def forget(self, server_id: UUID) -> None:
         """The host has no business here any more."""

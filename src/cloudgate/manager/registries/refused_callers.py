@@ -73,6 +73,14 @@ class RefusedCallers:
         everywhere.add(gateway, operation, now, count)
         return False
 
+    def copy_for(self, gateway: str) -> "RefusedCallers":
+        """One that says of guesses at a gateway what this one would, and in which they count."""
+        found = RefusedCallers()
+        found._guesses_at[gateway] = self._guesses_at[gateway].copy()
+        for each in (GUESSES, OUTSIDERS):
+            found._refusals[each] = self._refusals[each].copy()
+        return found
+
     def due(self, now: datetime, *, all_of_them: bool = False) -> list[SuppressedRefusals]:
         """The sums whose minute is over."""
         for each in list(self._guesses_at.values()):

@@ -135,14 +135,20 @@ class TaskTimelines:
             found = self._known.get(number)
             return tuple(found.steps) if found else ()
 
-    def end(self, number: int) -> tuple[tuple[Step, ...], str]:
-        """Those of a task that ends, and its parent; nothing is added from now on."""
+    def parent(self, number: int) -> str:
+        """The span of whoever asked for a task."""
         with self._lock:
             found = self._known.get(number)
-            if found is None:
-                return (), ""
-            found.has_ended = True
-            return tuple(found.steps), found.begun.parent_id
+            return found.begun.parent_id if found else ""
+
+    def end(self, ended: EndedTask) -> None:
+        """The end of a task was written into the database: nothing is added from now on."""
+        with self._lock:
+            found = self._known.get(ended.number)
+            if found is not None:
+                found.has_ended = True
+        if self.on_end is not None:
+            self.on_end(ended)
 
     def tell(self, server_id: UUID, site_id: UUID, update: Update, at: datetime) -> Update:
         """A server is about to be told: the news with the traces that they belong to."""

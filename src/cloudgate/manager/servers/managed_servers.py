@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -72,7 +73,7 @@ def delete_managed_server(work: UnitOfWork, server: ManagedServer) -> None:
         )
     record(work, change_to(server, TYPE, DELETED, before={"Name": server.name}))
     work.session.delete(server)
-    work.presence.forget(server.id)
+    work.once_it_holds.append(partial(work.presence.forget, server.id))
     work.news_for.add(server.id)
 
 

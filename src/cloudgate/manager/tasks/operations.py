@@ -165,7 +165,7 @@ def _steps_before_end(work: UnitOfWork, task: Task) -> tuple[tuple[Step, ...], s
         if begun.number == task.number:
             work.begun_tasks.remove(each)  # it ends in the transaction in which it began
             return steps, begun.parent_id
-    return work.timelines.end(task.number)
+    return work.timelines.steps(task.number), work.timelines.parent(task.number)
 
 
 def remark(task: Task, remarks: Iterable[str]) -> None:
