@@ -11,6 +11,7 @@ import typer
 
 from cloudgate.cli.settings import Connection
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
+from cloudgate.named_files import text_of
 
 PasswordFile = Annotated[
     Path | None,
@@ -124,14 +125,7 @@ def from_file(file: Path, what: str = "password") -> str:
     Raises:
         InvalidRequestError: it cannot be read, or holds nothing but white space.
     """
-    try:
-        password = file.read_text("utf-8").rstrip("\r\n")
-    except OSError as problem:
-        raise InvalidRequestError(
-            f"Cannot read the {what} file {file}: {problem.strerror}."
-        ) from None
-    except UnicodeDecodeError:
-        raise InvalidRequestError(f"The {what} file {file} is not UTF-8 text.") from None
+    password = text_of(file, f"the {what} file").rstrip("\n")
     if not password.strip():
         raise InvalidRequestError(f"The {what} file {file} is empty.")
     return password

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.named_files import text_of
 from cloudgate.network import hostport
 from cloudgate.network.hostport import HostPort
 from cloudgate.values.enumeration import few
@@ -100,11 +101,7 @@ def read_file(file: Path) -> Options:
         InvalidRequestError: it cannot be read, is not TOML, or says something unknown.
     """
     try:
-        said = tomllib.loads(file.read_text("utf-8"))
-    except OSError as problem:
-        raise InvalidRequestError(f"Cannot read {file}: {problem.strerror}.") from None
-    except UnicodeDecodeError:
-        raise InvalidRequestError(f"{file} is not UTF-8 text.") from None
+        said = tomllib.loads(text_of(file))
     except tomllib.TOMLDecodeError as problem:
         raise InvalidRequestError(f"{file} is not TOML: {problem}.") from None
     unknown = sorted(said.keys() - _NAMES)

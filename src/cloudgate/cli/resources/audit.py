@@ -11,6 +11,7 @@ from cloudgate.cli import groups
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import complain
 from cloudgate.errors import InvalidRequestError
+from cloudgate.named_files import opened
 from cloudgate.trust.audit_chain import verify_lines
 from cloudgate.values.numbers import whole
 
@@ -80,11 +81,7 @@ def _verified(file: Path) -> tuple[int, str]:
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    try:
-        opened = file.open("rb")
-    except OSError as problem:
-        raise InvalidRequestError(f"Cannot read {file}: {problem.strerror}.") from None
-    with opened as lines:
+    with opened(file) as lines:
         for number, line in enumerate(lines, 1):
             try:
                 said = json.loads(line)

@@ -13,6 +13,8 @@ from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns
 from cloudgate.client.core.addresses import ENTITY
 from cloudgate.client.core.kinds import Json, Kind
+from cloudgate.errors import InvalidRequestError
+from cloudgate.named_files import data_of
 from cloudgate.values.numbers import whole
 
 Thing = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.", show_default=False)]
@@ -36,9 +38,9 @@ def content_of(file: Path) -> bytes:
         typer.BadParameter: it cannot be read.
     """
     try:
-        return file.read_bytes()
-    except OSError as problem:  # whatever keeps it from being read is for the user to see
-        raise typer.BadParameter(f"Cannot read {file}: {problem.strerror}.") from None
+        return data_of(file)
+    except InvalidRequestError as problem:
+        raise typer.BadParameter(problem.message) from None
 
 
 def group(

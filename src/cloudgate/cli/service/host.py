@@ -15,6 +15,7 @@ from cloudgate.cli.service.manager.options import Data
 from cloudgate.cli.service.running import run_service
 from cloudgate.cli.settings import default_data_folder
 from cloudgate.errors import CloudgateError
+from cloudgate.named_files import text_of
 
 host_commands = groups.group(help="Make this machine a managed server, and run its host service.")
 
@@ -124,12 +125,8 @@ def _folder_of_caller() -> Path | None:
 def _text_of(file: Path | None) -> str:
     if file is None:
         return ""
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as problem:
-        fail(f"Cannot read {problem.filename}: {problem.strerror}.")
-    except UnicodeDecodeError:
-        fail(f"{file} is not UTF-8 text.")
+    with failing_in_words():
+        return text_of(file).strip()
 
 
 @host_commands.command("run")

@@ -24,6 +24,7 @@ from cloudgate.host.settings import (
     DRAIN_VARIABLE,
     WAIT_VARIABLE,
 )
+from cloudgate.named_files import data_of, text_in
 
 LARGEST_FILE_BYTES = 1024 * 1024
 _NOT_IN_FILES = frozenset({"help", "config", "print_unit"})
@@ -140,14 +141,10 @@ def read_file(file: Path, known: Mapping[str, Setting], context: Any) -> Setting
 
 
 def _text(file: Path) -> str:
-    try:
-        if file.stat().st_size > LARGEST_FILE_BYTES:
-            raise InvalidRequestError(f"{file} is too large for a file with settings.")
-        return file.read_text("utf-8")
-    except OSError as problem:  # whatever keeps it from being read is for the operator to see
-        raise InvalidRequestError(f"Cannot read {file}: {problem.strerror}.") from None
-    except UnicodeDecodeError:
-        raise InvalidRequestError(f"{file} is not UTF-8 text.") from None
+    data = data_of(file, most_bytes=LARGEST_FILE_BYTES + 1)
+    if len(data) > LARGEST_FILE_BYTES:
+        raise InvalidRequestError(f"{file} is too large for a file with settings.")
+    return text_in(data, file)
 
 
 def _value(file: Path, known: Mapping[str, Setting], name: str, value: Any, context: Any) -> Any:

@@ -43,6 +43,7 @@ from cloudgate.manager.storage.tables import (
     CloudTenant,
     ManagedServer,
 )
+from cloudgate.named_files import opened
 
 KIND = "backup"
 CALLED = "a backup of Cloudgate"
@@ -180,12 +181,8 @@ def said_contents(file: Path, secret: SealingSecret) -> Contents:
 
 @contextmanager
 def _opened(file: Path, secret: SealingSecret) -> Iterator[io.BufferedReader]:
-    try:
-        opened = file.open("rb")
-    except OSError as problem:
-        raise CloudgateError(f"Cannot read the backup {file}: {problem.strerror}.") from None
-    with opened:
-        reader = SealedReader(opened, secret, KIND, str(file), CALLED)
+    with opened(file, "the backup") as sealed:
+        reader = SealedReader(sealed, secret, KIND, str(file), CALLED)
         yield io.BufferedReader(reader, _PIECE_BYTES)
 
 

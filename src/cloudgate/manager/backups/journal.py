@@ -21,6 +21,7 @@ from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry, entries_aft
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import AuditEvent
+from cloudgate.named_files import data_of
 
 JOURNAL = "changes.jsonl"
 """The file's name, in the folder of the backups."""
@@ -32,10 +33,7 @@ def entries_of_file(file: Path) -> list[dict[str, Any]]:
     Raises:
         CloudgateError: it cannot be read, or is something else.
     """
-    try:
-        lines = file.read_bytes().split(b"\n")
-    except OSError as problem:
-        raise CloudgateError(f"Cannot read the journal {file}: {problem.strerror}.") from None
+    lines = data_of(file, "the journal").split(b"\n")
     found = []
     for number, line in enumerate(lines):
         if not line:

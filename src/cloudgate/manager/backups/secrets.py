@@ -19,6 +19,7 @@ from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import fingerprint, open_authority
 from cloudgate.manager.security.sealed_files import SealedReader, SealedWriter, SealingSecret
 from cloudgate.manager.security.sealing import open_sealing
+from cloudgate.named_files import opened
 
 KIND = "secrets"
 CALLED = "a file of secrets that a manager has exported"
@@ -108,12 +109,8 @@ def _fingerprint(data: Path) -> str:
 
 
 def _read(file: Path, secret: SealingSecret) -> dict[str, bytes]:
-    try:
-        opened = file.open("rb")
-    except OSError as problem:
-        raise CloudgateError(f"Cannot read {file}: {problem.strerror}.") from None
-    with opened:
-        reader = SealedReader(opened, secret, KIND, str(file), CALLED)
+    with opened(file) as sealed:
+        reader = SealedReader(sealed, secret, KIND, str(file), CALLED)
         text = io.BufferedReader(reader).read()
     try:
         found = {

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from cloudgate.errors import CloudgateError
+from cloudgate.named_files import data_of
 
 MAGIC = b"cloudgate-sealed-file\n"
 VERSION = 1
@@ -109,11 +110,7 @@ def sealing_secret(
 
 
 def _content(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(_LONGEST_KEY_BYTES + 1)
-    except OSError as problem:
-        raise CloudgateError(f"Cannot read {file}: {problem.strerror}.") from None
+    content = data_of(file, most_bytes=_LONGEST_KEY_BYTES + 1)
     if len(content) > _LONGEST_KEY_BYTES:
         raise CloudgateError(f"{file} is larger than a mebibyte: is it the right file?")
     return content

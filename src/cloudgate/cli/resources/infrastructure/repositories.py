@@ -28,6 +28,7 @@ from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
 from cloudgate.client.core import kinds
 from cloudgate.client.core.kinds import Json
 from cloudgate.errors import InvalidRequestError
+from cloudgate.named_files import data_of
 
 KIND = kinds.REPOSITORY
 COLUMNS: Columns = {
@@ -291,9 +292,7 @@ def _wait_until_looked_at(call: Call, path: str) -> None:
 
 def _authority(file: Path | None) -> str | None:
     try:
-        return file.read_text(encoding="utf-8") if file else None
-    except OSError as problem:
-        raise InvalidRequestError(f"Cannot read {file}: {problem.strerror}.") from None
+        return data_of(file).decode("utf-8") if file else None
     except UnicodeDecodeError:
         raise InvalidRequestError(f"{file} holds no certificates in PEM format.") from None
 

@@ -8,6 +8,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.dns_names import DnsNames, dns_names
 from cloudgate.manager.core.outgoing import Outgoing, mail_server, networks
 from cloudgate.manager.notifications.mail import read_templates
+from cloudgate.named_files import text_of
 
 
 def outgoing_of(options: OutgoingOptions) -> Outgoing:
@@ -45,11 +46,4 @@ def dns_of(options: DnsOptions, hook: Path | None) -> DnsNames:
 
 
 def _text(file: Path | None, option: str) -> str:
-    if file is None:
-        return ""
-    try:
-        return file.read_text("utf-8")
-    except OSError as problem:  # whatever keeps it from being read is for the operator to see
-        raise InvalidRequestError(f"{option}: cannot read {file}: {problem.strerror}.") from None
-    except UnicodeDecodeError:
-        raise InvalidRequestError(f"{option}: {file} is not UTF-8 text.") from None
+    return "" if file is None else text_of(file, f"the file of {option}")
