@@ -12,7 +12,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 
 from cloudgate.connector import tls_connection
@@ -53,6 +52,7 @@ from tests.host.support import (
     running_machine,
     tenant,
 )
+from tests.support.certificate_roles import public_pem
 from tests.support.client_certificates import key_pem, new_key
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async
@@ -357,10 +357,7 @@ async def test_a_manager_is_no_gateway_though_the_same_provider_has_signed_for_i
     tmp_path: Path,
 ) -> None:
     provider, key = open_authority(tmp_path), new_key()
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    wanted = CertificateRequest(public.decode(), ("localhost",), Role.MANAGER, gateway_term())
+    wanted = CertificateRequest(public_pem(key), ("localhost",), Role.MANAGER, gateway_term())
     shown = tmp_path / "manager.pem"
     shown.write_text(key_pem(key) + provider.issue(wanted, datetime.now(UTC)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

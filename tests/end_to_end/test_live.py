@@ -4,42 +4,19 @@ import base64
 import json
 import os
 import socket
-import socketserver
 import ssl
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Product, product
+from tests.support.tunnel import echo
 from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
 pytestmark = pytest.mark.end_to_end
-
-
-class Echo(socketserver.BaseRequestHandler):
-    """Answers with what it hears."""
-
-    def handle(self) -> None:
-        """Serve one connection."""
-        while data := self.request.recv(4096):
-            self.request.sendall(data)
-
-
-@contextmanager
-def repository() -> Iterator[str]:
-    """A repository that answers; its address."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
 
 
 def cloudgate(started: Product, *arguments: str) -> str:
@@ -93,7 +70,7 @@ def test_an_operator_sees_tunnels_closes_one_and_holds_maintenance(tmp_path: Pat
     port = free_port()
     with (
         product(tmp_path / "data") as started,
-        repository() as address,
+        echo() as address,
         started.client() as client,
     ):
         client.create_gateway(port)

@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import os
 import socket
-import socketserver
 import ssl
 import stat
 import subprocess
@@ -27,21 +26,13 @@ from tests.support.connector import connector
 from tests.support.kept_certificate import KeptCertificate
 from tests.support.ports import free_port
 from tests.support.product import Client, Product, product
+from tests.support.tunnel import echo
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.end_to_end
 FIRST, SECOND = "the first password", "the second password"
 TARGET = "vault.example:8443"
 WELL_KNOWN = "/.well-known/cloudgate"
-
-
-class Echo(socketserver.BaseRequestHandler):
-    """Answers with what it hears."""
-
-    def handle(self) -> None:
-        """Serve one connection."""
-        while data := self.request.recv(4096):
-            self.request.sendall(data)
 
 
 @dataclass
@@ -104,16 +95,13 @@ def anyio_backend() -> str:
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder, port = tmp_path_factory.mktemp("own"), free_port()
     with (
-        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as repository,
+        echo() as address,
         product(folder / "data") as started,
         started.client() as client,
     ):
-        repository.daemon_threads = True
-        threading.Thread(target=repository.serve_forever, daemon=True).start()
         client.create_gateway(port)
-        client.add_repository("vault", TARGET, f"127.0.0.1:{repository.server_address[1]}")
+        client.add_repository("vault", TARGET, address)
         yield Door(started, client, port, folder)
-        repository.shutdown()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,12 +2,11 @@
 
 import os
 import re
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
@@ -16,7 +15,7 @@ import pytest
 from cloudgate.host.settings import WAIT_VARIABLE
 from tests.support import standing
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, Client
+from tests.support.product import PASSWORD, Client, logged_on
 from tests.support.tunnel import Tunnel, open_tunnel, repository
 from tests.support.waiting import until
 
@@ -60,16 +59,8 @@ class Provider:
         except (OSError, httpx2.HTTPError):
             return False
 
-    @contextmanager
-    def client(self) -> Iterator[Client]:
-        context = ssl.create_default_context(cafile=str(self.ca_file))
-        url = f"https://localhost:{self.port}/api"
-        accept = {"Accept": "application/json"}
-        with httpx2.Client(
-            base_url=url, verify=context, headers=accept, timeout=PATIENCE_SECONDS
-        ) as http:
-            http.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
-            yield Client(http)
+    def client(self) -> AbstractContextManager[Client]:
+        return logged_on(f"https://localhost:{self.port}", self.ca_file)
 
     def add_gateway(self, name: str) -> None:
         shown = self._say("server", "create", name)

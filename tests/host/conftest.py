@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from cloudgate.host.envoy.data_path.choice import VARIABLE, Way, chosen_data_path
+from cloudgate.protocol import GatewayState
 from data_path.build import compiler
 from tests.host.support import Authority, Client, Machine, echo_server, running_machine, tenant
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -57,3 +59,11 @@ async def machine(
     async with running_machine(tmp_path / "state", authority) as started:
         started.know(tenant(repository_port))
         yield started
+
+
+@pytest.fixture
+async def port(machine: Machine) -> int:
+    """Of a gateway that listens on loopback."""
+    chosen = free_port()
+    await machine.bring(machine.gateway(chosen), GatewayState.LISTENING)
+    return chosen

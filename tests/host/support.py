@@ -49,6 +49,8 @@ from cloudgate.protocol import (
     Target,
     Tenant,
 )
+from tests.support.certificate_roles import public_pem
+from tests.support.client_certificates import key_pem
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async, within
 
@@ -83,16 +85,8 @@ class Authority:
     def server_context(self, folder: Path, called: str = "localhost") -> ssl.SSLContext:
         """For a server that shows a certificate of this authority."""
         key = ec.generate_private_key(ec.SECP256R1())
-        public = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        private = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
         file = folder / "server.pem"
-        file.write_bytes(self.certificate(public.decode(), called).encode() + private)
+        file.write_text(self.certificate(public_pem(key), called) + key_pem(key))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context

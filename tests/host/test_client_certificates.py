@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
@@ -34,6 +34,7 @@ from cloudgate.trust.certificate_roles import Role
 from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, uri_of
 from tests.host.support import PASSWORD, PASSWORD_HASH, Client, Machine, tenant
 from tests.host.test_tunnels import access_lines
+from tests.support.certificate_roles import public_pem
 from tests.support.client_certificates import issued, key_pem, new_key, write
 from tests.support.ports import free_port
 from tests.support.waiting import until_async
@@ -185,11 +186,8 @@ def _forgeries(folder: Path) -> dict[str, Path]:
     issued(new_tenant_authority(now), found["another provider's"], ACME)
     ours = open_authority(folder)
     key = new_key()
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
     for role in Role:
-        wanted = CertificateRequest(public.decode(), (str(ACME), "acme"), role, gateway_term())
+        wanted = CertificateRequest(public_pem(key), (str(ACME), "acme"), role, gateway_term())
         found[role.value] = folder / f"{role.name}.pem"
         found[role.value].write_text(key_pem(key) + ours.issue(wanted, now))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, AUTHORITY_NAME)])

@@ -30,7 +30,6 @@ from cloudgate.host.platform.windows_service import Keeper, host_command
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import GatewayState
 from tests.host.support import Authority, Client, Machine, running_machine, tenant
-from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
@@ -46,13 +45,6 @@ async def machine(
     async with running_machine(tmp_path / "state", authority, LoopbackEndpoints) as started:
         started.know(tenant(repository_port))
         yield started
-
-
-@pytest.fixture
-async def port(machine: Machine) -> int:
-    port = free_port()
-    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
-    return port
 
 
 def authorizer_port(paths: StatePaths) -> int:

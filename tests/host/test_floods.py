@@ -35,13 +35,6 @@ pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"
 
 
-@pytest.fixture
-async def port(machine: Machine) -> int:
-    chosen = free_port()
-    await machine.bring(machine.gateway(chosen), GatewayState.LISTENING)
-    return chosen
-
-
 async def runtime(machine: Machine) -> Mapping[str, str]:
     """What is in force in the Envoy that listens."""
     entries = (await machine.admin._json("/runtime?format=json"))["entries"]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.host.envoy import launcher, listener_rollout, process, process_set
@@ -26,6 +25,8 @@ from cloudgate.host.state.files import damaged_files as damage_found
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import Assignment, GatewayState
 from tests.host.support import Authority, Client, Machine, closes, refuses, running_machine
+from tests.support.certificate_roles import public_pem
+from tests.support.client_certificates import key_pem
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until, until_async
 
@@ -139,16 +140,9 @@ async def test_a_certificate_that_comes_with_its_key_is_shown_while_a_tunnel_goe
     await machine.bring(gateway, GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
     key = ec.generate_private_key(ec.SECP256R1())
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
     brought = {
-        "certificate_chain_pem": machine.authority.certificate(public.decode()),
-        "private_key_pem": key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode(),
+        "certificate_chain_pem": machine.authority.certificate(public_pem(key)),
+        "private_key_pem": key_pem(key),
     }
     await machine.bring(gateway.model_copy(update=brought), GatewayState.LISTENING)
     later = await client.connect(port, REPO)

@@ -47,13 +47,6 @@ STALLED = 100
 MOST_KIB_OF_A_STALLED_TUNNEL = 400
 
 
-@pytest.fixture
-async def port(machine: Machine) -> int:
-    chosen = free_port()
-    await machine.bring(machine.gateway(chosen), GatewayState.LISTENING)
-    return chosen
-
-
 async def test_one_address_has_only_so_many_connections_and_tunnels_go_on(
     machine: Machine, client: Client
 ) -> None:

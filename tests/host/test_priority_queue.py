@@ -33,7 +33,6 @@ from cloudgate.host.authorization.priority_queue import (
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.login_throttle import FORGOTTEN_AFTER_SECONDS, FREE_FAILURES, client_network
 from tests.host.support import PASSWORD, Client, Machine, tenant
-from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
@@ -276,13 +275,6 @@ async def slow_check(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlowCheck
     check = SlowCheck(monkeypatch)
     yield check
     check.let(10_000)
-
-
-@pytest.fixture
-async def port(machine: Machine) -> int:
-    chosen = free_port()
-    await machine.bring(machine.gateway(chosen), GatewayState.LISTENING)
-    return chosen
 
 
 async def queued(machine: Machine, count: int) -> None:

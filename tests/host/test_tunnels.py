@@ -21,13 +21,6 @@ pytestmark = pytest.mark.anyio
 BOTH_WAYS = True
 
 
-@pytest.fixture
-async def port(machine: Machine) -> int:
-    chosen = free_port()
-    await machine.bring(machine.gateway(chosen), GatewayState.LISTENING)
-    return chosen
-
-
 async def test_a_tunnel_carries_the_same_bytes_both_ways(port: int, client: Client) -> None:
     tunnel = await client.connect(port, "Repo.Example.:443")
     assert tunnel.status == 200

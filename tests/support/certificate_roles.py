@@ -17,17 +17,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloudgate.manager.security.authority import Authority, CertificateRequest, gateway_term
 from cloudgate.trust.certificate_roles import Role
+from tests.support.client_certificates import key_pem
 
 _NOTHING = b"HTTP/1.1 404 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 NOW = datetime.now(UTC)
-
-
-def key_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
 
 
 def public_pem(key: ec.EllipticCurvePrivateKey) -> str:

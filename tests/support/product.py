@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,18 +65,9 @@ class Product:
         """The processes of this product that are running: id and command line."""
         return marked_processes(self.mark)
 
-    @contextmanager
-    def client(self) -> Iterator["Client"]:
+    def client(self) -> AbstractContextManager["Client"]:
         """A client of the REST API that has logged on."""
-        context = ssl.create_default_context(cafile=str(self.ca_file))
-        with httpx2.Client(
-            base_url=f"{self.url}/api",
-            verify=context,
-            headers={"Accept": "application/json"},
-            timeout=PATIENCE_SECONDS,
-        ) as http:
-            http.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
-            yield Client(http)
+        return logged_on(self.url, self.ca_file)
 
     def interrupt(self) -> int:
         """Press Ctrl-C, and wait for the end."""
@@ -127,6 +118,19 @@ class Client:
         ]
         spec = {"Name": name, "Password": password, "Resources": {"BackupResources": quotas}}
         return self.done(self.http.post("/cloud/tenants", json=spec))
+
+
+@contextmanager
+def logged_on(url: str, ca_file: Path) -> Iterator[Client]:
+    """A client of a manager's REST API that has logged on."""
+    with httpx2.Client(
+        base_url=f"{url}/api",
+        verify=ssl.create_default_context(cafile=str(ca_file)),
+        headers={"Accept": "application/json"},
+        timeout=PATIENCE_SECONDS,
+    ) as http:
+        http.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
+        yield Client(http)
 
 
 def marked_processes(mark: str) -> dict[int, str]:

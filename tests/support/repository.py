@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.manager.security.authority import CertificateRequest, gateway_term, open_authority
 from cloudgate.trust.certificate_roles import Role
+from tests.support.certificate_roles import public_pem
+from tests.support.client_certificates import key_pem
 from tests.support.ports import free_port
 from tests.support.product import accepts
 from tests.support.waiting import PATIENCE_SECONDS, until
@@ -131,19 +132,10 @@ def _certify(folder: Path, names: Sequence[str]) -> None:
     folder.mkdir()
     authority = open_authority(folder)
     key = ec.generate_private_key(ec.SECP256R1())
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    wanted = CertificateRequest(public.decode(), tuple(names), Role.GATEWAY, gateway_term())
+    wanted = CertificateRequest(public_pem(key), tuple(names), Role.GATEWAY, gateway_term())
     chain = authority.issue(wanted, datetime.now(UTC))
     (folder / "cert.pem").write_text(chain)
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    (folder / "key.pem").write_text(key_pem(key))
     (folder / "storage").mkdir()
 
 

@@ -1,4 +1,4 @@
-"""A tenant's tunnel to a repository that answers each question with as much as was asked for."""
+"""A tenant's tunnel to a repository that answers with as much as is asked for, or what it hears."""
 
 import base64
 import re
@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,15 +32,31 @@ class _Repository(socketserver.StreamRequestHandler):
             return
 
 
+class _Echo(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        """Answer with what is heard."""
+        while data := self.request.recv(4096):
+            self.request.sendall(data)
+
+
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 64
 
 
+def repository() -> AbstractContextManager[str]:
+    """A repository on loopback that answers questions; its address."""
+    return _serving(_Repository)
+
+
+def echo() -> AbstractContextManager[str]:
+    """A repository on loopback that answers with what it hears; its address."""
+    return _serving(_Echo)
+
+
 @contextmanager
-def repository() -> Iterator[str]:
-    """A repository on loopback; its address."""
-    with _Server(("127.0.0.1", 0), _Repository) as server:
+def _serving(handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
+    with _Server(("127.0.0.1", 0), handler) as server:
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         serving.start()
         try:

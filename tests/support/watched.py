@@ -3,11 +3,10 @@
 import os
 import re
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import httpx2
 
 from tests.support import standing
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, Client
+from tests.support.product import PASSWORD, Client, logged_on
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 START_SECONDS = 120.0
@@ -122,17 +121,9 @@ class Site:
         """What clients of the manager trust."""
         return self.data / "tls" / "ca.pem"
 
-    @contextmanager
-    def client(self) -> Iterator[Client]:
+    def client(self) -> AbstractContextManager[Client]:
         """A client of the REST API that has logged on."""
-        context = ssl.create_default_context(cafile=str(self.ca_file))
-        url = f"https://localhost:{self.port}/api"
-        accept = {"Accept": "application/json"}
-        with httpx2.Client(
-            base_url=url, verify=context, headers=accept, timeout=PATIENCE_SECONDS
-        ) as http:
-            http.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
-            yield Client(http)
+        return logged_on(f"https://localhost:{self.port}", self.ca_file)
 
     def add_host(self, name: str = "gw1.example") -> Service:
         """A host that has joined, without a gateway."""
