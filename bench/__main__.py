@@ -1,4 +1,4 @@
-"""How is the benchmark run? `python -m bench [--quick] [PART ...]`."""
+"""Benchmark run: which parts are asked for? `python -m bench [--quick] [PART ...]`."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""What has a process used so far?"""
+"""Accounting: what has a process used so far?"""
 
 import time
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What does a call of the REST API cost, beside a bare route that returns as many bytes?"""
+"""API calls: what does one cost, beside a bare route that returns as many bytes?"""
 
 import base64
 import http.client

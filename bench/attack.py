@@ -1,4 +1,4 @@
-"""What do strangers reach who attack a manager or a gateway, before and now?
+"""Attacks: what do strangers reach who attack a manager or a gateway, before and now?
 
 Each row is measured in the same way on each release. What the release before reached is kept as
 data beside this, with its version: `python -m bench attack --record RELEASE` writes it anew.

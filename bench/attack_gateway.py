@@ -1,4 +1,4 @@
-"""What do strangers reach at a gateway? Guesses, floods, and connections that do nothing."""
+"""Attacks on a gateway: what do strangers reach? Guesses, floods, and silent connections."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""What do strangers reach at the manager's port? Guesses, silence, and many connections."""
+"""Attacks on the manager: what do strangers reach? Guesses, silence, and many connections."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""What is one figure of an attack?"""
+"""Figure of an attack: what does a reader see of it, now and in the release before?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Who attacks a gateway? Programs without a right password, in processes of their own."""
+"""Attackers: who attacks a gateway? Programs without a right password, in own processes."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""What would it cost to answer with the same bytes and do nothing else? A bare Starlette route.
+"""Bare route: what would the same bytes cost, with nothing else done? A route of Starlette.
 
 Run as a process of its own: ``python -m bench.bare PORT CERTIFICATE``. The path says the size.
 """

@@ -1,4 +1,4 @@
-"""What does a page of the console cost a large provider, and how soon does its reader see it?"""
+"""Console pages: what does one cost a large provider, and how soon does its reader see it?"""
 
 import asyncio
 import http.client

@@ -1,4 +1,4 @@
-"""How long does it take from the call to a gateway that answers?"""
+"""Creation of a gateway: how long does it take from the call to a gateway that answers?"""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""What is lost when one of two managers is killed at a random moment, while operators write?"""
+"""Deaths: what is lost when one of two managers is killed, while operators write?"""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""What does each of two tenants get of a gateway that is full?"""
+"""Fairness: what does each of two tenants get of a gateway that is full?"""
 
 import time
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""How is the gateway under test made? By the product: `cloudgate up` and calls of its API."""
+"""Gateway under test: how is it made? By the product: `cloudgate up` and calls of its API."""
 
 import json
 import os

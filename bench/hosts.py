@@ -1,4 +1,4 @@
-"""What do many hosts cost the manager, and how soon does a change reach them?
+"""Many hosts: what do many hosts cost the manager, and how soon does a change reach them?
 
 The hosts are simulated: each holds its poll over a TLS connection of its own, as a host service
 does. The manager is real, in a process of its own.

@@ -1,4 +1,4 @@
-"""Does a tenant keep to the speed that it was sold, from the first byte on, however it comes?"""
+"""Limits: does a tenant keep to the speed that it was sold, from the first byte on?"""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Who makes the load? Processes of their own: what they cost is not counted."""
+"""Load: who makes it? Processes of their own: what they cost is not counted."""
 
 import multiprocessing
 import os

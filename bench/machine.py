@@ -1,4 +1,4 @@
-"""Which machine is this, and which of its cores does who get?"""
+"""Machine: which one is this, and which of its cores does who get?"""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What does a second manager cost, and what is lost when one dies? PostgreSQL beside SQLite."""
+"""Two managers: what does the second cost, and what is lost when one dies?"""
 
 import asyncio
 import json

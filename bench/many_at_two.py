@@ -1,4 +1,4 @@
-"""What do many hosts notice of a change at either of two managers, and of one's death?"""
+"""Many hosts at two managers: what do they notice of a change, and of a death?"""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""How much memory does an idle tunnel hold?"""
+"""Memory: how much memory does an idle tunnel hold?"""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What do metrics cost the manager that shows them, the API meanwhile, and who counts?"""
+"""Metrics: what do metrics cost the manager that shows them, the API meanwhile, and who counts?"""
 
 import asyncio
 import gc

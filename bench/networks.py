@@ -1,4 +1,4 @@
-"""How soon do edited networks take effect for new tunnels?"""
+"""Edited networks: how soon do edited networks take effect for new tunnels?"""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""What is compared? The proxies other than the gateway, each as its manual has it."""
+"""Proxies: which others are compared with the gateway? Each as its manual has it."""
 
 import subprocess
 import time

@@ -1,4 +1,4 @@
-"""How soon is a machine of its own a managed server, and then a gateway that answers?
+"""Remote machine: how soon is it a managed server, and then a gateway that answers?
 
 Manager and gateways stand in network namespaces of this run, with the gateways behind NAT. What is
 timed runs in the manager's namespace, as this module's command.

@@ -1,4 +1,4 @@
-"""What does a reader see? Tables in Markdown, and goals beside what was reached."""
+"""Report: what does a reader see? Tables in Markdown, and goals beside what was reached."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What stands behind the proxies? A service that takes, gives, or answers, as it is asked."""
+"""Repository: what stands behind the proxies? It takes, gives, or answers, as it is asked."""
 
 import asyncio
 import math

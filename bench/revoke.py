@@ -1,4 +1,4 @@
-"""How soon do a tenant's live tunnels end once it is disabled?"""
+"""Revocation: how soon do a tenant's live tunnels end once it is disabled?"""
 
 import selectors
 import time

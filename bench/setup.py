@@ -1,4 +1,4 @@
-"""What does it cost to set up a tunnel?"""
+"""Setup: what does it cost to set up a tunnel?"""
 
 import time
 from collections.abc import Sequence

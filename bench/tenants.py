@@ -1,4 +1,4 @@
-"""What does a gateway feel of many tenants?"""
+"""Many tenants: what does a gateway feel of many tenants?"""
 
 import time
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""How many bytes does a proxy move for a second of its core?"""
+"""Throughput: how many bytes does a proxy move for a second of its core?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

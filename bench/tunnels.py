@@ -1,4 +1,4 @@
-"""How does a client get through a proxy to the repository?"""
+"""Tunnels: how does a client get through a proxy to the repository?"""
 
 import base64
 import socket

@@ -1,4 +1,4 @@
-"""How fast is a restore, or a backup, over a line that is long and loses packets?"""
+"""Long line: how fast is a restore, or a backup, over a line that is long and loses packets?"""
 
 import time
 from collections.abc import Sequence

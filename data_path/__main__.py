@@ -1,4 +1,4 @@
-"""Build of the module for Envoy where Cloudgate is installed from its sources: ``make`` runs it."""
+"""Build: where does the module for Envoy go, from the sources? ``make`` runs it."""
 
 import sys
 from pathlib import Path

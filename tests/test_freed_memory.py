@@ -1,3 +1,5 @@
+"""Does a process give back to the system what was large and is freed?"""
+
 import subprocess
 import sys
 
