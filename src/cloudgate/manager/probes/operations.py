@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import case, func, or_, select
@@ -16,13 +15,14 @@ from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes import rules
 from cloudgate.manager.probes.rules import Method, Probe, Subject, from_document
+from cloudgate.manager.probes.service_passwords import ServicePassword, check_may_be_named
 from cloudgate.manager.quotas.operations import host_fields, keep_use
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
-from cloudgate.network import hostport
 
 NEWS = UUID("3b9f2a53-7c1e-4f0e-9a41-5d3f6f0c8b17")
 """The key of the notifier that is used when there is something new to measure."""
+_PASSWORD = ServicePassword("UsageProbe", "sealed_probe_password")
 AT_ONCE = 50
 """How many tenants of a repository are measured before others have their turn."""
 _DUE_AT = func.coalesce(TenantResource.measure_after, datetime(1970, 1, 1, tzinfo=UTC))
@@ -96,7 +96,7 @@ def set_probe(work: UnitOfWork, repository: Repository, change: ProbeChange) -> 
         repository.usage_probe, repository.sealed_probe_password = None, ""
         _forget(work, repository, figures=True)
         return
-    password = change.password or _kept_password(work, repository, before, change.probe)
+    password = change.password or _PASSWORD.known(work, repository, before, change.probe)
     probe = rules.check(change.probe, password)
     if before is None or (before.place, before.machine) != (probe.place, probe.machine):
         _check_may_be_named(work, probe)
@@ -106,9 +106,7 @@ def set_probe(work: UnitOfWork, repository: Repository, change: ProbeChange) -> 
     if probe.server_id:
         probe = replace(probe, server_id=str(_server(work, repository, probe)))
     repository.usage_probe = probe.as_document()
-    repository.sealed_probe_password = (
-        work.sealing.seal(password, _owner(repository)) if password else ""
-    )
+    _PASSWORD.keep(work, repository, password)
     _forget(work, repository, figures=before is not None and before.place != probe.place)
     work.news_for.add(NEWS)
 
@@ -119,8 +117,7 @@ def _check_may_be_named(work: UnitOfWork, probe: Probe) -> None:
         base = rules.directory_of(probe.path, rules.ANYBODY).base
         work.reachable.check_folder(base, administers=work.administers)
         return
-    host = hostport.host_known_as(urlsplit(probe.url).hostname or "")
-    work.reachable.check_host(host, "Url", administers=work.administers)
+    check_may_be_named(work, probe.url)
 
 
 def forget_figure(resource: TenantResource) -> None:
@@ -219,7 +216,7 @@ def _batch(work: UnitOfWork, repository: Repository, probe: Probe) -> Batch:
     shares = tuple(Share(resource, Subject(name, tenant)) for resource, name, tenant in rows)
     batch = Batch(repository.id, probe, repository.sealed_probe_password, shares)
     try:
-        return replace(batch, password=_password(work, repository))
+        return replace(batch, password=_PASSWORD.open(work, repository))
     except CloudgateError as problem:
         return replace(batch, problem=f"{problem.message} Give the Password again.")
 
@@ -251,20 +248,6 @@ def _forget(work: UnitOfWork, repository: Repository, *, figures: bool) -> None:
         forget_figure(resource)
 
 
-def _kept_password(
-    work: UnitOfWork, repository: Repository, before: Probe | None, probe: Probe
-) -> str:
-    """The password that is known, if it goes to where it went before."""
-    if before is None or before.opened_by_password != probe.opened_by_password:
-        return ""
-    return _password(work, repository)
-
-
-def _password(work: UnitOfWork, repository: Repository) -> str:
-    sealed = repository.sealed_probe_password
-    return work.sealing.open(sealed, _owner(repository)) if sealed else ""
-
-
 def _server(work: UnitOfWork, repository: Repository, probe: Probe) -> UUID:
     try:
         server = get_managed_server(work, UUID(probe.server_id))
@@ -275,7 +258,3 @@ def _server(work: UnitOfWork, repository: Repository, probe: Probe) -> UUID:
             f"ManagedServerUid: {server.name} belongs to another backup server than the repository."
         )
     return server.id
-
-
-def _owner(repository: Repository) -> str:
-    return f"UsageProbe {repository.id}"

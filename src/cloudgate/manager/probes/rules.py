@@ -132,9 +132,7 @@ def check(probe: Probe, password: str) -> Probe:
         check_url(probe.url, open_password=bool(password))
         collection_of(probe.url, ANYBODY)
     else:
-        check_url(probe.url, open_password=False)
-        if urlsplit(probe.url).path.strip("/"):
-            raise InvalidRequestError("Url: expected no path; the bucket is named by Bucket.")
+        check_s3_url(probe.url)
         objects_of(probe, ANYBODY)
     if probe.authority_pem:
         check_authority(probe.authority_pem)
@@ -306,6 +304,17 @@ def check_elements(
             f"{element}: Username and Password belong together. The Password has to be given"
             " again with another Method, Url or Username."
         )
+
+
+def check_s3_url(text: str) -> None:
+    """See whether a Url is one of S3: secret keys sign and are not sent, and it names no bucket.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    check_url(text, open_password=False)
+    if urlsplit(text).path.strip("/"):
+        raise InvalidRequestError("Url: expected no path; the bucket is named by Bucket.")
 
 
 def check_url(text: str, *, open_password: bool) -> None:

@@ -6,7 +6,6 @@ What is no longer so is warned about. No tenant is ever changed by it.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import exists, func, select
@@ -15,16 +14,17 @@ from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.probes.service_passwords import ServicePassword, check_may_be_named
 from cloudgate.manager.protection import rules
 from cloudgate.manager.protection.rules import Finding, Protection, ProtectionRecord
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.manager.storage.tenant_rows import ShownTenant
-from cloudgate.network import hostport
 from cloudgate.values.enumeration import few
 from cloudgate.values.moments import has_come
 
 NEWS = UUID("0d8a5a4e-5a0c-4b43-9a6d-0f3c8de1c2a7")
 """The key of the notifier that is used when there is something new to look at."""
+_PASSWORD = ServicePassword("BackupProtection", "sealed_protection_password")
 _LOOKED_AT = select(Repository).where(Repository.protection.is_not(None)).order_by(Repository.name)
 CONFIRMED = Event("ConfirmBackupProtection", "Repository {name} keeps deleted backups")
 LOST = Event(
@@ -81,20 +81,17 @@ def set_protection(work: UnitOfWork, repository: Repository, change: ProtectionC
         repository.protection, repository.protection_known = None, None
         repository.sealed_protection_password = ""
         return
-    password = change.password or _kept_password(work, repository, before, change.protection)
+    password = change.password or _PASSWORD.known(work, repository, before, change.protection)
     protection = rules.check(change.protection, password, _services(repository))
     if before is None or before.place != protection.place:
         if protection.url:
-            host = hostport.host_known_as(urlsplit(protection.url).hostname or "")
-            work.reachable.check_host(host, "Url", administers=work.administers)
+            check_may_be_named(work, protection.url)
         protection = replace(protection, named_by_administrator=work.administers)
         repository.protection_known = None
     else:
         protection = replace(protection, named_by_administrator=before.named_by_administrator)
     repository.protection = protection.as_document()
-    repository.sealed_protection_password = (
-        work.sealing.seal(password, _owner(repository)) if password else ""
-    )
+    _PASSWORD.keep(work, repository, password)
     look_soon(work, repository)
 
 
@@ -236,28 +233,10 @@ def _look(work: UnitOfWork, repository: Repository, protection: Protection) -> D
         repository.sealed_protection_password,
     )
     try:
-        return replace(look, password=_password(work, repository))
+        return replace(look, password=_PASSWORD.open(work, repository))
     except CloudgateError as problem:
         return replace(look, problem=f"{problem.message} Give the Password again.")
 
 
 def _services(repository: Repository) -> tuple[str, ...]:
     return repository.endpoint, repository.address
-
-
-def _kept_password(
-    work: UnitOfWork, repository: Repository, before: Protection | None, protection: Protection
-) -> str:
-    """The password that is known, if it goes to where it went before."""
-    if before is None or before.opened_by_password != protection.opened_by_password:
-        return ""
-    return _password(work, repository)
-
-
-def _password(work: UnitOfWork, repository: Repository) -> str:
-    sealed = repository.sealed_protection_password
-    return work.sealing.open(sealed, _owner(repository)) if sealed else ""
-
-
-def _owner(repository: Repository) -> str:
-    return f"BackupProtection {repository.id}"

@@ -11,6 +11,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.probes.rules import (
     check_authority,
     check_elements,
+    check_s3_url,
     check_url,
     is_bucket,
     opened_by,
@@ -126,22 +127,22 @@ def check(protection: Protection, password: str, services: Sequence[str]) -> Pro
     _check_elements(protection, password)
     if protection.method is Method.SNAPSHOTS:
         return protection
-    is_s3 = protection.method is Method.S3
-    check_url(protection.url, open_password=bool(password) and not is_s3)
-    if is_s3:
-        if urlsplit(protection.url).path.strip("/"):
-            raise InvalidRequestError("Url: expected no path; the bucket is named by Bucket.")
+    if protection.method is Method.S3:
+        check_s3_url(protection.url)
         if not is_bucket(protection.bucket):
             raise InvalidRequestError(
                 f"Bucket: found {protection.bucket[:100]!r}, expected the name of one bucket that"
                 " all tenants of the repository share: 3 to 63 lower-case letters, digits, dots"
                 " and dashes."
             )
-    elif not urlsplit(protection.url).path.strip("/"):
-        raise InvalidRequestError(
-            f"Url: found {protection.url[:100]!r}, expected one with a path, to try it there"
-            " without touching what tenants have: such as https://vault.example:8443/cloudgate/."
-        )
+    else:
+        check_url(protection.url, open_password=bool(password))
+        if not urlsplit(protection.url).path.strip("/"):
+            raise InvalidRequestError(
+                f"Url: found {protection.url[:100]!r}, expected one with a path, to try it there"
+                " without touching what tenants have: such as"
+                " https://vault.example:8443/cloudgate/."
+            )
     if problem := elsewhere(protection, services):
         raise InvalidRequestError(problem)
     if protection.authority_pem:
