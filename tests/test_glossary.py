@@ -1,4 +1,4 @@
-"""Does docs/glossary.md name Python things that are there?"""
+"""Do docs/glossary.md and docs/decisions name things of the source that are there?"""
 
 import ast
 import re
@@ -10,6 +10,7 @@ import pytest
 from tests.support.source import SOURCE, modules
 
 ROOT = Path(__file__).parent.parent
+DATA_PATH = ROOT / "data_path"
 
 
 def names() -> list[str]:
@@ -69,3 +70,26 @@ def is_there(name: str) -> bool:
 @pytest.mark.parametrize("name", names())
 def test_each_python_name_of_the_glossary_is_there(name: str) -> None:
     assert is_there(name)
+
+
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda each: each.stem)
+def test_each_file_and_what_is_said_to_be_in_it_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    files = set(re.findall(r"`([\w/]+\.(?:py|c))`", text))
+    nowhere = [
+        each
+        for each in files
+        if not is_there(each) and not (ROOT / each).exists() and not any(DATA_PATH.glob(each))
+    ]
+    assert nowhere == []
+    for name, file in re.findall(r"`(\w+)`\s+in\s+`([\w/]+\.py)`", text):
+        assert name in members(modules()[file].body), f"{name} in {file}"
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda each: each.stem)
+def test_each_class_that_a_decision_names_is_there(page: Path) -> None:
+    named = set(re.findall(r"`((?:[A-Z][a-z]+)+)`", page.read_text("utf-8")))
+    assert [each for each in named if not is_there(each)] == []
