@@ -21,7 +21,7 @@ def write_private(path: Path, content: str | bytes) -> None:
 
 
 def write_with_backup(path: Path, content: str | Iterable[bytes]) -> None:
-    """`write_private`, and what was there stays beside it: see `read_good`."""
+    """`write_private`, and what was there stays beside it: see `read_or_backup`."""
     with written(path, content) as temporary:
         with contextlib.suppress(FileNotFoundError):
             if path not in _damaged:
@@ -32,13 +32,16 @@ def write_with_backup(path: Path, content: str | Iterable[bytes]) -> None:
 
 
 def write_mirrored(path: Path, content: str | bytes) -> None:
-    """`write_private` with a copy beside it, for what nobody can send again: see `read_good`."""
+    """`write_private` with a copy beside it, for what nobody can send again.
+
+    See `read_or_backup`.
+    """
     write_private(backup_path(path), content)
     write_private(path, content)
 
 
 def forget_mirrored(path: Path) -> None:
-    """Take away what `write_twice` has written."""
+    """Take away what `write_mirrored` has written."""
     for each in (path, backup_path(path)):
         each.unlink(missing_ok=True)
 
