@@ -30,8 +30,8 @@ def acme(client: httpx2.Client) -> Customer:
     return made
 
 
-def ask(host: ScriptedHost, acme: Customer, **wish: Any) -> OwnAnswer:
-    request = OwnRequest(tenant_id=acme.id, **{"address": ADDRESS, "password": SECRET, **wish})
+def ask(host: ScriptedHost, acme: Customer, **more: Any) -> OwnAnswer:
+    request = OwnRequest(tenant_id=acme.id, **{"address": ADDRESS, "password": SECRET, **more})
     answer = host.client.post("/own", content=request.model_dump_json()).raise_for_status()
     return OwnAnswer.model_validate_json(answer.content)
 

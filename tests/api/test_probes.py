@@ -15,7 +15,7 @@ import pytest
 from cloudgate.manager.probes import measuring
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import Repository
-from cloudgate.protocol import Answer, Directory, DirectorySize
+from cloudgate.protocol import Answer, DirectoryProbe, DirectorySize
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 from tests.support.ports import free_port
@@ -77,9 +77,11 @@ def put_probe(
 
 
 @contextmanager
-def measuring_host(host: ScriptedHost, *answers: DirectorySize | None) -> Iterator[list[Directory]]:
+def measuring_host(
+    host: ScriptedHost, *answers: DirectorySize | None
+) -> Iterator[list[DirectoryProbe]]:
     """The host answers as many questions, one after the other; what it was asked."""
-    asked: list[Directory] = []
+    asked: list[DirectoryProbe] = []
 
     def answer() -> None:
         for measured in answers:

@@ -326,7 +326,7 @@ async def test_what_a_tenant_wants_for_itself_waits_for_the_manager_whichever_wa
 ) -> None:
     body = '{"Password": "another long password"}'
 
-    async def wish(login: str) -> tuple[int, str]:
+    async def request(login: str) -> tuple[int, str]:
         encoded = base64.b64encode(login.encode()).decode()
         found = await client.ask(
             port,
@@ -335,7 +335,7 @@ async def test_what_a_tenant_wants_for_itself_waits_for_the_manager_whichever_wa
         )
         return found.status, found.body
 
-    status, text = await wish(f"acme:{PASSWORD}")
+    status, text = await request(f"acme:{PASSWORD}")
     assert (status, "manager does not answer" in text) == (503, True)
-    assert (await wish("acme:wrong"))[0] == 401
+    assert (await request("acme:wrong"))[0] == 401
     assert machine.authorizer.meter.refused[Refusal.CREDENTIALS] == 1

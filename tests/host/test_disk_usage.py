@@ -10,7 +10,7 @@ import pytest
 
 from cloudgate.host.manager_link import disk_usage_walk
 from cloudgate.host.manager_link.disk_usage import DiskUsageWorker
-from cloudgate.protocol import Directory, DirectorySize, Question
+from cloudgate.protocol import DirectoryProbe, DirectorySize, Question
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ async def measured(
     base: Path | str, *parts: str, limit_seconds: float = 60
 ) -> tuple[int | None, str]:
     """What a host says of a directory."""
-    directory = Directory(base=str(base), parts=parts, limit_seconds=limit_seconds)
+    directory = DirectoryProbe(base=str(base), parts=parts, limit_seconds=limit_seconds)
     measuring = DiskUsageWorker()
     measuring.ask(Question(question="q", measure=directory))
     answer = await measuring.due()
@@ -65,7 +65,7 @@ async def test_a_tenant_without_a_directory_has_nothing_but_the_base_must_be_the
 async def test_how_large_the_file_system_is_comes_along(tmp_path: Path) -> None:
     measuring = DiskUsageWorker()
     for parts in (("acme",), ()):  # also where there is nothing of the tenant yet
-        directory = Directory(base=str(tmp_path), parts=parts, limit_seconds=60)
+        directory = DirectoryProbe(base=str(tmp_path), parts=parts, limit_seconds=60)
         measuring.ask(Question(question="q", measure=directory))
         answer = await measuring.due()
         measuring.delivered()
@@ -103,7 +103,7 @@ async def test_directories_without_end_are_given_up(tmp_path: Path) -> None:
 async def test_what_takes_too_long_is_ended_and_the_next_question_answered(tmp_path: Path) -> None:
     measuring = DiskUsageWorker()
     for number, limit_seconds in enumerate((0.001, 60)):
-        directory = Directory(base=str(tmp_path), parts=(), limit_seconds=limit_seconds)
+        directory = DirectoryProbe(base=str(tmp_path), parts=(), limit_seconds=limit_seconds)
         measuring.ask(Question(question=str(number), measure=directory))
     first = await measuring.due()
     assert first == await measuring.due(), "until it was delivered"
@@ -120,7 +120,7 @@ async def test_others_have_their_turn_while_something_is_measured(tmp_path: Path
     for number in range(2_000):
         (tmp_path / str(number)).touch()
     measuring = DiskUsageWorker()
-    directory = Directory(base=str(tmp_path.parent), parts=(tmp_path.name,), limit_seconds=60)
+    directory = DirectoryProbe(base=str(tmp_path.parent), parts=(tmp_path.name,), limit_seconds=60)
     measuring.ask(Question(question="q", measure=directory))
     answer = asyncio.create_task(measuring.due())
     turns = 0

@@ -79,7 +79,7 @@ class Door:
         )
         self.directory.apply(change)
 
-    async def wish(self, change: OwnChange = WANTED, password: str = PASSWORD) -> OwnResult:
+    async def request(self, change: OwnChange = WANTED, password: str = PASSWORD) -> OwnResult:
         """What is said to the tenant who wants that."""
         login = base64.b64encode(f"acme:{password}".encode()).decode()
         return await self.judge.ask_manager(change, f"Basic {login}", "192.0.2.1")
@@ -105,12 +105,12 @@ def door(tmp_path: Path, anyio_backend: object) -> Iterator[Door]:
 async def test_a_password_is_changed_by_the_manager_and_good_here_when_that_is_said(
     door: Door,
 ) -> None:
-    told = await door.wish()
+    told = await door.request()
     assert (told.text, told.denial) == ("The password has been changed.\n", None)
     (asked,) = door.asked
     assert (asked.password, asked.new_password) == (PASSWORD, NEW)
     assert (asked.old_password_seconds, str(asked.address)) == (60, "192.0.2.1")
-    assert (await door.wish(password=NEW)).denial is None
+    assert (await door.request(password=NEW)).denial is None
 
 
 @pytest.mark.anyio
@@ -119,14 +119,14 @@ async def test_a_change_of_which_the_gateway_does_not_hear_is_said_all_the_same(
 ) -> None:
     monkeypatch.setattr(desk, "HEARD_SECONDS", 0.05)
     door.hears = False
-    assert (await door.wish()).denial is None
+    assert (await door.request()).denial is None
 
 
 @pytest.mark.anyio
 async def test_what_the_manager_refuses_is_refused_in_its_words(door: Door) -> None:
     for status, kind in ((401, Refusal.CREDENTIALS), (403, Refusal.OTHER)):
         door.answer = OwnAnswer(status=status, message="Not so.")
-        assert (await door.wish()).denial == Denial(status, "Not so.", kind=kind)
+        assert (await door.request()).denial == Denial(status, "Not so.", kind=kind)
 
 
 @pytest.mark.anyio
@@ -134,20 +134,20 @@ async def test_a_manager_that_does_not_answer_is_said_to_be_away(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door.answer = UnavailableError("away")
-    assert (await door.wish()).denial is AWAY
+    assert (await door.request()).denial is AWAY
     monkeypatch.setattr(desk, "ANSWER_SECONDS", 0.02)
     door.may_answer.clear()
-    assert (await door.wish()).denial is AWAY
+    assert (await door.request()).denial is AWAY
     door.judge.own.ask = None
-    assert (await door.wish()).denial is AWAY
+    assert (await door.request()).denial is AWAY
 
 
 @pytest.mark.anyio
-async def test_a_tenant_has_one_wish_at_a_time(door: Door) -> None:
+async def test_a_tenant_has_one_own_request_at_a_time(door: Door) -> None:
     door.may_answer.clear()
-    first = asyncio.create_task(door.wish())
+    first = asyncio.create_task(door.request())
     await until_async(lambda: door.asked)
-    assert (await door.wish()).denial is BUSY
+    assert (await door.request()).denial is BUSY
     door.may_answer.set()
     assert (await first).denial is None
 
@@ -157,11 +157,11 @@ async def test_what_is_out_of_bounds_or_said_with_an_old_password_is_not_handed_
     door: Door,
 ) -> None:
     endless = OwnChange(new_password="x" * 10_000)
-    assert (await door.wish(endless)).denial is OUT_OF_BOUNDS
+    assert (await door.request(endless)).denial is OUT_OF_BOUNDS
     door.know(
         password_hash=NEW_HASH,
         old_password_hash=PASSWORD_HASH,
         old_password_until=datetime.now(UTC) + timedelta(days=1),
     )
-    assert (await door.wish()).denial is OLD_PASSWORD
+    assert (await door.request()).denial is OLD_PASSWORD
     assert not door.asked

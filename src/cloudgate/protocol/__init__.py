@@ -61,7 +61,7 @@ from cloudgate.protocol.figures import (
 from cloudgate.protocol.own import OwnAnswer, OwnRequest, Secret
 from cloudgate.protocol.polling import (
     Answer,
-    Directory,
+    DirectoryProbe,
     DirectorySize,
     LiveTunnel,
     PollRequest,
@@ -102,8 +102,8 @@ __all__ = [
     "Counted",
     "Demand",
     "DemandReport",
-    "Directory",
     "DirectoryChange",
+    "DirectoryProbe",
     "DirectorySize",
     "Distribution",
     "Document",

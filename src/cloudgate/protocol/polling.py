@@ -33,8 +33,8 @@ class PollRequest(Document):
     """As in `HostFacts`: tells a copy of this host's disk from this host."""
 
 
-class Directory(Document):
-    """A directory of the host."""
+class DirectoryProbe(Document):
+    """A directory of the host's disk that is to be measured."""
 
     base: str
     """Absolute."""
@@ -51,7 +51,7 @@ class Question(Document):
     """Names the question."""
     end_tunnels: tuple[str, ...] = ()
     """These are to end at once."""
-    measure: Directory | None = None
+    measure: DirectoryProbe | None = None
     """Takes its time: polls go on meanwhile."""
 
 

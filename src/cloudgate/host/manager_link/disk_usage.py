@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cloudgate.host.manager_link import disk_usage_walk
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.processes.programs import with_parent
-from cloudgate.protocol import Answer, Directory, DirectorySize, Question
+from cloudgate.protocol import Answer, DirectoryProbe, DirectorySize, Question
 
 MOST_WAITING = 100
 """How many questions may wait; the manager asks those again that nobody answers."""
@@ -50,7 +50,7 @@ class DiskUsageWorker:
         self._answer = None
 
 
-async def _measured(directory: Directory) -> DirectorySize:
+async def _measured(directory: DirectoryProbe) -> DirectorySize:
     if sys.platform == "win32":
         return DirectorySize(reason="Directories are measured on Linux only.")
     child = await asyncio.create_subprocess_exec(

@@ -13,7 +13,7 @@ from cloudgate.manager.probes.rules import Method, NotMeasuredError
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import ManagedServer
-from cloudgate.protocol import Directory, DirectorySize
+from cloudgate.protocol import DirectoryProbe, DirectorySize
 
 LOOK_SECONDS = 5.0
 """How often is looked whether a host that measures is still there."""
@@ -59,7 +59,7 @@ def _measure_one(
     probe = batch.probe
     if probe.method is Method.DIRECTORY:
         place = rules.directory_of(probe.path, share.subject)
-        asked = Directory(base=place.base, parts=place.parts, limit_seconds=limits.seconds)
+        asked = DirectoryProbe(base=place.base, parts=place.parts, limit_seconds=limits.seconds)
         return _ask_host(manager, UUID(probe.server_id), asked)
     if probe.method is Method.WEBDAV:
         place = rules.collection_of(probe.url, share.subject)
@@ -81,7 +81,7 @@ def _measure_one(
 
 
 def _ask_host(
-    manager: Manager, server_id: UUID, directory: Directory
+    manager: Manager, server_id: UUID, directory: DirectoryProbe
 ) -> tuple[int | None, Disk | None]:
     name = _name_if_online(manager, server_id)
     question = manager.questions.request_disk_usage(server_id, directory)

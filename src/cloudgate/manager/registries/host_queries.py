@@ -5,7 +5,7 @@ from threading import Event, Lock
 from uuid import UUID, uuid4
 
 from cloudgate.errors import UnavailableError
-from cloudgate.protocol import Answer, Directory, Question
+from cloudgate.protocol import Answer, DirectoryProbe, Question
 
 PATIENCE_SECONDS = 5.0
 """How long whoever asks waits for a host that is there."""
@@ -32,7 +32,7 @@ class HostQueries:
         """Ask a host for its live tunnels, and to end some; ring for it, then `wait`."""
         return self._put(server_id, Question(question=uuid4().hex, end_tunnels=end))
 
-    def request_disk_usage(self, server_id: UUID, directory: Directory) -> str:
+    def request_disk_usage(self, server_id: UUID, directory: DirectoryProbe) -> str:
         """Ask a host how much is in a directory; notify for it, then `resolve` or `discard`."""
         return self._put(server_id, Question(question=uuid4().hex, measure=directory))
 

@@ -1,6 +1,6 @@
-"""Own requests' desk: is a tenant's wish for itself handed on to the manager, and what came of it?
+"""Own requests' desk: is what a tenant asks for itself handed on, and what came of it?
 
-A tenant has one wish at a time, and all together some: nobody fills the line to the manager.
+A tenant has one own request at a time, and all together some: nobody fills the line to the manager.
 """
 
 import asyncio
