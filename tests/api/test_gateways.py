@@ -559,14 +559,22 @@ def test_a_drain_goes_on_after_its_deadline_while_its_host_is_there(
     assert later(running, GATEWAY_DEADLINE, task)["State"] == "Running"
 
 
+def revoked_while_draining(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost, closing: str
+) -> tuple[str, dict[str, Any]]:
+    """Where a gateway is whose server was revoked, and the task about it, which has ended."""
+    href, task = draining(client, host, closing)
+    client.post(f"/managedServers/{host.server_id}?action=revoke").raise_for_status()
+    ended = later(running, GATEWAY_DEADLINE, task)
+    assert ended["State"] == "Finished"
+    return href, ended
+
+
 def test_the_drain_of_a_deleted_gateway_ends_with_its_server_revoked_and_so_does_the_gateway(
     running: RunningManager, host: ScriptedHost
 ) -> None:
     client = running.logged_on()
-    href, task = draining(client, host, "DELETE")
-    client.post(f"/managedServers/{host.server_id}?action=revoke").raise_for_status()
-    ended = later(running, GATEWAY_DEADLINE, task)
-    assert ended["State"] == "Finished"
+    href, ended = revoked_while_draining(running, client, host, "DELETE")
     assert ended["Result"]["Success"] is True
     assert "was revoked before its tunnels had ended" in ended["Result"]["Message"]
     assert "it had 2 tunnels left" in ended["Result"]["Message"]
@@ -578,10 +586,7 @@ def test_the_drain_of_a_disabled_gateway_ends_with_its_server_revoked(
     running: RunningManager, host: ScriptedHost
 ) -> None:
     client = running.logged_on()
-    href, task = draining(client, host, "PUT")
-    client.post(f"/managedServers/{host.server_id}?action=revoke").raise_for_status()
-    ended = later(running, GATEWAY_DEADLINE, task)
-    assert ended["State"] == "Finished"
+    href, ended = revoked_while_draining(running, client, host, "PUT")
     assert ended["Result"]["Success"] is False
     assert "gw1.example was revoked while its gateway drained" in ended["Result"]["Message"]
     assert "cloudgate gateway delete gw1.example" in ended["Result"]["Message"]

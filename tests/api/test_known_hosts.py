@@ -78,12 +78,15 @@ def newcomer(running: RunningManager) -> Iterator[ScriptedHost]:
     joined.close()
 
 
-def meanwhile(
+def poll_while(
     running: RunningManager,
     monkeypatch: pytest.MonkeyPatch,
+    host: ScriptedHost,
     change: Callable[[UnitOfWork], object],
+    *,
+    is_alone: bool,
 ) -> None:
-    """Have a change commit once it is known who is to be told, and before the tenants are read."""
+    """Have a host poll, and a change commit between the look at it and that at its tenants."""
     left = [change]
 
     def looked_up(work: UnitOfWork, question: Question, as_of: int) -> TenantFeed:
@@ -93,6 +96,9 @@ def meanwhile(
         return look_up(work, question, as_of)
 
     monkeypatch.setattr(known_hosts, "look_up", looked_up)
+    if is_alone:
+        host.assignment = None
+    host.poll()
 
 
 def uid_of(client: httpx2.Client, task: dict[str, Any]) -> UUID:
@@ -130,14 +136,13 @@ def test_who_becomes_a_gateway_while_it_is_told_of_no_tenants_is_told_of_them_th
 ) -> None:
     finished(client, client.post("/cloud/tenants", json={"Name": "acme"}).json())
     settings = GatewaySettings()
-    meanwhile(
+    poll_while(
         running,
         monkeypatch,
+        newcomer,
         lambda work: create_gateway(work, settings, server_host_name=newcomer.name),
+        is_alone=is_alone,
     )
-    if is_alone:
-        newcomer.assignment = None
-    newcomer.poll()
     assert told_tenants(newcomer) == []
     newcomer.poll()
     assert newcomer.assignment is not None
@@ -164,14 +169,13 @@ def test_who_comes_into_a_pool_while_it_is_told_of_others_tenants_is_told_of_the
     client.post("/cloud/tenants", json=spec).raise_for_status()
     newcomer.poll()
     client.put(f"/cloud/gatewayPools/{pool_id}", json={"Description": "dear"}).raise_for_status()
-    meanwhile(
+    poll_while(
         running,
         monkeypatch,
+        newcomer,
         lambda work: edit_pool(work, get_pool(work, pool_id), PoolChange(gateways=(mine, others))),
+        is_alone=is_alone,
     )
-    if is_alone:
-        newcomer.assignment = None
-    newcomer.poll()
     assert newcomer.update.directory is not None
     assert newcomer.update.directory.tenants == ()
     newcomer.poll()
