@@ -34,6 +34,11 @@ def time_text(moment: datetime) -> str:
     return (text.rstrip("0") if "." in text else text) + "Z"
 
 
+def readable(moment: datetime) -> str:
+    """For people, in a sentence: ``2030-12-31 21:05:00 UTC``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def has_come(moment: datetime, now: datetime, longest: timedelta) -> bool:
     """Whether something is due that is put off by `longest` at most.
 

@@ -14,6 +14,7 @@ from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.cli.service.manager.options import Data
 from cloudgate.cli.settings import default_data_folder
 from cloudgate.errors import CloudgateError
+from cloudgate.values import moments
 from cloudgate.values.shown_texts import printable
 from cloudgate.values.units import MB
 
@@ -111,7 +112,7 @@ def restore(
         print(f"Restored into {folder}: {_told(done.contents)}")
         if done.finished is not None:
             print(
-                f"A restore of the backup of {done.finished:%Y-%m-%d %H:%M:%S} UTC, which had been"
+                f"A restore of the backup of {moments.readable(done.finished)}, which had been"
                 " cut short, was finished first, and then replaced by this one."
             )
         if done.replaced is not None:
@@ -164,14 +165,14 @@ def _told(contents: "Contents") -> str:
     counts = ", ".join(f"{number} {name}" for name, number in contents.counts.items())
     size = sum(size for size, _ in contents.files.values())
     return (
-        f"backup of {contents.made_at:%Y-%m-%d %H:%M:%S} UTC by release {contents.release},"
+        f"backup of {moments.readable(contents.made_at)} by release {contents.release},"
         f" {counts}, {len(contents.files)} files of {size / MB:.1f} MB."
     )
 
 
 def _say_what_was_taken(by: str, since: "ChangesSince | None", contents: "Contents") -> None:
     """What an operator has to decide: whether what was taken away since is to be so again."""
-    made_at = f"{contents.made_at:%Y-%m-%d %H:%M:%S} UTC"
+    made_at = moments.readable(contents.made_at)
     if since is None:
         print(
             f"What was changed after {made_at} is not known here: there is no journal beside the"

@@ -47,6 +47,7 @@ from cloudgate.manager.storage.tables import (
     ManagedServer,
     TenantSession,
 )
+from cloudgate.values import moments
 
 _PLAN = "ready"
 _MOVING = f"{installation.RESTORING}/{_PLAN}"
@@ -192,14 +193,11 @@ def _since(contents: Contents, said: _Said | None) -> tuple[str, ChangesSince | 
 def _see_that_it_is_the_same(data: Path, ready: Contents, wanted: Contents) -> None:
     if wanted == ready:
         return
-
-    def shown(each: Contents) -> str:
-        return f"{each.made_at:%Y-%m-%d %H:%M:%S} UTC"
-
+    earlier, this = (moments.readable(each.made_at) for each in (ready, wanted))
     raise CloudgateError(
-        f"A restore into {data} was cut short, of the backup of {shown(ready)}: all of it is ready,"
-        f" and only has to be moved. This is another backup, of {shown(wanted)}; nothing was"
-        f" changed. Name that of {shown(ready)} again to have it finished; or add --replace, and it"
+        f"A restore into {data} was cut short, of the backup of {earlier}: all of it is ready,"
+        f" and only has to be moved. This is another backup, of {this}; nothing was"
+        f" changed. Name that of {earlier} again to have it finished; or add --replace, and it"
         " is finished, put aside, and this one takes its place."
     )
 

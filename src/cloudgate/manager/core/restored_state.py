@@ -14,6 +14,7 @@ from cloudgate.manager.core.marks import (
     read_moment,
 )
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.values import moments
 
 
 def shows_more(work: UnitOfWork, known_revision: int) -> bool:
@@ -42,13 +43,13 @@ def remark_on_restore(work: UnitOfWork) -> str:
         return ""
     until = read_moment(work.session, KNEW_UNTIL)
     lost = (
-        f" Hosts know of changes to tenants until {_spoken(until)} that are not in it."
+        f" Hosts know of changes to tenants until {moments.readable(until)} that are not in it."
         if until
         else ""
     )
     return (
-        f"This manager was restored at {_spoken(restored_at)} from a backup of"
-        f" {_spoken(backed_up_at)}.{lost} What was taken away in between, such as tenants,"
+        f"This manager was restored at {moments.readable(restored_at)} from a backup of"
+        f" {moments.readable(backed_up_at)}.{lost} What was taken away in between, such as tenants,"
         " passwords, quotas or servers, is there again: cloudgate backup verify names it, as far as"
         " a journal does. When all is decided, cloudgate backup decided ends this warning."
     )
@@ -59,7 +60,3 @@ def _moment(revision: int) -> datetime | None:
         return datetime.fromtimestamp(revision / 1000, UTC)
     except (OverflowError, ValueError, OSError):  # EOVERFLOW: no host of ours says such a thing
         return None
-
-
-def _spoken(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -20,6 +20,7 @@ from cloudgate.manager.storage.tables import (
     ManagedServer,
     RemovedTenant,
 )
+from cloudgate.values import moments
 
 LATE = timedelta(seconds=10)
 """A gateway that is there has a change within a second; so much later something is wrong."""
@@ -90,7 +91,7 @@ class _Lag:
             return ""
         names = ", ".join(changed[:_NAMED]) + (" and others" if len(changed) > _NAMED else "")
         whose = f"changes of {names}" if names else "that tenants were removed"
-        return f"It has not taken in {whose} since {since:%Y-%m-%d %H:%M:%S} UTC."
+        return f"It has not taken in {whose} since {moments.readable(since)}."
 
 
 def _missed(site_id: UUID, known: int) -> Select[str]:

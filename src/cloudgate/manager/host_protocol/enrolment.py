@@ -31,7 +31,7 @@ from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import LastSeen, is_heard, last_seen, servers_of
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
-from cloudgate.values import precis
+from cloudgate.values import moments, precis
 
 Spoken = (
     protocol.JoinRequest
@@ -415,7 +415,8 @@ def _is_another(work: UnitOfWork, server: ManagedServer, machine: str) -> bool:
 
 def _refusal(work: UnitOfWork, server: ManagedServer) -> InvalidRequestError | UnavailableError:
     are_both_there = work.presence.detect_clone(server.id, work.now)
-    seen = f"{last_seen(work, server):%Y-%m-%d %H:%M:%S} UTC"
+    # It is heard of, or nobody would be refused; it may be forgotten in this moment.
+    seen = moments.readable(last_seen(work, server) or work.now)
     if not are_both_there:
         work.news_for.add(server.id)  # has it say something, if it is there
         return UnavailableError(

@@ -15,6 +15,7 @@ from cloudgate.manager.backups.journal import JOURNAL, Journal
 from cloudgate.manager.core.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.sealed_files import SealingSecret
+from cloudgate.values import moments
 
 BACKING_UP = "Backing the manager up"
 WATCHING = "Seeing that backups are made in time"
@@ -110,7 +111,7 @@ class BackupWorker:
             return
         if now - (newest or self._began_at) <= self._schedule.every + late:
             return
-        said = f"is of {newest:%Y-%m-%d %H:%M:%S} UTC" if newest else "was never made"
+        said = f"is of {moments.readable(newest)}" if newest else "was never made"
         raise UnavailableError(
             f"A backup of the manager is overdue: the newest {said}, and there is to be one every"
             f" {_spoken(self._schedule.every)} in {self._schedule.folder}. See that this folder is"
