@@ -120,8 +120,13 @@ def started(folder: Path, *command: str) -> Iterator[None]:
 
 
 def configure(folder: Path, metrics: int, hook_port: int, alertmanager: int) -> None:
-    """As the examples have it, but impatient."""
-    rules = re.sub(r"for: \d+[smh]", "for: 0s", RULES)
+    """As the examples have it, but impatient with gateways, and looked at each second.
+
+    Not with the manager: one that does not answer within that second would silence all else
+    (`inhibit_rules`), and Prometheus tells once more what is over only after a minute.
+    """
+    rules, impatient = re.subn(r"(alert: GatewayDown\n.*\n\s+for: )\d+[smh]", r"\g<1>0s", RULES)
+    assert impatient == 1
     (folder / "rules.yml").write_text(rules)
     scrape = (MONITORING / "scrape.yml").read_text("utf-8")
     scrape = re.sub(r"(_interval): \d+s", r"\1: 1s", scrape)
