@@ -202,7 +202,9 @@ def test_a_gateway_that_fails_is_told_to_the_hook_and_so_is_that_it_is_well_agai
     try:
         until(lambda: watch.heard("GatewayDown", "firing"), PATIENCE_SECONDS)
         with watch.product.client() as client:
-            assert client.gateway()["State"] == "Failed"
+            failed = client.gateway()
+        assert failed["State"] == "Failed"
+        assert failed["Warning"].startswith(f"Envoy, process {envoy}, does not answer; ")
     finally:
         os.kill(envoy, signal.SIGCONT)
     until(lambda: watch.heard("GatewayDown", "resolved"), PATIENCE_SECONDS)

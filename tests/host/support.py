@@ -272,6 +272,8 @@ def tenant(repository_port: int, **changes: object) -> Tenant:
 
 LATE = ("The gateway was not ready within", "did not answer within")
 """In what a machine says that has too much to do."""
+SILENT = "does not answer; its tunnels go on"
+"""Said then, too, but also where Envoy stands still."""
 
 
 class Machine:
@@ -388,13 +390,14 @@ class Machine:
         Where much else runs, Envoy may not be ready or say its version in time. A gateway that is
         new is given up then, and wanted again as by whoever asked for it.
         """
+        late = LATE if state is GatewayState.FAILED else (*LATE, SILENT)
         async with asyncio.timeout(4 * PATIENCE_SECONDS):
             while True:
                 outcome = await self.outcomes.get()
                 if outcome.revision != self._revision:
                     continue
                 wanted = self.reconciler.kept.current
-                if wanted and any(each in outcome.reason for each in LATE):
+                if wanted and any(each in outcome.reason for each in late):
                     self._revision += 1
                     again = wanted.model_copy(update={"revision": self._revision})
                     self.reconciler.set_desired(again)

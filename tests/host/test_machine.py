@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.host.envoy import launcher, listener_rollout, process, process_set
+from cloudgate.host.envoy import launcher, listener_rollout, process, process_set, supervisor
 from cloudgate.host.envoy.launcher import EnvoyLauncher
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord
 from cloudgate.host.envoy.xds_listener import listener
@@ -381,6 +381,21 @@ async def test_an_envoy_that_does_not_answer_for_a_while_keeps_its_tunnels(
     await machine.found(GatewayState.LISTENING)
     assert machine.envoys.pid == before
     assert await tunnel.echoes()
+
+
+async def test_an_envoy_that_answers_no_more_is_not_said_not_to_start(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
+    monkeypatch.setattr(supervisor, "READY_SECONDS", 0.1)
+    silent = machine.envoys.pid
+    assert silent is not None
+    os.kill(silent, signal.SIGSTOP)
+    try:
+        failed = await machine.found(GatewayState.FAILED)
+    finally:
+        os.kill(silent, signal.SIGCONT)
+    assert failed.reason.startswith(f"Envoy, process {silent}, does not answer; its tunnels go on.")
 
 
 @dataclass

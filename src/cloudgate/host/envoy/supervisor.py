@@ -27,6 +27,11 @@ LONGEST_PAUSE_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.02
 _FIRST_PAUSE_SECONDS = 0.1
 
+_SILENT = (
+    "Envoy, process {pid}, does not answer; its tunnels go on. If it stays so, drain the gateway,"
+    " and end that process."
+)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -55,6 +60,8 @@ class EnvoySupervisor:
         self._launcher = EnvoyLauncher(paths, endpoints)
         self._deaths = Deaths()
         self._died_with = ""
+        self._answered: int | None = None
+        """The process that was ready last."""
         self._absent_parent = hot_restart.AbsentParent(paths)
         self._keeper: asyncio.Task[None] | None = None
         self._told_to_wait = False
@@ -93,10 +100,7 @@ class EnvoySupervisor:
             return False
         if not await self._is_ready_in_time(found):
             if has_connections(found.pid):
-                raise UnavailableError(
-                    f"Envoy, process {found.pid}, does not answer; its tunnels go on. If it stays"
-                    " so, drain the gateway, and end that process."
-                )
+                raise UnavailableError(_SILENT.format(pid=found.pid))
             _log.warning("envoy runs but does not answer; it is ended", pid=found.pid)
             await found.stop()
             self.processes.forget_dead()
@@ -129,7 +133,8 @@ class EnvoySupervisor:
         """Have Envoy running and answering.
 
         Raises:
-            UnavailableError: It does not start; the message holds its last words.
+            UnavailableError: It does not start, the message holds its last words; or it answered
+                once and does not any more.
         """
         if not await self.adopt():
             await self._start_for(self._supervise)
@@ -294,22 +299,34 @@ class EnvoySupervisor:
         self._on_change()
 
     async def _is_ready_in_time(self, envoy: EnvoyProcess) -> bool:
-        deadline = time.monotonic() + READY_SECONDS
-        while not await self._is_ready(envoy):
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        try:
+            await self._ready(lambda: envoy)
+        except TimeoutError:
+            return False
         return True
 
     async def _until_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        while (envoy := self.processes.listening) is None or not await self._is_ready(envoy):
-            if time.monotonic() > deadline:
-                # One that was started again a moment ago has said nothing yet.
-                words = self._launcher.last_words().text or self._died_with or "it says nothing"
-                raise UnavailableError(f"Envoy does not start: {words}")
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        try:
+            envoy = await self._ready(lambda: self.processes.listening)
+        except TimeoutError:
+            raise UnavailableError(self._why_not_ready(self.processes.listening)) from None
+        self._answered = envoy.pid
         self._died_with = ""
+
+    async def _ready(self, candidate: Callable[[], EnvoyProcess | None]) -> EnvoyProcess:
+        async with asyncio.timeout(READY_SECONDS):
+            while True:
+                envoy = candidate()
+                if envoy is not None and await self._is_ready(envoy):
+                    return envoy
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _why_not_ready(self, envoy: EnvoyProcess | None) -> str:
+        if envoy is not None and envoy.pid == self._answered:
+            return _SILENT.format(pid=envoy.pid)
+        # One that was started again a moment ago has said nothing yet.
+        words = self._launcher.last_words().text or self._died_with or "it says nothing"
+        return f"Envoy does not start: {words}"
 
     async def _is_ready(self, envoy: EnvoyProcess) -> bool:
         await self._ask(envoy)
