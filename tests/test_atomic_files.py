@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cloudgate.atomic_files import remove_leftovers, write_private, write_public
+from cloudgate.atomic_files import new_private, remove_leftovers, write_private, write_public
 from tests.support.source import nodes
 
 WRITE_BY_THEMSELVES = {
@@ -67,6 +67,48 @@ def test_what_cannot_be_written_leaves_what_was_there_and_nothing_else(
     monkeypatch.undo()
     assert file.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["key"]
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"),
+    [
+        (errno.EIO, errno.EIO),
+        (errno.ENOSPC, errno.ENOSPC),
+        (errno.EDQUOT, errno.EDQUOT),
+        (errno.EPERM, errno.EEXIST),  # of file systems without hard links
+        (errno.EOPNOTSUPP, errno.EEXIST),
+    ],
+)
+def test_a_new_file_replaces_none_that_has_appeared_meanwhile_whatever_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: int
+) -> None:
+    def failing(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    def write_while_another_does() -> None:
+        with new_private(tmp_path / "copy") as file:
+            file.write(b"mine")
+            (tmp_path / "copy").write_text("another's")
+
+    monkeypatch.setattr(os, "link", failing)
+    with pytest.raises(OSError, match=r".") as told:
+        write_while_another_does()
+    assert (told.value.errno, told.value.filename) == (raised, str(tmp_path / "copy"))
+    assert (tmp_path / "copy").read_text() == "another's"
+    assert [each.name for each in tmp_path.iterdir()] == ["copy"]
+
+
+def test_a_new_file_is_made_where_the_file_system_has_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(*_: Any) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", without)
+    with new_private(tmp_path / "copy") as file:
+        file.write(b"mine")
+    assert (tmp_path / "copy").read_text() == "mine"
+    assert [each.name for each in tmp_path.iterdir()] == ["copy"]
 
 
 def test_a_name_that_somebody_has_prepared_is_not_written_through(

@@ -18,6 +18,8 @@ from typing import BinaryIO
 
 PRIVATE, PUBLIC = 0o600, 0o644
 _LEFT_OVER = re.compile(r"\..+\.[0-9a-f]{16}\.new")
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What file systems without hard links, such as FAT and some of networks, say to one."""
 
 
 def write_private(path: Path, content: str | bytes) -> None:
@@ -70,8 +72,7 @@ def new_private(path: Path) -> Iterator[BinaryIO]:
         FileExistsError: it is there already, and is left alone.
         OSError: it cannot be written; nothing of it is left.
     """
-    if path.exists() or path.is_symlink():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    _refuse_existing(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
@@ -81,9 +82,11 @@ def new_private(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         try:
             os.link(temporary, path)  # which never replaces what is there, as a rename would
-        except FileExistsError:
-            raise
-        except OSError:  # EPERM, EOPNOTSUPP, ENOSYS, EMLINK: a file system without such links
+        except OSError as problem:
+            if problem.errno not in _NO_HARD_LINKS:
+                problem.filename, problem.filename2 = str(path), None  # the other one is gone
+                raise
+            _refuse_existing(path)  # writing may have taken long
             temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -110,6 +113,11 @@ def remove_leftovers(folder: Path) -> None:
         for each in folder.iterdir():
             if _LEFT_OVER.fullmatch(each.name):
                 each.unlink(missing_ok=True)
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _replace(path: Path, content: str | bytes, mode: int) -> None:
