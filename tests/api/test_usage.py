@@ -6,14 +6,18 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from sqlalchemy import select, text
 
 from cloudgate.api.table import ROUTES
+from cloudgate.manager.jobs.scheduler import Scheduler
+from cloudgate.manager.registries.refused_callers import FIRST_LOGONS
 from cloudgate.manager.servers.backup_servers import (
     BackupServerSettings,
     create_backup_server,
     list_backup_servers,
 )
 from cloudgate.manager.servers.tenant_scope import NO_POOL
+from cloudgate.manager.sessions.operations import note_failed_logon
 from cloudgate.manager.storage.tables import (
     CloudTenant,
     HeldBackTime,
@@ -361,6 +365,27 @@ def test_an_hour_is_written_down_when_it_is_over_and_kept_until_it_is(
 
     until(lambda: written() == len(before["CloudHeldBackTimes"]))
     assert running.logged_on().get(path).json() == before
+
+
+def test_what_cannot_be_written_at_the_end_of_a_manager_keeps_nothing_else_from_it(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    host.report(figures=Figures(run="1", uptime_seconds=0)).raise_for_status()
+    holds_back(host, "1", tenant_id, 9.0, 3.0)
+    for _ in range(FIRST_LOGONS + 1):
+        note_failed_logon(running.manager, "admin", "198.51.100.7")
+    with running.manager.changing() as work:
+        work.session.execute(
+            text(
+                "CREATE TRIGGER full BEFORE INSERT ON audit_events"
+                " BEGIN SELECT RAISE(ABORT, 'the log is full'); END"
+            )
+        )
+    Scheduler(running.manager, None, lambda: None).finish()
+    with running.manager.reading() as work:
+        held_back = work.session.scalars(select(HeldBackTime)).all()
+    assert sum(each.share_seconds for each in held_back) == 3
+    assert running.manager.strangers.due(running.clock(), all_of_them=True), "kept for the next"
 
 
 def test_old_stretches_of_removed_tenants_are_put_together_and_still_billed(

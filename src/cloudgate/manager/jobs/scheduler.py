@@ -118,12 +118,17 @@ class Scheduler:
         )
 
     def finish(self) -> None:
-        """Write down what would be lost with this process."""
-        try:
-            write_sums(self._manager, all_of_them=True)
-            write_held_back(self._manager, all_of_it=True)
-        except (SQLAlchemyError, UnavailableError):  # the latter where another manager leads
-            log.exception("what strangers and hosts did lately is not written down")
+        """Write down what would be lost with this process; what cannot be keeps nothing else."""
+        kept_here: tuple[tuple[str, Callable[[], None]], ...] = (
+            (SUMMING_UP, lambda: write_sums(self._manager, all_of_them=True)),
+            (HOLDING_BACK, lambda: write_held_back(self._manager, all_of_it=True)),
+            (WRITING_SESSIONS, lambda: write_unwritten(self._manager)),
+        )
+        for name, write in kept_here:
+            try:
+                write()
+            except (SQLAlchemyError, UnavailableError):  # the latter where another manager leads
+                log.exception("not written down at the end", job=name)
 
     def _every_six_hours(
         self, work: Callable[[], Awaitable[None]]
