@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.outgoing import MailServer, Outgoing, networks
 from cloudgate.manager.jobs.backup_schedule import WATCHING
-from cloudgate.manager.notifications import mail, webhooks
+from cloudgate.manager.notifications import mail, rules, webhooks
 from cloudgate.manager.notifications.rules import RULES, Kind, delivery_pause
 from cloudgate.manager.quotas.operations import keep_use
 from cloudgate.manager.storage.database import newest_revision
@@ -29,6 +29,7 @@ from tests.support.waiting import until
 
 RECEIVERS = "/notifications/receivers"
 MB = 1024 * 1024
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 MANY = (
     "Many wrong passwords of acme were tried at gateways within ten minutes. A program may have an"
     " old one; or somebody guesses, and is slowed."
@@ -333,6 +334,77 @@ def _event() -> dict[str, Any]:
         "BackupServer": None,
         "Message": "m",
     }
+
+
+def test_what_was_told_and_cannot_be_written_down_is_not_told_again_and_that_is_shown(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "FIRST_PAUSE", timedelta(minutes=10))
+    path = scene.add("hook", Events={"Events": ["BackupOverdue"]})
+    with _nothing_written_down_of_deliveries(scene):
+        scene.warn_of_backup("A backup of the manager is overdue.")
+        scene.until(lambda: "hook was told of what happens, and that cannot" in scene.warnings())
+    scene.add("other", Events={"Events": ["NeedsALook"]})
+    scene.running.manager.warn("one", "One thing fails.")
+    told = [("BackupOverdue", False), ("NeedsALook", False)]
+    scene.until(lambda: [each["State"] for each in scene.log()] == ["Delivered", "Waiting"])
+    assert scene.program.kinds() == told, "nor is it written down without a pause"
+    scene.later(minutes=11)
+    scene.until(lambda: [each["State"] for each in scene.log()] == ["Delivered"] * 2)
+    assert scene.program.kinds() == told
+    assert "hook was told" not in scene.warnings()
+    with _nothing_written_down_of_deliveries(scene):
+        scene.warn_of_backup("")
+        scene.until(lambda: "hook was told of what happens, and that cannot" in scene.warnings())
+    scene.client.delete(path).raise_for_status()
+    scene.until(lambda: "hook was told" not in scene.warnings())
+
+
+@contextmanager
+def _nothing_written_down_of_deliveries(scene: Scene) -> Iterator[None]:
+    refusal = "BEFORE UPDATE ON notification_deliveries BEGIN SELECT RAISE(FAIL, 'no'); END"
+    with scene.running.manager.changing() as work:
+        work.session.execute(text(f"CREATE TRIGGER refusal {refusal}"))
+    yield
+    with scene.running.manager.changing() as work:
+        work.session.execute(text("DROP TRIGGER refusal"))
+
+
+def test_a_password_that_is_not_ascii_is_said_as_utf_8(tmp_path: Path) -> None:
+    made = mail.message(MailServer("h", 1, "a@b.example"), {}, "c@d.example", [_event()], NOW)
+    with mail_server(tmp_path, password="Straße-7") as (server, box):
+        mail.send(server, made)
+        assert len(box.mails) == 1
+        with pytest.raises(UnavailableError, match="does not accept the password of cloudgate"):
+            mail.send(replace(server, password="Straße-8"), made)
+    (tmp_path / "login").mkdir()
+    with mail_server(tmp_path / "login", password="Straße-7", without=["PLAIN"]) as (server, box):
+        with pytest.raises(UnavailableError, match="the user name or the password is not ASCII"):
+            mail.send(server, made)
+        assert not box.mails
+
+
+def test_a_mail_server_that_knows_ascii_addresses_alone_is_said_to(tmp_path: Path) -> None:
+    with mail_server(tmp_path, knows_utf8=False) as (server, box):
+        made = mail.message(server, {}, "müller@d.example", [_event()], NOW)
+        with pytest.raises(UnavailableError, match=r"\(SMTPUTF8\), .* or müller@d.example is one"):
+            mail.send(server, made)
+        assert not box.mails
+
+
+def test_what_nobody_foresaw_is_a_reason_as_any_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = scene.add("ops", Address="ops@provider.example")
+    broken = replace(scene.server, host="mail..example")
+    outgoing = replace(scene.running.manager.outgoing, mail=broken)
+    object.__setattr__(scene.running.manager, "outgoing", outgoing)
+    answer = scene.client.post(f"{path}?action=test")
+    assert answer.status_code == 503
+    assert "that nobody foresaw (UnicodeError); the manager's log says" in answer.json()["Message"]
+    scene.running.manager.warn("one", "One thing fails.")
+    scene.until(lambda: "ops cannot be told of what happens: An error" in scene.warnings())
+    scene.until(lambda: scene.log()[0]["Attempts"] == 1)
 
 
 def test_a_program_inside_is_refused_by_address_and_where_a_name_leads_when_it_is_called(

@@ -8,7 +8,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -59,12 +59,12 @@ class Mailbox:
         return [str(each["Subject"]) for each in self.mails]
 
 
-def _knows(_server: SMTP, _session: Session, _envelope: Envelope, _kind: str, said: Any) -> Any:
-    is_right = isinstance(said, LoginPassword) and (said.login, said.password) == (
-        USER.encode(),
-        PASSWORD.encode(),
-    )
-    return AuthResult(success=is_right, handled=False)
+def _knows(password: str) -> Callable[..., AuthResult]:
+    def knows(_server: SMTP, _session: Session, _envelope: Envelope, _kind: str, said: Any) -> Any:
+        right = LoginPassword(USER.encode(), password.encode())
+        return AuthResult(success=said == right, handled=False)
+
+    return knows
 
 
 class _Server(Controller):
@@ -99,7 +99,14 @@ class _Server(Controller):
 
 
 @contextmanager
-def mail_server(folder: Path, *, offers_tls: bool = True) -> Iterator[tuple[MailServer, Mailbox]]:
+def mail_server(
+    folder: Path,
+    *,
+    offers_tls: bool = True,
+    password: str = PASSWORD,
+    without: Iterable[str] = (),
+    knows_utf8: bool = True,
+) -> Iterator[tuple[MailServer, Mailbox]]:
     """A mail server on this machine that wants STARTTLS and a password."""
     made, box = Made("localhost"), Mailbox()
     controller = _Server(
@@ -108,8 +115,10 @@ def mail_server(folder: Path, *, offers_tls: bool = True) -> Iterator[tuple[Mail
         port=free_port(),
         tls_context=server_context(folder, made) if offers_tls else None,
         require_starttls=offers_tls,
-        authenticator=_knows,
+        authenticator=_knows(password),
         auth_required=offers_tls,
+        auth_exclude_mechanism=without,
+        enable_SMTPUTF8=knows_utf8,
     )
     controller.start()
     try:
@@ -118,7 +127,7 @@ def mail_server(folder: Path, *, offers_tls: bool = True) -> Iterator[tuple[Mail
             port=controller.port,
             sender="cloudgate@provider.example",
             user=USER,
-            password=PASSWORD,
+            password=password,
             authority_pem=pem_of(made.issuer),
         )
         yield address, box

@@ -3,6 +3,7 @@
 Templates are those of `string.Template`. A provider's own have the names of the usual ones.
 """
 
+import base64
 import html
 import smtplib
 import ssl
@@ -26,6 +27,7 @@ NAMES = ("subject.txt", "mail.txt", "event.txt", "mail.html", "event.html")
 """Of templates: a mail's subject, its two bodies, and one event in each."""
 _FOLDER = Path(__file__).parent / "templates"
 _LARGEST_BYTES = 256 * 1024
+_LOGGED_ON = 235  # RFC 4954, 6
 _EXAMPLE = {
     "Id": "0",
     "Event": "Test",
@@ -137,7 +139,7 @@ def send(server: MailServer, mail: EmailMessage) -> None:
         smtp = _connected(server, context)
         try:
             if server.user:
-                smtp.login(server.user, server.password)
+                _log_on(smtp, server, where)
             smtp.send_message(mail)
         finally:
             with suppress(smtplib.SMTPException, OSError):  # EPIPE: it has the mail, or said why
@@ -146,20 +148,23 @@ def send(server: MailServer, mail: EmailMessage) -> None:
         raise UnavailableError(f"{where} does not accept the password of {server.user}.") from None
     except smtplib.SMTPRecipientsRefused:
         raise UnavailableError(f"{where} refuses the receiver {mail['To']}.") from None
-    except smtplib.SMTPNotSupportedError:
+    except smtplib.SMTPNotSupportedError:  # of what is sent: TLS and passwords have their own words
         raise UnavailableError(
-            f"{where} offers no TLS (STARTTLS), or no passwords; nothing is sent without TLS."
+            f"{where} takes no addresses that are not ASCII (SMTPUTF8), and {mail['From']} or"
+            f" {mail['To']} is one. Name another address."
         ) from None
     except smtplib.SMTPException as problem:
         if isinstance(problem.__context__, TimeoutError):
             raise UnavailableError(_silent(where)) from None
         raise UnavailableError(f"{where} does not take the mail: {str(problem)[:300]}.") from None
     except ssl.SSLError as problem:
-        raise UnavailableError(f"{where} cannot be trusted: {problem.reason}.") from None
+        raise UnavailableError(f"{where} cannot be trusted: {problem.reason or problem}.") from None
     except TimeoutError:
         raise UnavailableError(_silent(where)) from None
     except OSError as problem:  # whatever keeps it from being reached is for the operator to see
-        raise UnavailableError(f"{where} cannot be reached: {problem.strerror}.") from None
+        raise UnavailableError(
+            f"{where} cannot be reached: {problem.strerror or problem}."
+        ) from None
 
 
 def _silent(where: str) -> str:
@@ -172,7 +177,39 @@ def _connected(server: MailServer, context: ssl.SSLContext) -> smtplib.SMTP:
     smtp = smtplib.SMTP(server.host, server.port, timeout=ANSWER_SECONDS)
     try:
         smtp.starttls(context=context)
+    except smtplib.SMTPNotSupportedError:
+        smtp.close()
+        raise UnavailableError(
+            f"The mail server {server.host}:{server.port} offers no TLS (STARTTLS); nothing is sent"
+            " without TLS."
+        ) from None
     except BaseException:
         smtp.close()
         raise
     return smtp
+
+
+def _log_on(smtp: smtplib.SMTP, server: MailServer, where: str) -> None:
+    """Say name and password; those that are not ASCII as UTF-8 (RFC 4616), which smtplib does not.
+
+    Raises:
+        UnavailableError: the server takes no passwords, or none that is not ASCII.
+        SMTPException: it does not take this one.
+    """
+    smtp.ehlo_or_helo_if_needed()
+    if not smtp.has_extn("auth"):
+        raise UnavailableError(
+            f"{where} takes no passwords (AUTH), and {server.user} is named in --smtp."
+        )
+    if server.user.isascii() and server.password.isascii():
+        smtp.login(server.user, server.password)
+        return
+    if "PLAIN" not in smtp.esmtp_features["auth"].upper().split():
+        raise UnavailableError(
+            f"{where} does not offer AUTH PLAIN, and the user name or the password is not ASCII."
+            " Choose ones that are."
+        )
+    said = f"\0{server.user}\0{server.password}".encode()
+    code, answer = smtp.docmd("AUTH", f"PLAIN {base64.b64encode(said).decode()}")
+    if code != _LOGGED_ON:
+        raise smtplib.SMTPAuthenticationError(code, answer)

@@ -6,7 +6,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
 
 from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.manager.audit.events import WARNING, Event, change_to
@@ -15,6 +17,8 @@ from cloudgate.manager.core import naming
 from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.notifications import mail, outbox, rules, webhooks
+from cloudgate.manager.registries.faults import fault_id
+from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudTenant,
@@ -30,6 +34,8 @@ EDITED = Event("EditNotificationReceiver", "Notification receiver {name} [{id}] 
 DELETED = Event(
     "DeleteNotificationReceiver", "Notification receiver {name} has been deleted", WARNING
 )
+log = structlog.get_logger(__name__)
+
 MOST_DIGEST_MINUTES = 24 * 60
 MOST_RECEIVERS = 10_000
 
@@ -210,9 +216,23 @@ def tell(manager: Manager, receiver_id: UUID, events: Sequence[Mapping[str, Any]
         else:
             made = mail.message(outgoing.mail, outgoing.templates, address, events, now)
             mail.send(outgoing.mail, made)
-    except CloudgateError as problem:
-        return problem.message
+    except Exception as fault:  # noqa: BLE001  whatever it is: it is shown, and tried again
+        return words_for(fault)
     return ""
+
+
+def words_for(fault: BaseException) -> str:
+    """Why somebody could not be told; of a fault that nobody foresaw the log says more."""
+    if isinstance(fault, CloudgateError):
+        return fault.message
+    if isinstance(fault, DatabaseError) and (known := database_reason(fault)):
+        return known
+    name = fault_id()
+    log.error("somebody could not be told", fault=name, exc_info=fault)
+    return (
+        f"An error that nobody foresaw ({type(fault).__name__}); the manager's log says more under"
+        f" {name}."
+    )
 
 
 def try_out(manager: Manager, receiver_id: UUID) -> str:

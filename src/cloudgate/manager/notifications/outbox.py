@@ -31,6 +31,8 @@ class Batch:
     """What one receiver is to be told now."""
 
     receiver_id: UUID
+    name: str
+    """Of the receiver."""
     numbers: tuple[int, ...]
     events: tuple[dict[str, Any], ...]
 
@@ -159,8 +161,9 @@ def _batch(work: UnitOfWork, receiver_id: UUID) -> Batch:
         .order_by(NotificationDelivery.number)
         .limit(MOST_AT_ONCE)
     ).all()
+    receiver = work.session.get_one(NotificationReceiver, receiver_id)
     numbers = tuple(each.number for each in rows)
-    return Batch(receiver_id, numbers, tuple(each.event for each in rows))
+    return Batch(receiver_id, receiver.name, numbers, tuple(each.event for each in rows))
 
 
 def next_due(work: UnitOfWork) -> datetime | None:

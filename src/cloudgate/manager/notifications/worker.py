@@ -7,6 +7,7 @@ of its own, so that a server that hangs holds up nobody else.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -20,8 +21,14 @@ from cloudgate.manager.jobs.threads import run_in_daemon_thread
 from cloudgate.manager.notifications import operations, outbox
 from cloudgate.manager.notifications.conditions import all_conditions
 from cloudgate.manager.notifications.outbox import Batch
-from cloudgate.manager.notifications.rules import RULES, Condition
+from cloudgate.manager.notifications.rules import (
+    LONGEST_PAUSE,
+    RULES,
+    Condition,
+    delivery_pause,
+)
 from cloudgate.manager.storage.tables import NotificationReceiver
+from cloudgate.values import moments
 
 LOOKING = "Seeing what somebody should be told of"
 TOLD = "cloudgate_notifications_total"
@@ -34,6 +41,23 @@ MOST_AT_ONCE = 8
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What a receiver was told, or why it could not be, until that is written down."""
+
+    batch: Batch
+    problem: str
+
+
+@dataclass(frozen=True)
+class _PutOff:
+    """A receiver of whom nothing could be read or written down."""
+
+    until: datetime
+    failures: int
+    """In a row."""
+
+
 class NotificationWorker:
     """Sees what is so, and tells whoever is to be told."""
 
@@ -44,6 +68,9 @@ class NotificationWorker:
         self._since: dict[str, datetime] = {}
         """Since when what is so has been so, by key."""
         self._sending: dict[UUID, asyncio.Task[None]] = {}
+        self._told: dict[UUID, _Told] = {}
+        """By receiver: it is not told that again, it is only written down."""
+        self._put_off: dict[UUID, _PutOff] = {}
         self._changed = asyncio.Event()
 
     def jobs(self) -> tuple[Job, ...]:
@@ -99,14 +126,30 @@ class NotificationWorker:
         # Who is being told while this is read may be done by its end, and would be told again.
         busy = set(self._sending)
         batches, pause = await run_in_threadpool(self._due)
+        self._forget_all_but(busy | {each.receiver_id for each in batches})
         for each in batches:
             if each.receiver_id in busy or len(self._sending) >= MOST_AT_ONCE:
+                continue
+            if self._is_put_off(each.receiver_id):
                 continue
             carry_out = partial(self._carry_out, each)
             sending = asyncio.create_task(run_in_daemon_thread("notification", carry_out))
             self._sending[each.receiver_id] = sending
-            sending.add_done_callback(partial(self._done, each.receiver_id))
+            sending.add_done_callback(partial(self._done, each))
         return pause
+
+    def _forget_all_but(self, known: set[UUID]) -> None:
+        """Whoever is not to be told anything more, as who was removed, waits for nothing."""
+        for each in set(self._put_off) - known:
+            del self._put_off[each]
+            self._told.pop(each, None)
+            self._manager.warn(operations.warning_kind(each), "")
+
+    def _is_put_off(self, receiver_id: UUID) -> bool:
+        found = self._put_off.get(receiver_id)
+        return found is not None and not moments.has_come(
+            found.until, self._manager.clock(), LONGEST_PAUSE
+        )
 
     def _due(self) -> tuple[list[Batch], float]:
         with self._manager.reading() as work:
@@ -117,22 +160,46 @@ class NotificationWorker:
         return batches, min(max(left, 0.5), LONGEST_PAUSE_SECONDS)
 
     def _carry_out(self, batch: Batch) -> None:
-        problem = operations.tell(self._manager, batch.receiver_id, batch.events)
+        told = self._told.get(batch.receiver_id)
+        if told is None:
+            problem = operations.tell(self._manager, batch.receiver_id, batch.events)
+            told = self._told[batch.receiver_id] = _Told(batch, problem)
         with self._manager.changing(shown=False) as work:
-            receiver = work.session.get(NotificationReceiver, batch.receiver_id)
-            if receiver is None:
-                return
-            outbox.finish(work, batch, problem)
-            name = receiver.name
-        outcome = "failed" if problem else "delivered"
-        self._manager.recorder.add(TOLD, len(batch.numbers), outcome)
-        if problem:
-            log.warning("somebody could not be told", receiver=name, reason=problem)
-        warning = f"{name} cannot be told of what happens: {problem}" if problem else ""
+            is_there = work.session.get(NotificationReceiver, batch.receiver_id) is not None
+            if is_there:
+                outbox.finish(work, told.batch, told.problem)
+        del self._told[batch.receiver_id]
+        if not is_there:
+            return
+        outcome = "failed" if told.problem else "delivered"
+        self._manager.recorder.add(TOLD, len(told.batch.numbers), outcome)
+        if told.problem:
+            log.warning("somebody could not be told", receiver=batch.name, reason=told.problem)
+        self._warn(batch, f"cannot be told of what happens: {told.problem}" if told.problem else "")
+
+    def _warn(self, batch: Batch, text: str) -> None:
+        warning = f"{batch.name} {text}" if text else ""
         self._manager.warn(operations.warning_kind(batch.receiver_id), warning)
 
-    def _done(self, receiver_id: UUID, sending: "asyncio.Task[None]") -> None:
-        self._sending.pop(receiver_id, None)
-        if not sending.cancelled() and (problem := sending.exception()) is not None:
-            log.error("what was told could not be written down", reason=str(problem))
+    def _done(self, batch: Batch, sending: "asyncio.Task[None]") -> None:
+        self._sending.pop(batch.receiver_id, None)
+        fault = None if sending.cancelled() else sending.exception()
+        if fault is None:
+            self._put_off.pop(batch.receiver_id, None)
+        else:
+            self._wait_after(batch, fault)
         self._changed.set()
+
+    def _wait_after(self, batch: Batch, fault: BaseException) -> None:
+        """Nothing of it is in the database, which may be what fails: the pause is kept here."""
+        before = self._put_off.get(batch.receiver_id)
+        failures = before.failures + 1 if before else 1
+        until = self._manager.clock() + delivery_pause(failures)
+        self._put_off[batch.receiver_id] = _PutOff(until, failures)
+        reason = operations.words_for(fault)
+        if batch.receiver_id in self._told:
+            text = f"was told of what happens, and that cannot be written down: {reason}"
+        else:
+            text = f"cannot be told of what happens: {reason}"
+        log.error("a notification is put off", receiver=batch.name, reason=reason)
+        self._warn(batch, text)
