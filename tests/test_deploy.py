@@ -44,12 +44,24 @@ def test_no_service_is_root_or_writes_into_its_image() -> None:
             context = each["securityContext"]
             assert context["readOnlyRootFilesystem"]
             assert not context["allowPrivilegeEscalation"]
-            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert context["capabilities"]["drop"] == ["ALL"]
             assert each["image"] == "cloudgate"
     (compose,) = read(DEPLOY / "compose.yaml")
     for each in compose["services"].values():
         assert each["read_only"]
         assert each["cap_drop"] == ["ALL"]
+
+
+def test_gateways_alone_may_reach_into_the_sockets_of_envoy() -> None:
+    for pod in pods():
+        (container,) = pod["containers"]
+        added = container["securityContext"]["capabilities"].get("add", [])
+        assert added == (["SYS_PTRACE"] if pod.get("hostNetwork") else [])
+        for each in pod.get("initContainers", []):
+            assert "SYS_PTRACE" not in each["securityContext"]["capabilities"].get("add", [])
+    (compose,) = read(DEPLOY / "compose.yaml")
+    added = {name: each.get("cap_add", []) for name, each in compose["services"].items()}
+    assert added == {"manager": [], "gateway": ["SYS_PTRACE"]}
 
 
 def test_a_gateway_has_more_time_to_end_than_its_tunnels() -> None:

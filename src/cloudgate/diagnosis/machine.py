@@ -46,6 +46,7 @@ from cloudgate.values.enumeration import few
 
 if sys.platform == "linux":
     from cloudgate.host.platform.linux_sock_diag import congestion_controls
+    from cloudgate.host.platform.linux_sockets import REACH_ADVICE, check_reach
 
 ANSWER_SECONDS = 5.0
 """How long a name server, a manager or a gateway may take."""
@@ -87,6 +88,7 @@ async def check(
         yield Finding("host service", Verdict.UNKNOWN, text, advice)
         return
     yield _watches(state)
+    yield await asyncio.to_thread(_reach)
     yield _module()
     paths = state_paths(state)
     try:
@@ -163,6 +165,22 @@ def _watches(state: Path) -> Finding:
     if text:
         return Finding(name, Verdict.PROBLEM, text, f"As root: {command}")
     return Finding(name, Verdict.OK, "One more Envoy may watch its files.")
+
+
+def _reach() -> Finding:
+    """Whether programs of this user may reach into sockets of one another, as of Envoy's."""
+    name = "reach"
+    if sys.platform != "linux":
+        return Finding(name, Verdict.UNKNOWN, "This system does not say whether it may.")
+    try:
+        check_reach()
+    except UnavailableError as problem:
+        text, refused, _ = problem.message.partition(f" {REACH_ADVICE}")
+        if not refused:
+            return Finding(name, Verdict.UNKNOWN, text)
+        text += " So no tunnel of a tenant that is disabled ends, and no speed limit holds."
+        return Finding(name, Verdict.PROBLEM, text, REACH_ADVICE)
+    return Finding(name, Verdict.OK, "Programs of this user may end and slow single tunnels.")
 
 
 def _module() -> Finding:

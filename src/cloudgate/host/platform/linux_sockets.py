@@ -2,7 +2,8 @@
 
 The kernel gives the owner of a process a copy of its sockets (pidfd_getfd(2), Linux 5.6), on which
 a tunnel is shut down or slowed. It needs the right to trace Envoy, which the user that started it
-has, unless the kernel's ``yama.ptrace_scope`` is 2 and asks for CAP_SYS_PTRACE. A copy is closed at
+has, unless the kernel's ``yama.ptrace_scope`` is 2 and asks for CAP_SYS_PTRACE. In a container the
+call has to be in its seccomp profile besides. A copy is closed at
 once: as long as there is one, Envoy's own closing would not be seen at the other end.
 
 What cannot be looked at is unknown: only the kernel's own word that something is not there
@@ -15,6 +16,7 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
 import sys
 import termios
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -30,6 +32,13 @@ from cloudgate.network.hostport import join
 
 _PIDFD_GETFD = 438
 """The number of the system call on every platform that Envoy is built for."""
+REACH_ADVICE = (
+    "In a container its seccomp profile has to allow pidfd_getfd: Docker and Kubernetes do so where"
+    " the capability is added (--cap-add SYS_PTRACE; docs/containers.md). Elsewhere the host"
+    " service needs Linux 5.6 or newer, and where yama.ptrace_scope is 2 the capability"
+    " CAP_SYS_PTRACE."
+)
+"""What to do where the kernel refuses the call, at the end of what is said of it."""
 _SO_MAX_PACING_RATE = 47
 _NO_LIMIT = 2**64 - 1
 _AS_THE_SYSTEM_DOES = 0
@@ -43,6 +52,23 @@ _ENDED = (errno.ENOTCONN, errno.EINVAL, errno.ECONNRESET, errno.EPIPE, errno.EBA
 _INFO = struct.Struct("@112xQQQ8xI")
 """``tcpi_max_pacing_rate``, ``tcpi_bytes_acked``, ``tcpi_bytes_received`` and
 ``tcpi_notsent_bytes`` in ``struct tcp_info`` (linux/tcp.h)."""
+
+
+def check_reach() -> None:
+    """See whether a program of this user may reach into another one that it has started.
+
+    Raises:
+        UnavailableError: it may not, and why, with `REACH_ADVICE`; or that cannot be seen.
+    """
+    waits = [sys.executable, "-ISc", "import sys; sys.stdin.read()"]
+    try:
+        started = subprocess.Popen(waits, stdin=subprocess.PIPE)
+    except OSError as error:
+        raise _unknown("looked at", error) from None
+    with started, _process(started.pid) as process:
+        copy = _copy(process, 0)
+        if copy is not None:
+            os.close(copy)
 
 
 def close_connections(pid: int, clients: Collection[str]) -> int:
@@ -242,9 +268,7 @@ def _copy(process: int | None, descriptor: int) -> int | None:
         return None
     if number in (errno.EPERM, errno.ENOSYS):
         raise UnavailableError(
-            f"Envoy's tunnels cannot be reached one by one: {os.strerror(number)}. The host"
-            " service needs Linux 5.6 or newer, and the capability CAP_SYS_PTRACE where"
-            " yama.ptrace_scope is set."
+            f"Envoy's tunnels cannot be reached one by one: {os.strerror(number)}. {REACH_ADVICE}"
         )
     raise _unknown("looked at", OSError(number, os.strerror(number)))
 
