@@ -1,5 +1,7 @@
 """Files for containers: do they name the release that this is, what is there, and no root?"""
 
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from cloudgate import __version__
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
+DELIVERED = DEPLOY.parent / "delivery" / "files"
 
 
 def read(file: Path) -> list[Any]:
@@ -62,6 +65,16 @@ def test_gateways_alone_may_reach_into_the_sockets_of_envoy() -> None:
     (compose,) = read(DEPLOY / "compose.yaml")
     added = {name: each.get("cap_add", []) for name, each in compose["services"].items()}
     assert added == {"manager": [], "gateway": ["SYS_PTRACE"]}
+
+
+def test_admin_keeps_the_password_that_he_was_given_last() -> None:
+    """By packages as by containers: the file has the first one alone."""
+    settings = (DELIVERED / "manager.toml").read_text("utf-8")
+    assert tomllib.loads(settings)["first_admin_password_file"] == "/etc/cloudgate/admin.password"
+    for said in (settings, *(file.read_text("utf-8") for file in DEPLOY.rglob("*.yaml"))):
+        assert not re.search(r"(?i)(?<!first_)admin_password_file", said)
+    for file in (DEPLOY / "compose.yaml", KUBERNETES / "manager.yaml"):
+        assert "CLOUDGATE_FIRST_ADMIN_PASSWORD_FILE" in file.read_text("utf-8")
 
 
 def test_a_gateway_has_more_time_to_end_than_its_tunnels() -> None:

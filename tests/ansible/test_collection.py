@@ -73,6 +73,8 @@ def test_settings_of_a_manager_are_written_if_they_are_right_and_once(tmp_path: 
     settings = {"host": "192.0.2.10", "port": 9399, "trusted_proxy": ["192.0.2.1"]}
     assert "changed=1 " in ansible.role("manager", **given, manager_settings=settings)
     assert 'trusted_proxy = ["192.0.2.1"]' in file.read_text()
+    assert '\nfirst_admin_password_file = "/etc/cloudgate/admin.password"' in file.read_text()
+    assert "\nadmin_password_file" not in file.read_text()
     assert "changed=0 " in ansible.role("manager", **given, manager_settings=settings)
     wrong = ansible.role("manager", succeeds=False, **given, manager_settings={"prot": 1})
     assert "prot" in wrong

@@ -2,22 +2,27 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from cloudgate.cli.service import launcher
 from cloudgate.cli.service.launcher import run_up
 from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.service.manager.serving import Service, administrator, started
-from cloudgate.errors import NotAuthenticatedError, UnavailableError
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.accounts import authenticate, note_first_password_known
+from cloudgate.manager.sessions.administration import NewAccount, create_account, delete_account
 from cloudgate.manager.sessions.operations import begin_session
 from cloudgate.manager.sessions.recovery import let_administrator_in
+from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.tables import Account
 from tests.support.ports import free_port
 
 
@@ -41,40 +46,114 @@ def comes_in(manager: Manager, password: str | None) -> bool:
 def test_a_start_that_ended_before_it_showed_the_password_is_followed_by_one_that_shows_another(
     manager: Manager,
 ) -> None:
-    first = administrator(manager, None)
-    second = administrator(manager, None)
+    first = administrator(manager, Options())
+    second = administrator(manager, Options())
     assert not comes_in(manager, first)
     assert comes_in(manager, second)
     with manager.changing() as work:
         note_first_password_known(work)
-    assert administrator(manager, None) is None
+    assert administrator(manager, Options()) is None
     assert comes_in(manager, second)
 
 
 def test_who_has_logged_on_with_it_keeps_it(manager: Manager) -> None:
-    password = administrator(manager, None)
+    password = administrator(manager, Options())
     assert password is not None
     account = authenticate(manager, "admin", password)
     begin_session(manager, account, "latest", None, "192.0.2.1")
-    assert administrator(manager, None) is None
+    assert administrator(manager, Options()) is None
     assert comes_in(manager, password)
 
 
 def test_a_password_that_the_operator_gives_or_resets_is_his(
     manager: Manager, tmp_path: Path
 ) -> None:
-    administrator(manager, None)
+    administrator(manager, Options())
     (tmp_path / "password").write_text("a password of his own")
-    assert administrator(manager, tmp_path / "password") is None
-    assert administrator(manager, None) is None
+    assert administrator(manager, Options(admin_password_file=tmp_path / "password")) is None
+    assert administrator(manager, Options()) is None
     assert comes_in(manager, "a password of his own")
 
 
 def test_a_password_that_was_reset_before_the_first_was_shown_is_kept(manager: Manager) -> None:
-    administrator(manager, None)
+    administrator(manager, Options())
     let_administrator_in(manager, "one that was printed")
-    assert administrator(manager, None) is None
+    assert administrator(manager, Options()) is None
     assert comes_in(manager, "one that was printed")
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Options:
+    """With a file of the first password, as packages have it."""
+    (tmp_path / "first").write_text("one for the beginning\n")
+    return Options(first_admin_password_file=tmp_path / "first")
+
+
+def test_a_first_password_from_a_file_is_printed_nowhere(manager: Manager, first: Options) -> None:
+    assert administrator(manager, first) is None
+    assert comes_in(manager, "one for the beginning")
+    assert administrator(manager, Options()) is None
+
+
+def test_who_changes_the_first_password_keeps_his_and_needs_its_file_no_more(
+    manager: Manager, first: Options
+) -> None:
+    administrator(manager, first)
+    let_administrator_in(manager, "one of his own")
+    assert administrator(manager, first) is None
+    assert comes_in(manager, "one of his own")
+    assert first.first_admin_password_file is not None
+    first.first_admin_password_file.unlink()
+    assert administrator(manager, first) is None
+    assert comes_in(manager, "one of his own")
+
+
+def test_the_first_password_of_a_machine_is_not_given_to_a_manager_that_others_began(
+    manager: Manager, first: Options, tmp_path: Path
+) -> None:
+    administrator(manager, first)
+    (tmp_path / "other").write_text("of the second machine, or of the new one")
+    administrator(manager, Options(first_admin_password_file=tmp_path / "other"))
+    assert comes_in(manager, "one for the beginning")
+
+
+def test_a_first_password_that_nobody_has_seen_gives_way_to_that_of_the_file(
+    manager: Manager, first: Options
+) -> None:
+    unseen = administrator(manager, Options())
+    assert administrator(manager, first) is None
+    assert not comes_in(manager, unseen)
+    assert comes_in(manager, "one for the beginning")
+
+
+def test_an_admin_who_was_deleted_does_not_come_back_by_his_first_password(
+    manager: Manager, first: Options
+) -> None:
+    administrator(manager, first)
+    with manager.changing() as work:
+        role = Role.PORTAL_ADMINISTRATOR.id
+        create_account(work, NewAccount(name="jane", kind="User", role_ids=[role]))
+    with manager.changing() as work:
+        admin = work.session.scalar(select(Account).where(Account.name == "admin"))
+        assert admin is not None
+        delete_account(work, admin)
+    assert administrator(manager, first) is None
+    assert not comes_in(manager, "one for the beginning")
+
+
+def test_a_file_that_holds_at_each_start_wins_over_that_of_the_first(
+    manager: Manager, first: Options, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("a password of his own")
+    administrator(manager, replace(first, admin_password_file=tmp_path / "password"))
+    assert comes_in(manager, "a password of his own")
+
+
+def test_where_the_first_password_should_be_and_is_not_it_is_said(
+    manager: Manager, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidRequestError, match="nowhere"):
+        administrator(manager, Options(first_admin_password_file=tmp_path / "nowhere"))
 
 
 @pytest.fixture

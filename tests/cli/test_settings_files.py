@@ -19,6 +19,7 @@ VALUES = {
     "host": '"127.0.0.1"',
     "port": "9555",
     "admin_password_file": '"password"',
+    "first_admin_password_file": '"password"',
     "http_port": "9399",
     "trusted_proxy": '["10.0.0.0/8", "192.0.2.1"]',
     "audit_log": '"audit.log"',

@@ -75,7 +75,7 @@ async def run_up(options: Options) -> None:
     log_to_stderr()
     with started(options) as service, alone(service):
         manager = service.new_manager()
-        password = administrator(manager, options.admin_password_file)
+        password = administrator(manager, options)
         token = _local_server_token(manager)
         async with served(manager, options, service.listeners) as server:
             url = f"https://localhost:{options.port}"

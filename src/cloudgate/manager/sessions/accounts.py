@@ -1,6 +1,7 @@
 """Accounts: who may use the API, and with which password?"""
 
 import socket
+from collections.abc import Callable
 from uuid import UUID
 
 from sqlalchemy import select
@@ -32,6 +33,23 @@ def ensure_administrator(manager: Manager, password: str) -> None:
         note_first_password_known(work)
 
 
+def begin_administrator(manager: Manager, password: Callable[[], str]) -> None:
+    """See to it that there is an administrator, by this password if nobody knows one yet.
+
+    It is asked for in that case alone. An administrator who was deleted stays so while there are
+    other accounts: an old first password is not to bring him back.
+    """
+    with manager.reading() as work:
+        if not _wants_to_begin(work):
+            return
+    given = password()
+    with manager.changing() as work:
+        if not _wants_to_begin(work):
+            return
+        _give_password(work, _administrator(work), given)
+        note_first_password_known(work)
+
+
 def first_password(manager: Manager) -> str | None:
     """A password for the administrator, who has it from here on; None where somebody knows one.
 
@@ -60,6 +78,12 @@ def _wants_first_password(work: UnitOfWork) -> bool:
     if account is None:
         return True
     return read_mark(work.session, UNSHOWN) == mark_of(account.password_hash)
+
+
+def _wants_to_begin(work: UnitOfWork) -> bool:
+    if _administrator(work) is None:
+        return work.session.scalar(select(Account.id).limit(1)) is None
+    return _wants_first_password(work)
 
 
 def _administrator(work: UnitOfWork) -> Account | None:

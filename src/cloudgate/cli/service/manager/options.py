@@ -306,7 +306,17 @@ class Options:
         _option(
             "CLOUDGATE_ADMIN_PASSWORD_FILE",
             "FILE",
-            "File with the password of the user admin; generated and printed when left out.",
+            "File with the password of the user admin, who has it from each start on, whatever was"
+            " set since; generated once and printed when left out.",
+        ),
+    ] = None
+    first_admin_password_file: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_FIRST_ADMIN_PASSWORD_FILE",
+            "FILE",
+            "File with the first password of the user admin; read until he has one, and not needed"
+            " afterwards.",
         ),
     ] = None
     http_port: Annotated[

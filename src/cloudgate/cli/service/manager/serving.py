@@ -34,7 +34,7 @@ from cloudgate.cli.service.manager.signing_in import signing_in_of
 from cloudgate.cli.service.manager.turns import own_url
 from cloudgate.cli.service.manager.typed_options import settings_in_force
 from cloudgate.console.brand import Brand, brand_of
-from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.errors import CloudgateError, InvalidRequestError, UnavailableError
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.manager.audit.outlets import open_outlet
 from cloudgate.manager.core.dns_names import DnsNames
@@ -59,6 +59,7 @@ from cloudgate.manager.security.authority import (
 from cloudgate.manager.security.sealed_files import sealing_secret
 from cloudgate.manager.security.sealing import SealingKey, open_sealing
 from cloudgate.manager.sessions.accounts import (
+    begin_administrator,
     ensure_administrator,
     first_password,
     note_first_password_known,
@@ -117,8 +118,7 @@ class Service:
     async def leading(self) -> AsyncIterator[None]:
         """The whole manager."""
         manager = await asyncio.to_thread(self.new_manager)
-        file = self.options.admin_password_file
-        password = await asyncio.to_thread(administrator, manager, file)
+        password = await asyncio.to_thread(administrator, manager, self.options)
         async with served(manager, self.options, self.listeners) as server:
             await self.greet(manager, password)
             async with telling_systemd(manager, server, self.goes_on):
@@ -271,12 +271,30 @@ def alone(service: Service) -> Iterator[None]:
             service.lease.give_back()
 
 
-def administrator(manager: Manager, file: Path | None) -> str | None:
-    """See to the administrator's account. Returns a password that nobody has seen yet, if any."""
-    if file is None:
+def administrator(manager: Manager, options: Options) -> str | None:
+    """See to the administrator's account. Returns a password that nobody has seen yet, if any.
+
+    Raises:
+        InvalidRequestError: a file that his password is wanted of cannot be read, or is empty.
+    """
+    always, first = options.admin_password_file, options.first_admin_password_file
+    if always is not None:
+        ensure_administrator(manager, passwords.from_file(always))
+    elif first is not None:
+        begin_administrator(manager, lambda: _first_of_file(first))
+    else:
         return first_password(manager)
-    ensure_administrator(manager, passwords.from_file(file))
     return None
+
+
+def _first_of_file(file: Path) -> str:
+    try:
+        return passwords.from_file(file)
+    except InvalidRequestError as problem:
+        raise InvalidRequestError(
+            f"{problem.message} admin has no password yet: write the one that he is to begin with"
+            " into that file, or leave out --first-admin-password-file."
+        ) from None
 
 
 def _note_shown(manager: Manager) -> None:

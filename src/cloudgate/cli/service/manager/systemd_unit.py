@@ -37,11 +37,12 @@ def manager_unit(options: Options) -> str:
             f"Cannot look into the data folder {data}: {problem.strerror}. Do this as root."
         ) from None
     has_state = (data / "cloudgate.db").exists() or (data / "sealing.key").exists()
-    if not has_state and options.admin_password_file is None:
+    files = (options.admin_password_file, options.first_admin_password_file)
+    if not has_state and not any(files):
         raise InvalidRequestError(
             f"The manager has never been started with the data folder {data}: the password of"
             " admin, which the first start prints, would be in systemd's journal. Start it once by"
-            " hand, or give --admin-password-file."
+            " hand, or give --first-admin-password-file."
         )
     user = data.owner() if data.exists() else getpass.getuser()
     command = [sys.executable, "-m", "cloudgate", "serve", *_arguments(options)]
