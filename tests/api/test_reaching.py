@@ -21,7 +21,12 @@ from starlette.concurrency import run_in_threadpool
 from cloudgate.api.host_protocol import reachability
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, finish_reachability
-from cloudgate.manager.host_protocol.reachability import USUAL_INTERVAL, WARNED_INTERVAL, due_at
+from cloudgate.manager.host_protocol.reachability import (
+    USUAL_INTERVAL,
+    WARNED_INTERVAL,
+    due_at,
+    listening_gateways,
+)
 from cloudgate.manager.jobs import reachability_probe
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.tasks.operations import GATEWAY_DEADLINE
@@ -254,6 +259,23 @@ def test_only_gateways_that_listen_are_dialled(
         for each in client.get("/cloud/gateways?format=Entity").json()["CloudGateways"]
     }
     assert warnings == {"gw1.example": "the port is taken", "gw2.example": "Nothing answers."}
+
+
+def test_what_an_earlier_manager_was_told_is_heard_again_before_a_gateway_is_dialled(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    become_gateway(running, host)
+    figures = running.manager.figures
+
+    def dialled() -> int:
+        with running.manager.reading() as work:
+            return len(listening_gateways(work, figures.has_reported))
+
+    assert dialled() == 1
+    figures.forget(host.server_id)  # as in a manager that has just begun
+    assert dialled() == 0
+    accepted(host.report())
+    assert dialled() == 1
 
 
 def listens_untried(client: httpx2.Client, task: dict[str, Any], host: ScriptedHost) -> None:

@@ -414,7 +414,21 @@ def test_what_is_expected_names_each_limit_that_can_refuse() -> None:
         ),
         (
             "<Description>d</Description><ServerHostName>a</ServerHostName>",
-            "Description is not expected here: ",
+            "Description is not expected here: out of order, expected BackupServerIdOrName",
+        ),
+        (
+            (
+                "<Description>d</Description><ServerHostName>a</ServerHostName>"
+                "<NetworkType>NAT</NetworkType>"
+            ),
+            "Description is not expected here: out of order, expected",
+        ),
+        (
+            (
+                "<ServerHostName>a</ServerHostName><InternalPort>1</InternalPort>"
+                "<NetworkType>NAT</NetworkType>"
+            ),
+            "InternalPort is not expected here: out of order, expected",
         ),
         (
             '<ServerHostName>a</ServerHostName><x:NetworkType xmlns:x="y">NAT</x:NetworkType>',

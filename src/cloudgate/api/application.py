@@ -307,6 +307,7 @@ class Application:
         self, request: Request, proof: Proof, call: Call, given: tuple[Described, ...]
     ) -> Call:
         """The call once its password was found right, in its turn."""
+        proof.require(call)
         gate = self._logging_on
         proven = await (gate.log_on_elsewhere if proof.waits else gate.log_on)(
             request,

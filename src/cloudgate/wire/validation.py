@@ -184,9 +184,11 @@ def _why_not_there(name: str, parent: etree._Element, declared: list[str]) -> st
     at = declared.index(name)
     if missing := [each for each in _missing_in(parent) if declared.index(each) < at]:
         return _are_missing(missing)
-    earlier = [each for each in given[: given.index(name)] if each in declared]
-    if any(declared.index(each) > at for each in earlier):
+    places = [declared.index(each) if each in declared else at for each in given]
+    here = given.index(name)
+    if max(places[:here], default=at) > at or min(places[here:]) < at:
         return "out of order"
+    earlier = [each for each in given[:here] if each in declared]
     return f"it cannot stand beside {' and '.join(earlier)}"
 
 

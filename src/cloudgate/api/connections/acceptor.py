@@ -25,8 +25,11 @@ from cloudgate.api.connections.deadlines import (
     WriteProgress,
 )
 from cloudgate.api.connections.relay import Handover, Handovers, may_begin
+from cloudgate.api.connections.request_parser import RequestParser
 from cloudgate.api.connections.tls_handshakes import Handshakes, has_spoken
 from cloudgate.background import Background, Job
+from cloudgate.wire import xml
+from cloudgate.wire.resources.base import Error
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +39,10 @@ LOOK_SECONDS = 0.5
 """How often is looked who has had his time."""
 TLS_END_SECONDS = 2.0
 """How long a client has to confirm the end of TLS."""
+_NO_HTTP = (
+    "It begins with a method in capitals, an address in ASCII and HTTP/1.1, lines ended by CR LF;"
+    " all else in an address is percent-encoded (RFC 3986, section 2.1)."
+)
 _WITHOUT_FILES_SECONDS = 0.05
 _REPORT_SECONDS = 60.0
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -66,6 +73,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         """`handovers`: how connections are taken that other managers hand on; never when None."""
         super().__init__(config, server_state, app_state)
+        self.parser = RequestParser(self)  # type: ignore[assignment]  # it stands in its place
         self._seat = seat
         self._handovers = handovers
         self._first = b""
@@ -104,6 +112,19 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._account.is_too_much():
             self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as every failed request is answered, and hang up."""
+        body = xml.write(Error(message=f"{msg} {_NO_HTTP}", status_code=400))
+        headers = [
+            *self.server_state.default_headers,
+            (b"Content-Type", b"application/xml; charset=utf-8"),
+            (b"Content-Length", str(len(body)).encode()),
+            (b"Connection", b"close"),
+        ]
+        lines = [b"HTTP/1.1 400 Bad Request", *(name + b": " + value for name, value in headers)]
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+        self.transport.close()
 
     def eof_received(self) -> None:
         """The client has nothing more to say."""

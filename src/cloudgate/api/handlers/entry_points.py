@@ -14,7 +14,7 @@ from cloudgate.wire.resources.sessions import (
     SupportedVersion,
 )
 
-VERSIONS = ("v1_2", "v1_3", "v1_4", "v1_5", "v1_6", "v1_7")
+VERSIONS = ("v1", "v1_1", "v1_2", "v1_3", "v1_4", "v1_5", "v1_6", "v1_7")
 _REFERENCES = (
     ("/backupServers", "BackupServer"),
     ("/managedServers", "ManagedServer"),

@@ -40,7 +40,7 @@ CODE = "X-Cloudgate-Code"
 """Of a second factor, at logon. An extension."""
 LONGEST_CODE = 8192
 """Characters of it: what a passkey has signed, which may stand there, is about 1500."""
-ACCEPTED = ("v1", "v1_1", *VERSIONS, "latest")
+ACCEPTED = (*VERSIONS, "latest")
 
 ROUTES = Routes(EVERYBODY)
 
@@ -134,6 +134,7 @@ LOGON = Proof(
     check=check_logon,
     account=lambda call: user_name(call.authorization),
     note=note_failed_logon,
+    require=lambda call: credentials(call.authorization),
 )
 
 

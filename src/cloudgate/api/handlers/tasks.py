@@ -37,7 +37,7 @@ def task_resource(root: str, task: tables.Task) -> Task:
         task_id=operations.task_id(task),
         state="Finished" if finished else "Running",
         operation=task.operation,
-        result=TaskResult(success=task.success, message=task.message) if finished else None,
+        result=TaskResult(success=task.success, message=task.message or None) if finished else None,
     )
 
 

@@ -84,6 +84,12 @@ class Proof:
     """Whose password it is said to be."""
     note: Callable[[Call], None]
     """Has it on record that it was wrong. Blocks."""
+    require: Callable[[Call], object] = lambda _call: None
+    """Sees whether anything is shown that could be right.
+
+    Raises NotAuthenticatedError when not: that is no guess, waits for nothing and counts nowhere.
+    Many programs ask so first, and show a password once they are asked for it (RFC 9110, 11.6.1).
+    """
     by_password: bool = True
     """Whether it is name and password that are shown, where there is no session."""
     waits: bool = False

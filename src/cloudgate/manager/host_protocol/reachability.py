@@ -3,7 +3,7 @@
 A router that was mended, or whose rule was lost, says nothing: nobody hears of it but who dials.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -31,10 +31,16 @@ def due_at(last: datetime, share: float, *, warned: bool) -> datetime:
     return last + (WARNED_INTERVAL if warned else USUAL_INTERVAL) * share
 
 
-def listening_gateways(work: UnitOfWork) -> Mapping[UUID, bool]:
-    """The gateways that listen as they are wanted to, each with whether it is warned of."""
+def listening_gateways(
+    work: UnitOfWork, has_reported: Callable[[UUID], bool]
+) -> Mapping[UUID, bool]:
+    """The gateways that listen as they are wanted to, each with whether it is warned of.
+
+    `has_reported`: whether this manager has heard so from a managed server itself. What an earlier
+    one has written down may be over: the machine may be starting, too, and listen in a moment.
+    """
     rows = work.session.execute(
-        select(CloudGateway.id, CloudGateway.reach_warning)
+        select(CloudGateway.id, CloudGateway.reach_warning, ManagedServer.id)
         .join(ManagedServer, ManagedServer.id == CloudGateway.managed_server_id)
         .where(
             CloudGateway.confirmed.is_not(None),
@@ -44,7 +50,11 @@ def listening_gateways(work: UnitOfWork) -> Mapping[UUID, bool]:
             ManagedServer.reported_state == GatewayState.LISTENING,
         )
     )
-    return {gateway_id: bool(warning) for gateway_id, warning in rows}
+    return {
+        gateway_id: bool(warning)
+        for gateway_id, warning, server_id in rows
+        if has_reported(server_id)
+    }
 
 
 def reach_again(work: UnitOfWork, gateway_id: UUID) -> ReachabilityCheck | None:

@@ -117,6 +117,12 @@ class HostFiguresRegistry:
         if report.figures is not None and heard is not None:
             self.on_heard(server_id, heard)
 
+    def has_reported(self, server_id: UUID) -> bool:
+        """Whether this manager has heard, since it began, how a host is."""
+        with self._lock:
+            known = self._hosts.get(server_id)
+            return known is not None and known.report is not None
+
     def forget(self, server_id: UUID) -> None:
         """The host has no business here any more, or has to be heard anew."""
         with self._lock:
