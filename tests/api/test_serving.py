@@ -3,6 +3,7 @@
 import base64
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import Extras, open_listener
+from cloudgate.manager.audit import outlets
 from cloudgate.manager.audit.outlets import FileOutlet
+from cloudgate.manager.jobs import scheduler, threads
 from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
@@ -190,6 +193,36 @@ def test_the_audit_log_tells_the_life_of_a_gateway(tmp_path: Path) -> None:
         {"description": "second"},
     )
     assert (edit["account"], edit["address"]) == ("admin", "127.0.0.1")
+
+
+def test_an_audit_log_that_is_not_taken_is_told_of_and_holds_up_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "DELIVERY_SECONDS", 0.1)
+    monkeypatch.setattr(threads, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(outlets, "ANSWER_SECONDS", PATIENCE_SECONDS)
+    path = tmp_path / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(path))
+        _fill(path)
+        extras = Extras(audit_outlet=outlets.SyslogOutlet(path))
+        with running_manager(tmp_path / "data", extras=extras) as running:
+            client = running.logged_on()
+            until(lambda: "none of it was taken within 0.1 seconds" in client.get("/warnings").text)
+
+
+def _fill(path: Path) -> None:
+    """Send to a socket that nobody reads, until it takes nothing more of anybody."""
+    sent = True
+    while sent:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            sender.connect(str(path))
+            sent = False
+            with suppress(BlockingIOError):
+                while True:
+                    sender.send(b"x")
+                    sent = True
 
 
 def read_lines(file: Path, count: int) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What the audit log says, and that it reaches its outlets whatever happens."""
 
 import json
+import os
 import re
 import socket
 import stat
@@ -18,7 +19,7 @@ import cloudgate.api
 import cloudgate.manager
 from cloudgate import modules
 from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.manager.audit import refusals
+from cloudgate.manager.audit import outlets, refusals
 from cloudgate.manager.audit.events import INFO, WARNING, Change, Event, differences
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import (
@@ -261,6 +262,35 @@ def test_an_entry_too_long_for_syslog_comes_shortened_and_keeps_none_after_it(
     assert long["hash"] == after["previous"]
     assert after["object_name"] == "next"
     assert "left_out" not in after
+
+
+def test_a_syslog_that_does_not_read_is_given_up_and_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlets, "ANSWER_SECONDS", 0.1)
+    path = tmp_path / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(path))
+        many = [OutletEntry(number, "Info", "{}") for number in range(20_000)]
+        with pytest.raises(UnavailableError, match="has not read what it was sent"):
+            SyslogOutlet(path).write(many)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for each in (pipe, Path("/dev/null")):
+        with pytest.raises(InvalidRequestError, match="it is a pipe, a socket or a device"):
+            open_outlet(str(each))
+    outlet = open_outlet(str(tmp_path / "file"))
+    (tmp_path / "file").unlink()
+    pipe.rename(tmp_path / "file")
+    reader = os.open(tmp_path / "file", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(UnavailableError, match="it is a pipe, a socket or a device"):
+            outlet.write([OutletEntry(1, "Info", "{}")])
+    finally:
+        os.close(reader)
 
 
 def test_a_file_that_cannot_be_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,8 @@ SYSLOG = "syslog"
 SYSLOG_SOCKET = Path("/dev/log")
 DELIVERED = "audit_delivered"
 BATCH = 500
+ANSWER_SECONDS = 5.0
+"""How long syslog may read nothing of what it is sent."""
 _FACILITY_SECURITY = 10  # RFC 5424, 6.2.1: security/authorization messages
 _SEVERITY = {"Info": 6, "Warning": 4}
 _LEFT_OUT = ("before", "after")
@@ -101,8 +103,6 @@ class FileOutlet:
 
         What a kill or a full disk has left of an entry is taken away: it comes again as a whole.
         """
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return
         try:
             opened = self._file.open("rb")
         except PermissionError:  # it is for writing alone
@@ -117,7 +117,22 @@ class FileOutlet:
                 os.write(handle, b"\n")
 
     def _open(self) -> int:
-        return os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        # Opening a pipe would wait until somebody reads it, and none is flushed to a disk.
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+        try:
+            handle = os.open(self._file, how, 0o600)
+        except OSError as problem:
+            if problem.errno == errno.ENXIO:
+                raise _no_file() from None
+            raise
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            return handle
+        os.close(handle)
+        raise _no_file()
+
+
+def _no_file() -> OSError:
+    return OSError(errno.EINVAL, "it is a pipe, a socket or a device, and no file")
 
 
 def _last_line(file: BinaryIO) -> bytes:
@@ -152,10 +167,16 @@ class SyslogOutlet:
         """Send them, one datagram for each."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+                syslog.settimeout(ANSWER_SECONDS)
                 syslog.connect(str(self._path))
                 for each in events:
                     priority = _FACILITY_SECURITY * 8 + _SEVERITY.get(each.severity, 6)
                     _send(syslog, f"<{priority}>cloudgate: ", each.line)
+        except TimeoutError:
+            raise UnavailableError(
+                f"Syslog at {self._path} does not take the audit log: it has not read what it was"
+                f" sent for {ANSWER_SECONDS:g} seconds. Restart it."
+            ) from None
         except OSError as problem:
             raise UnavailableError(
                 f"Syslog at {self._path} does not take the audit log: {problem.strerror}."
@@ -198,11 +219,33 @@ def deliver(manager: Manager, outlet: Outlet) -> int:
         UnavailableError: the outlet does not take them now.
     """
     count = 0
-    while batch := _pending(manager):
-        outlet.write(batch)
-        _note_delivered(manager, batch[-1].number)
-        count += len(batch)
+    while some := deliver_some(manager, outlet):
+        count += some
     return count
+
+
+def deliver_some(
+    manager: Manager, outlet: Outlet, is_over: Callable[[], bool] = lambda: False
+) -> int:
+    """Give the outlet the next that it has not had yet. Returns how many events that were.
+
+    Args:
+        manager: whose log it is.
+        outlet: who takes it.
+        is_over: whether the manager has ended while it was taken: then nothing is noted, as the
+            data may be another manager's by now, and the same comes again.
+
+    Raises:
+        UnavailableError: the outlet does not take them now.
+    """
+    batch = _pending(manager)
+    if not batch:
+        return 0
+    outlet.write(batch)
+    if is_over():
+        return 0
+    _note_delivered(manager, batch[-1].number)
+    return len(batch)
 
 
 def _pending(manager: Manager) -> Sequence[OutletEntry]:

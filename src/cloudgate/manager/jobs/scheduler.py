@@ -13,11 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.audit.chain import has_seal
-from cloudgate.manager.audit.outlets import Outlet, deliver
+from cloudgate.manager.audit.outlets import BATCH, Outlet, deliver_some
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs import presence_notes, timeouts
+from cloudgate.manager.jobs.threads import OneThatMayHang
 from cloudgate.manager.sessions.operations import write_unwritten
 from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tenants import passwords
@@ -46,6 +47,8 @@ AUDITING = "Removing old entries of the audit log"
 SUMMING_UP = "Summing up what strangers did"
 WRITING_SESSIONS = "Writing down logon sessions"
 DELIVERING = "Delivering the audit log"
+DELIVERY_SECONDS = 30.0
+"""How long some entries of the audit log may take to be taken, before that is told of."""
 
 
 class Scheduler:
@@ -72,6 +75,14 @@ class Scheduler:
         self._renew_port = renew_port
         self._presence_noted = manager.clock()
         self._hosts_have_time = False
+        self._delivering = OneThatMayHang(
+            "audit log",
+            DELIVERY_SECONDS,
+            f"none of it was taken within {DELIVERY_SECONDS:g} seconds. See that what takes it, as"
+            " --audit-log says, answers: syslog, or a disk of another machine.",
+        )
+        self._has_more = False
+        """Of the audit log, to be delivered."""
         self._no_task_as_of = -1
         """As of which change none was open; -1 while one may be."""
 
@@ -114,7 +125,7 @@ class Scheduler:
             return found
         return (
             *found,
-            each_tick(name=DELIVERING, attempt=lambda: run_in_threadpool(self._deliver)),
+            each_tick(name=DELIVERING, attempt=self._deliver),
         )
 
     def finish(self) -> None:
@@ -187,9 +198,17 @@ class Scheduler:
         with self._manager.changing() as work:
             passwords.forget_expired(work)
 
-    def _deliver(self) -> None:
+    async def _deliver(self) -> float | None:
+        """Some at a time: what is seen to go on is not said to hang."""
+        await self._delivering.run(self._deliver_some)
+        return 0.0 if self._has_more else None
+
+    def _deliver_some(self) -> None:
         if self._audit_outlet is not None:
-            deliver(self._manager, self._audit_outlet)
+            count = deliver_some(
+                self._manager, self._audit_outlet, lambda: self._delivering.is_over
+            )
+            self._has_more = count == BATCH
 
     async def _renew(self) -> None:
         after = await run_in_threadpool(self._renew_some, None)
