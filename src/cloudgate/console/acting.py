@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +27,8 @@ TAG = "etag"
 _TAG = re.compile(r'"[A-Za-z0-9._-]{1,100}"')
 _WRONG, _CHANGED = 400, 412
 _CHOSEN = (Input.CHOICE, Input.SEVERAL)
+_NOT_SENT_WHEN_EMPTY = (Input.YES, Input.SEVERAL)
+"""What a browser says nothing of where nothing is chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +95,10 @@ async def act(action: Action, visit: Visit) -> ResultPage | Redirect:
     made = ""
     if action.makes_password and "password" not in values:
         made = values["password"] = secrets.token_urlsafe(_PASSWORD_BYTES)
-    missing = [each for each in action.fields if each.required and each.name not in values]
-    if missing:
-        told = visit.language.text(_("Fill in: %s")) % visit.language.text(missing[0].label)
-        return await form_page(action, visit, (LocalizedText(text=told),), _WRONG)
     try:
+        for each in action.fields:
+            if each.required and each.name not in values:
+                raise _missing(each)
         answer = await _call(action, visit, values)
     except RefusedError as problem:
         if isinstance(problem, SignedOutError) and not action.by_own_password:
@@ -135,7 +136,81 @@ async def _call(action: Action, visit: Visit, values: Mapping[str, str]) -> Answ
     if action.by_own_password:
         name = str((await visit.api.get(filled(action.subject, visit.path)))["Name"])
         condition |= {"authorization": basic(name, values["password"])}
-    return await visit.api.ask(action.verb, target, action.body(visit, values), condition)
+    said = await _said(action, visit, values)
+    return await visit.api.ask(action.verb, target, said, condition)
+
+
+async def _said(action: Action, visit: Visit, values: Mapping[str, str]) -> Json | None:
+    if not action.edits and not action.keeps:
+        return action.body(visit, values)
+    subject, _tag = await _subject(action, visit)
+    if action.edits:
+        return changes(action, visit, subject)
+    return _with_what_stays(action, action.body(visit, values) or {}, subject)
+
+
+def changes(action: Action, visit: Visit, subject: Json) -> Json:
+    """What an action that edits says of a subject: what was touched in the form, and nothing else.
+
+    Raises:
+        WrongInputError: a field holds what it does not take, or was emptied and means nothing then.
+    """
+    shown = as_shown(action, subject)
+    # What a browser has not sent, nobody has touched.
+    left = {
+        each.name: shown.get(each.name, [])
+        for each in action.fields
+        if each.name not in visit.form and each.kind not in _NOT_SENT_WHEN_EMPTY
+    }
+    sent = {**visit.form, **left}
+    before, after = (_body_of(action, visit, each) for each in (shown, sent))
+    for each in action.fields:
+        is_emptied = _is_filled(shown, each) and not _is_filled(sent, each)
+        if is_emptied and each.kind not in _NOT_SENT_WHEN_EMPTY:
+            filled_in = _body_of(action, visit, {**sent, each.name: shown[each.name]})
+            if filled_in.keys() > after.keys() and filled_in == {**filled_in, **after}:
+                raise _missing(each)
+    changed = {name for name in after if name not in before or before[name] != after[name]}
+    for group in action.together:
+        changed |= group if changed & group else set()
+    return {name: value for name, value in after.items() if name in changed}
+
+
+def _with_what_stays(action: Action, said: Json, subject: Json) -> Json:
+    for name, parts in action.keeps.items():
+        known = subject.get(name) or {}
+        if known.get("Method") == said[name].get("Method"):
+            kept = {part: known[part] for part in parts if known.get(part)}
+            said = {**said, name: {**kept, **said[name]}}
+    return said
+
+
+def as_shown(action: Action, subject: Json) -> dict[str, list[str]]:
+    """What a browser sends of the form of an action in which nobody touches anything."""
+    found = {}
+    for each in action.fields:
+        current = [] if each.kind is Input.PASSWORD else _current(each, subject)
+        first = current[0] if current else ""
+        if each.kind is Input.CHOICE and not first and isinstance(each.choices, tuple):
+            first = each.choices[0][0]
+        elif each.kind not in (Input.LONG, Input.CHOICE):
+            first = re.sub(r"[\r\n]", "", first)
+        found[each.name] = current if each.kind is Input.SEVERAL else [first]
+    return found
+
+
+def _body_of(action: Action, visit: Visit, form: Mapping[str, list[str]]) -> Json:
+    several = {each.name for each in action.fields if each.kind is Input.SEVERAL}
+    ordered = {name: sorted(each) if name in several else each for name, each in form.items()}
+    return action.body(replace(visit, form=ordered), form_values(action, ordered)) or {}
+
+
+def _is_filled(form: Mapping[str, list[str]], field: Field) -> bool:
+    return any(each.strip() for each in form.get(field.name, ()))
+
+
+def _missing(field: Field) -> WrongInputError:
+    return WrongInputError(_("Fill in: %(label)s"), label=field.label)
 
 
 def form_values(action: Action, form: Mapping[str, list[str]]) -> dict[str, str]:
@@ -155,7 +230,7 @@ def command_of(action: Action, name: str) -> str:
 
 
 async def _field(said: Field, visit: Visit, subject: Json) -> Json:
-    current = _as_list(said.value(subject) if callable(said.value) else said.value)
+    current = _current(said, subject)
     is_own = isinstance(said.choices, tuple)
     offer = (
         Offer(said.choices)
@@ -176,6 +251,11 @@ async def _field(said: Field, visit: Visit, subject: Json) -> Json:
     else:
         values = current
     return {"is": said, "choices": shown, "first": offer.first, "values": values}
+
+
+def _current(said: Field, subject: Json) -> list[str]:
+    """What a field is filled with to begin with."""
+    return _as_list(said.value(subject) if callable(said.value) else said.value)
 
 
 def _as_list(value: Any) -> list[str]:

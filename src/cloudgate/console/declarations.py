@@ -86,8 +86,11 @@ class Input(Enum):
 
     TEXT = "text"
     NUMBER = "number"
+    AMOUNT = "amount"
+    """A number that may have decimals."""
     PASSWORD = "password"  # noqa: S105  a kind of field
     DATE = "date"
+    """A day of UTC; a moment with its time where it is filled with one."""
     LONG = "long"
     CHOICE = "choice"
     SEVERAL = "several"
@@ -143,6 +146,14 @@ class Action:
     """What follows of it."""
     fields: tuple[Field, ...] = ()
     body: Callable[[Visit, Values], Json | None] = lambda _visit, _values: None
+    edits: bool = False
+    """Whether it changes what its fields show. Then nothing is said of what was left as it was
+    shown, and a field that is emptied has to have a meaning."""
+    together: tuple[frozenset[str], ...] = ()
+    """Members of the body that are said together or not at all, where it edits."""
+    keeps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What no field shows of a member that the API takes whole: it stays as long as the Method
+    does."""
     query: Callable[[Values], dict[str, str]] = lambda _values: {}
     subject: str = ""
     """Where the thing that it is done to is shown, below ``/api``."""

@@ -1,7 +1,9 @@
 """Common parts: what do several of the operator's pages need?"""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from urllib.parse import urlencode
 
 from cloudgate.console.api import Api, Json
@@ -31,6 +33,8 @@ OFFERED = 500
 _IN_A_FILTER = 300
 """The API takes 16,384 characters of a filter, and 500 comparisons."""
 _LARGEST_NUMBER = 10**15 - 1
+_AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,20})?")
+_MOST_DECIMALS = 15
 MOST_COUNTED = 10
 """Gateways of a list that are asked, again and again while it is open."""
 _CARRYING = ("Listening", "Draining", "Closed")
@@ -78,6 +82,40 @@ def number(values: Values, name: str, label: str) -> int | None:
             _("%(label)s: '%(said)s' is not a whole number."), label=label, said=said[:50]
         )
     return found
+
+
+def amount(values: Values, name: str, label: str, unit: int) -> int | None:
+    """A number of a form that may have decimals, as so many whole parts of which `unit` make one.
+
+    What is more than none is one part at least.
+
+    Raises:
+        WrongInputError: it is no number.
+    """
+    said = values.get(name)
+    if said is None:
+        return None
+    if not _AMOUNT.fullmatch(said):
+        raise WrongInputError(
+            _("%(label)s: '%(said)s' is no number such as 1.5."), label=label, said=said[:50]
+        )
+    return parts_of(said, unit)
+
+
+def parts_of(text: str, unit: int) -> int:
+    """So many whole parts is a decimal number, of which `unit` make one."""
+    exact = Fraction(text) * unit
+    return max(round(exact), 1 if exact else 0)
+
+
+def shown_amount(parts: int, unit: int, read: Callable[[str, int], int] = parts_of) -> str:
+    """The shortest decimal number that `read` takes for so many parts."""
+    for decimals in range(_MOST_DECIMALS + 1):
+        whole_part, rest = divmod(round(Fraction(parts * 10**decimals, unit)), 10**decimals)
+        text = f"{whole_part}.{rest:0{decimals}}" if decimals else str(whole_part)
+        if read(text, unit) == parts:
+            break
+    return text
 
 
 def lines(text: str) -> list[str]:

@@ -160,6 +160,7 @@ ACTIONS = (
             DEADLINE,
         ),
         body=_edited,
+        edits=True,
         query=drain,
         command="gateway edit {Name} --port 6180",
         back="gateways/{id}",

@@ -63,7 +63,7 @@ _FIELDS = (
 def _said(visit: Visit, values: Values) -> Json:
     return body(
         Name=values["name"],
-        Description=values.get("description"),
+        Description=values.get("description", ""),
         CloudGateways={"CloudGatewayUids": visit.form.get("gateways") or []},
         CloudTenants={"CloudTenantUids": visit.form.get("tenants") or []},
     )
@@ -111,6 +111,7 @@ ACTIONS = (
         subject=ONE + ENTITY,
         fields=_FIELDS,
         body=_said,
+        edits=True,
         query=drain,
         command="pool edit {Name} --gateway GATEWAY --tenant TENANT",
         back="pools/{id}",

@@ -7,12 +7,14 @@ from cloudgate.console.declarations import Action, Field, Input, Page, Values, V
 from cloudgate.console.operator.common import (
     DESCRIPTION,
     ENTITY,
+    amount,
     body,
     choices,
     lines,
     listing,
     number,
     removal,
+    shown_amount,
 )
 from cloudgate.console.texts import NOTHING
 from cloudgate.console.texts import words as _
@@ -49,28 +51,40 @@ _FIELDS = (
         label=_("Address"),
         hint=_("Host and port that gateways connect to; the endpoint when left out."),
         example="10.0.0.5:8443",
-        value=lambda thing: thing.get("Address"),
+        value=lambda thing: (
+            None if thing.get("Address") == thing.get("Endpoint") else thing.get("Address")
+        ),
     ),
     Field(
         name="capacity",
         label=_("Capacity in TB"),
-        kind=Input.NUMBER,
+        kind=Input.AMOUNT,
         hint=_("Where no probe measures it."),
-        value=lambda thing: (thing.get("Capacity") or 0) // _TERABYTE or "",
+        value=lambda thing: (
+            shown_amount(thing["Capacity"], _TERABYTE) if thing.get("Capacity") else ""
+        ),
     ),
     DESCRIPTION,
 )
 
 
-def _said(_visit: Visit, values: Values) -> Json:
-    terabytes = number(values, "capacity", _("Capacity in TB"))
+def _created(_visit: Visit, values: Values) -> Json:
     return body(
         Name=values["name"],
         Endpoint=values["endpoint"],
         Address=values.get("address"),
         Description=values.get("description"),
-        Capacity=None if terabytes is None else terabytes * _TERABYTE,
+        Capacity=amount(values, "capacity", _("Capacity in TB"), _TERABYTE),
     )
+
+
+def _edited(visit: Visit, values: Values) -> Json:
+    return {
+        "Address": values["endpoint"],
+        "Description": "",
+        "Capacity": 0,
+        **_created(visit, values),
+    }
 
 
 def _probe(_visit: Visit, values: Values) -> Json:
@@ -107,7 +121,7 @@ def _quotas(_visit: Visit, values: Values) -> Json:
     percents = [number({"warnings": each}, "warnings", _WARNINGS) for each in levels]
     return body(
         QuotaWarningPercents={"Percents": percents},
-        QuotaGracePercent=number(values, "grace", _GRACE),
+        QuotaGracePercent=number(values, "grace", _GRACE) or 0,
         QuotaEnforced=values.get("enforced") == "yes",
     )
 
@@ -159,7 +173,7 @@ ACTIONS = (
         verb="POST",
         target="/repositories",
         fields=_FIELDS,
-        body=_said,
+        body=_created,
         command="repository create NAME --endpoint HOST:PORT --address HOST:PORT",
         back="repositories",
     ),
@@ -172,7 +186,8 @@ ACTIONS = (
         target=ONE,
         subject=ONE + ENTITY,
         fields=_FIELDS,
-        body=_said,
+        body=_edited,
+        edits=True,
         command="repository edit {Name} --endpoint HOST:PORT",
         back="repositories/{id}",
     ),
@@ -206,6 +221,7 @@ ACTIONS = (
             ),
         ),
         body=_quotas,
+        edits=True,
         command="repository edit {Name} --quota-warning 80 --quota-grace 10",
         back="repositories/{id}",
     ),
@@ -228,7 +244,7 @@ ACTIONS = (
                     ("S3", _("by S3")),
                     ("None", _("not at all")),
                 ),
-                value=lambda thing: (thing.get("UsageProbe") or {}).get("Method"),
+                value=lambda thing: (thing.get("UsageProbe") or {}).get("Method") or "None",
             ),
             Field(
                 name="server",
@@ -246,6 +262,7 @@ ACTIONS = (
             _of_probe("password", _("Password, or secret key"), kind=Input.PASSWORD),
         ),
         body=_probe,
+        keeps={"UsageProbe": ("CaFile", "IntervalMinutes")},
         command="repository probe {Name} Directory --server SERVER --path '/srv/backups/{tenant}'",
         back="repositories/{id}",
     ),
@@ -271,7 +288,7 @@ ACTIONS = (
                     ("Snapshots", _("by snapshots, of which your program tells")),
                     ("None", _("not at all")),
                 ),
-                value=lambda thing: (thing.get("BackupProtection") or {}).get("Method"),
+                value=lambda thing: (thing.get("BackupProtection") or {}).get("Method") or "None",
             ),
             _of_protection("url", _("URL"), "https://vault.example:8443/cloudgate/"),
             _of_protection("region", _("S3: region")),
@@ -280,6 +297,7 @@ ACTIONS = (
             _of_protection("password", _("Password, or secret key"), kind=Input.PASSWORD),
         ),
         body=_protection,
+        keeps={"BackupProtection": ("CaFile",)},
         command="repository protect {Name} RestServer --server-url https://vault.example:8443/cloudgate/",
         back="repositories/{id}",
     ),

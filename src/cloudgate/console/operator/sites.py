@@ -14,12 +14,14 @@ from cloudgate.console.texts import words as _
 
 ONE = "/backupServers/{id}"
 _PORT = _("Port")
+_USUAL_PORT = 9392
 
 
 def _spec(_visit: Visit, values: Values) -> Json:
+    port = number(values, "port", _PORT)
     return body(
         DnsNameOrIpAddress=values["name"],
-        Port=number(values, "port", _PORT),
+        Port=_USUAL_PORT if port is None else port,
         Description=values.get("description", ""),
     )
 
@@ -75,6 +77,7 @@ ACTIONS = (
         subject=ONE + ENTITY,
         fields=_FIELDS,
         body=_spec,
+        edits=True,
         command="backup-server edit {Name} --port 9392",
         back="sites",
     ),

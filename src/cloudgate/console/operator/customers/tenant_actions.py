@@ -14,11 +14,14 @@ from cloudgate.console.declarations import (
 from cloudgate.console.operator.common import (
     DESCRIPTION,
     ENTITY,
+    amount,
     body,
     choices,
     lines,
     number,
+    parts_of,
     removal,
+    shown_amount,
 )
 from cloudgate.console.operator.customers.tenants import ONE
 from cloudgate.console.texts import words as _
@@ -31,12 +34,13 @@ PASSWORD = Field(
     kind=Input.PASSWORD,
     hint=_("One is made and shown once when this is left empty."),
 )
+_MEGABIT = BYTES_PER_SECOND["Mbps"]
 _LEASE = Field(
     name="lease",
     label=_("May come in until"),
     kind=Input.DATE,
     hint=_("The beginning of that day by UTC; without an end when left empty."),
-    value=lambda tenant: str((tenant.get("LeaseOptions") or {}).get("ExpirationDate") or "")[:10],
+    value=lambda tenant: _end((tenant.get("LeaseOptions") or {}).get("ExpirationDate")),
 )
 _NETWORKS = Field(
     name="networks",
@@ -45,6 +49,11 @@ _NETWORKS = Field(
     hint=_("Such as 198.51.100.0/24, one a line; from anywhere when left empty."),
     value=lambda tenant: "\n".join((tenant.get("AllowedNetworks") or {}).get("Networks") or ()),
 )
+
+
+def _end(said: str | None) -> str:
+    """The day that begins then; the moment where none does."""
+    return moments.time_text(moments.parse(said)).removesuffix("T00:00:00Z") if said else ""
 
 
 def _date(values: Values) -> str | None:
@@ -72,19 +81,18 @@ _QUOTA = (
         kind=Input.CHOICE,
         choices=choices("Repository", by="UID Name", none=_("none yet")),
     ),
-    Field(name="quota", label=_("Quota in GB"), kind=Input.NUMBER, value="100"),
+    Field(name="quota", label=_("Quota in GB"), kind=Input.AMOUNT, value="100"),
 )
 
 
 def _quota(values: Values) -> Json | None:
     if "repository" not in values:
         return None
-    gigabytes = number(values, "quota", _("Quota in GB")) or 0
     uid, _space, name = values["repository"].partition(" ")
     return {
         "Name": values.get("called") or name or "quota",
         "RepositoryUid": uid,
-        "QuotaMb": gigabytes * MB_PER_GB,
+        "QuotaMb": amount(values, "quota", _("Quota in GB"), MB_PER_GB) or 0,
     }
 
 
@@ -104,17 +112,18 @@ def _created(_visit: Visit, values: Values) -> Json:
 
 
 def _edited(_visit: Visit, values: Values) -> Json:
-    speed = number(values, "speed", _("Speed")) or 0
+    amount(values, "speed", _("Speed"), _MEGABIT)  # which sees that it is one
+    speed, unit = _limit_of(values.get("speed", "0"))
     end = _date(values)
-    egress = number(values, "egress", _("What it may bring back in a month")) or 0
     return body(
         Description=values.get("description", ""),
         LeaseOptions={"Enabled": True, "ExpirationDate": end} if end else {"Enabled": False},
         ThrottlingEnabled=speed > 0,
         ThrottlingSpeedLimit=speed or None,
-        ThrottlingSpeedUnit="Mbps" if speed else None,
+        ThrottlingSpeedUnit=unit if speed else None,
         MaxConcurrentTasks=number(values, "tunnels", _("Tunnels at a time")) or 0,
-        EgressQuotaMb=egress * MB_PER_GB,
+        EgressQuotaMb=amount(values, "egress", _("What it may bring back in a month"), MB_PER_GB)
+        or 0,
         EgressQuotaHard=values.get("hard") == "yes",
         AllowedNetworks=_networks(values),
         MayChangePassword=values.get("own") == "yes",
@@ -125,14 +134,26 @@ def _edited(_visit: Visit, values: Values) -> Json:
     )
 
 
-def _speed(tenant: Json) -> int | str:
+def _limit_of(megabits: str) -> tuple[int, str]:
+    """A speed in megabits a second as the API has it: in whole ones, else in kilobytes."""
+    bytes_per_second = parts_of(megabits, _MEGABIT)
+    if bytes_per_second % _MEGABIT == 0:
+        return bytes_per_second // _MEGABIT, "Mbps"
+    return max(1, round(bytes_per_second / BYTES_PER_SECOND["KBps"])), "KBps"
+
+
+def _read_speed(megabits: str, _unit: int) -> int:
+    limit, unit = _limit_of(megabits)
+    return limit * BYTES_PER_SECOND[unit]
+
+
+def _speed(tenant: Json) -> str:
     """In megabits a second, as the form has it."""
     limit = int(tenant.get("ThrottlingSpeedLimit") or 0)
     if not tenant.get("ThrottlingEnabled") or not limit:
         return ""
-    megabit = BYTES_PER_SECOND["Mbps"]
-    bytes_per_second = limit * BYTES_PER_SECOND.get(str(tenant.get("ThrottlingSpeedUnit")), megabit)
-    return round(bytes_per_second / megabit) or 1
+    unit = BYTES_PER_SECOND.get(str(tenant.get("ThrottlingSpeedUnit")), _MEGABIT)
+    return shown_amount(limit * unit, _MEGABIT, _read_speed)
 
 
 def _tunnel_limit(tenant: Json) -> int | str:
@@ -141,12 +162,19 @@ def _tunnel_limit(tenant: Json) -> int | str:
     )
 
 
-def _limit(name: str, label: str, value: Callable[[Json], object]) -> Field:
+def _egress(tenant: Json) -> str:
+    limit = int(tenant.get("EgressQuotaMb") or 0)
+    return shown_amount(limit, MB_PER_GB) if limit else ""
+
+
+def _limit(
+    name: str, label: str, value: Callable[[Json], object], kind: Input = Input.AMOUNT
+) -> Field:
     """A number, or no limit."""
     return Field(
         name=name,
         label=label,
-        kind=Input.NUMBER,
+        kind=kind,
         hint=_("No limit when left empty."),
         value=value,
     )
@@ -183,12 +211,8 @@ ACTIONS = (
         subject=ONE + ENTITY,
         fields=(
             _limit("speed", _("Speed, in Mbit/s over all its tunnels"), _speed),
-            _limit("tunnels", _("Tunnels at a time"), _tunnel_limit),
-            _limit(
-                "egress",
-                _("What it may bring back in a month, in GB"),
-                lambda tenant: (tenant.get("EgressQuotaMb") or 0) // MB_PER_GB or "",
-            ),
+            _limit("tunnels", _("Tunnels at a time"), _tunnel_limit, Input.NUMBER),
+            _limit("egress", _("What it may bring back in a month, in GB"), _egress),
             Field(
                 name="hard",
                 label=_("Once that is used up, let new tunnels send data only"),
@@ -231,6 +255,8 @@ ACTIONS = (
             DESCRIPTION,
         ),
         body=_edited,
+        edits=True,
+        together=(frozenset({"ThrottlingEnabled", "ThrottlingSpeedLimit", "ThrottlingSpeedUnit"}),),
         command="tenant edit {Name} --speed 100 --tunnels 4",
         back="tenants/{id}",
     ),

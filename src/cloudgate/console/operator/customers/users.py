@@ -12,7 +12,7 @@ from cloudgate.console.declarations import (
     Visit,
     filled,
 )
-from cloudgate.console.operator.common import DESCRIPTION, ENTITY, body, number
+from cloudgate.console.operator.common import DESCRIPTION, ENTITY, amount, body
 from cloudgate.console.operator.customers.tenant_actions import PASSWORD
 from cloudgate.console.operator.customers.tenants import ONE
 from cloudgate.console.texts import words as _
@@ -33,15 +33,15 @@ async def _quotas(visit: Visit, _current: Sequence[str]) -> Offer:
 
 
 def _created(_visit: Visit, values: Values) -> Json:
-    gigabytes = number(values, "part", _("Its part, in GB"))
+    part = amount(values, "part", _("Its part, in GB"), MB_PER_GB)
     return body(
         Name=values["name"],
         Description=values.get("description"),
         Password=values["password"],
         Enabled=True,
         TenantResourceId=values["quota"],
-        QuotaMb=gigabytes * MB_PER_GB if gigabytes else None,
-        UnlimitedQuota=not gigabytes,
+        QuotaMb=part or None,
+        UnlimitedQuota=not part,
     )
 
 
@@ -84,7 +84,7 @@ ACTIONS = (
             Field(
                 name="part",
                 label=_("Its part, in GB"),
-                kind=Input.NUMBER,
+                kind=Input.AMOUNT,
                 hint=_("All of it when left empty."),
             ),
             DESCRIPTION,

@@ -174,6 +174,7 @@ ACTIONS = (
             **_how(visit, values),
             "Enabled": values.get("enabled") == "yes",
         },
+        edits=True,
         command="notification edit {Name} --address ADDRESS",
         back="notifications",
     ),
