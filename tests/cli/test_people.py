@@ -123,6 +123,25 @@ def test_times_are_those_of_the_terminals_zone(in_kolkata: None) -> None:
     assert at("Description")({"Description": "2026-11-28T20:00:00Z"}) == "2026-11-28T20:00:00Z"
 
 
+@pytest.mark.parametrize(
+    ("zone", "text", "said"),
+    [
+        ("Europe/Berlin", "9999-12-31T23:59:59Z", "9999-12-31 23:59:59 UTC"),
+        ("America/New_York", "0001-01-01T00:00:00Z", "0001-01-01 00:00:00 UTC"),
+        ("Europe/Berlin", "9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59-05:00"),
+    ],
+)
+def test_the_ends_of_time_are_told_in_any_zone(
+    monkeypatch: pytest.MonkeyPatch, zone: str, text: str, said: str
+) -> None:
+    with monkeypatch.context() as there:
+        there.setenv("TZ", zone)
+        time.tzset()
+        told = readable.moment(text)
+    time.tzset()
+    assert told.lstrip("0") == said.lstrip("0")
+
+
 def test_all_that_the_schema_calls_a_time_is_told_as_one() -> None:
     times = set(re.findall(r'name="(\w+)" type="DateTime"', schema_bytes().decode()))
     assert "LastUseTime" in times

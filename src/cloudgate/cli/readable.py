@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloudgate.values import moments
 from cloudgate.values.units import MB
 
 NEVER = "never"
@@ -98,14 +99,20 @@ _RULES: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
 
 
 def moment(text: str) -> str:
-    """A time in the zone of the terminal, to the second; what is none stays as it is."""
+    """A time in the zone of the terminal, to the second; what is none stays as it is.
+
+    In UTC, where that zone has no such year: it is in the first hours of all, or in the last.
+    """
     if _NEVER.fullmatch(text):
         return NEVER
     try:
-        found = datetime.fromisoformat(text)
+        found = moments.parse(text)
     except ValueError:
         return text
-    return f"{found.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    try:
+        return f"{found.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    except OverflowError:
+        return moments.readable(found)
 
 
 def size(number: int, *, exactly: bool = False) -> str:
