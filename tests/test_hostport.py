@@ -1,16 +1,21 @@
 """Is there one grammar for host and port, for what programs can name and nothing else?"""
 
+import ast
+import re
+
 import idna
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloudgate.connector.settings import read_address
+from cloudgate.console.texts import at_port
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.gateways.rules import host_name_or_address
 from cloudgate.manager.repositories.rules import service
 from cloudgate.network import hostport
 from cloudgate.network.hostport import HostPort, InvalidHostError
+from tests.support.source import SOURCE, nodes
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -169,3 +174,46 @@ def test_a_name_in_another_script_is_shown_as_it_was_typed(written: str, shown: 
 def test_what_was_taken_before_there_was_one_grammar_goes_on(written: str) -> None:
     assert hostport.authority(written.upper()) == written
     assert hostport.known_as(written) == written
+
+
+WRITTEN_APART = {
+    "network/hostport.py": "names of former times, which are no addresses",
+    "values/endpoints.py": "it sees to brackets",
+    "api/http/proxies.py": "a host as a proxy has sent it, in brackets",
+    "cli/resources/infrastructure/servers.py": "hosts as URLs write them, in brackets",
+    "console/connecting.py": "the two parts of a host:port, put together again",
+    "host/platform/windows.py": "IPv4 addresses alone",
+}
+"""Modules that put a colon between a host and a port, and why that is right there."""
+_HOST = re.compile(r"(?i)host|server|address|\bip\b|externalip")
+_PORT = re.compile(r"(?i)port")
+_IN_A_PAGE = re.compile(r"\{\{[^}]*\}\}:\{\{[^}]*port[^}]*\}\}", re.IGNORECASE)
+
+
+def puts_a_colon(node: ast.AST) -> bool:
+    """Whether a text is made of a host, a colon and a port, whatever the host is."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else []
+    return any(
+        isinstance(colon, ast.Constant)
+        and colon.value == ":"
+        and _HOST.search(ast.unparse(host))
+        and _PORT.search(ast.unparse(port))
+        for host, colon, port in zip(parts, parts[1:], parts[2:], strict=False)
+    )
+
+
+def test_nothing_but_the_one_place_puts_a_colon_between_host_and_port() -> None:
+    found = {name for name, inside in nodes().items() if any(map(puts_a_colon, inside))}
+    assert found <= set(WRITTEN_APART)
+    pages = SOURCE.rglob("*.html")
+    assert [page.name for page in pages if _IN_A_PAGE.search(page.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("2001:db8::1", "[2001:db8::1]:6180"), ("192.0.2.1", "192.0.2.1:6180"), (None, "\N{EN DASH}")],
+)
+def test_where_tenants_connect_to_is_shown_as_programs_take_it(
+    host: str | None, shown: str
+) -> None:
+    assert at_port(host, 6180) == shown

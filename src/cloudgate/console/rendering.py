@@ -74,7 +74,7 @@ def _environment(language: Language) -> Environment:
     made.install_gettext_callables(language.text, language.catalogue.ngettext, newstyle=False)  # type: ignore[attr-defined]
     for figure in (texts.size, texts.count, texts.moment, texts.month, texts.day, texts.duration):
         made.filters[figure.__name__] = partial(figure, style=language.style)
-    made.filters.update(qr=_qr, tone=texts.tone, id=declarations.id_of)
+    made.filters.update(qr=_qr, tone=texts.tone, id=declarations.id_of, at_port=texts.at_port)
     made.globals.update(
         percent=texts.percent,
         version=__version__,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cloudgate.values import endpoints, moments
+
 _KIB = 1024
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
 _FEW = 10
@@ -83,11 +85,14 @@ def moment(text: Any, style: Style = ENGLISH) -> str:
     if not isinstance(text, str) or not text:
         return NOTHING
     try:
-        time = datetime.fromisoformat(text)
+        return moments.parse(text).strftime(style.moment)
     except ValueError:
         return text
-    time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    return time.strftime(style.moment)
+
+
+def at_port(host: Any, port: Any) -> str:
+    """Where one connects to: an IPv6 address in brackets."""
+    return endpoints.join(str(host), port) if host else NOTHING
 
 
 def is_at_all(text: Any) -> bool:

@@ -14,7 +14,9 @@ from functools import lru_cache
 import idna
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values import endpoints
 
+bracketed, join = endpoints.bracketed, endpoints.join
 HIGHEST_PORT = 65535
 LONGEST_NAME = 253
 """Of a host name, in characters of its A-labels."""
@@ -41,16 +43,6 @@ class HostPort:
 
     def __str__(self) -> str:
         return join(self.host, self.port)
-
-
-def bracketed(host: str) -> str:
-    """A host as it stands before a port: an IPv6 address in brackets."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def join(host: str, port: int) -> str:
-    """``host:port``."""
-    return f"{bracketed(host)}:{port}"
 
 
 def is_address(host: str) -> bool:

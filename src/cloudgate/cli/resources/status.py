@@ -11,6 +11,7 @@ from cloudgate.cli.resources.cloud import gateways
 from cloudgate.cli.resources.infrastructure import backup_servers, servers
 from cloudgate.client.core.addresses import ENTITY
 from cloudgate.client.core.kinds import Json
+from cloudgate.network import hostport
 from cloudgate.values.enumeration import few
 
 _WARNINGS = "/warnings"
@@ -30,7 +31,7 @@ _GATEWAYS = {
     "State": at("State"),
     "Tunnels": at("LiveTunnels"),
     "Address": lambda thing: (
-        f"{on_one_line(thing.get('ExternalIP'))}:{on_one_line(thing.get('ExternalPort'))}"
+        hostport.join(thing["ExternalIP"], thing["ExternalPort"]) if thing.get("ExternalIP") else ""
     ),
     "Mode": at("NetworkMode"),
     "Pool": lambda thing: on_one_line(_pool(thing)),

@@ -17,6 +17,7 @@ import dns.update
 
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.dns_names import NameServer
+from cloudgate.network import hostport
 from cloudgate.processes.programs import ask
 
 TTL_SECONDS = 15
@@ -49,7 +50,7 @@ def put(server: NameServer, name: str, addresses: Iterable[str]) -> None:
     Raises:
         UnavailableError: the name server does not answer, or refuses; the message says why.
     """
-    where = f"The name server {server.host}:{server.port}"
+    where = f"The name server {hostport.join(server.host, server.port)}"
     full, wanted = dns.name.from_text(name), tuple(addresses)
     try:
         update = dns.update.UpdateMessage(_zone_of(server, full))
@@ -92,8 +93,8 @@ def _zone_of(server: NameServer, name: dns.name.Name) -> dns.name.Name:
             return zone
         zone = zone.parent()
     raise UnavailableError(
-        f"The name server {server.host}:{server.port} has no zone that {name} could be in. Give it"
-        " one, or correct --dns-name."
+        f"The name server {hostport.join(server.host, server.port)} has no zone that {name} could"
+        " be in. Give it one, or correct --dns-name."
     )
 
 
@@ -110,8 +111,8 @@ def _ask(server: NameServer, message: dns.message.Message) -> dns.message.Messag
     code = answer.rcode()
     if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise UnavailableError(
-            f"The name server {server.host}:{server.port} refuses: {dns.rcode.to_text(code)}. See"
-            f" that the key {server.key_name} may update the zone."
+            f"The name server {hostport.join(server.host, server.port)} refuses:"
+            f" {dns.rcode.to_text(code)}. See that the key {server.key_name} may update the zone."
         )
     return answer
 

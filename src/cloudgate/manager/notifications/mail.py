@@ -20,6 +20,7 @@ from typing import Any
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.core.outgoing import MailServer
 from cloudgate.manager.notifications.outbox import identifier_of
+from cloudgate.network import hostport
 
 ANSWER_SECONDS = 15.0
 """How long a mail server may be silent."""
@@ -133,7 +134,7 @@ def send(server: MailServer, mail: EmailMessage) -> None:
     Raises:
         UnavailableError: the server was not reached, is not who it should be, or refuses it.
     """
-    where = f"The mail server {server.host}:{server.port}"
+    where = f"The mail server {hostport.join(server.host, server.port)}"
     try:
         context = ssl.create_default_context(cadata=server.authority_pem or None)
         smtp = _connected(server, context)
@@ -180,8 +181,8 @@ def _connected(server: MailServer, context: ssl.SSLContext) -> smtplib.SMTP:
     except smtplib.SMTPNotSupportedError:
         smtp.close()
         raise UnavailableError(
-            f"The mail server {server.host}:{server.port} offers no TLS (STARTTLS); nothing is sent"
-            " without TLS."
+            f"The mail server {hostport.join(server.host, server.port)} offers no TLS (STARTTLS);"
+            " nothing is sent without TLS."
         ) from None
     except BaseException:
         smtp.close()
