@@ -12,6 +12,7 @@ import typer
 from cloudgate import modules
 from cloudgate.cli import groups, resources
 from cloudgate.cli.commands import Call, before_any_command, command
+from cloudgate.cli.failures import carried_out
 from cloudgate.cli.resources import accounts, audit, notifications, status, tasks, tokens
 from cloudgate.cli.resources.cloud import (
     certificates,
@@ -93,4 +94,4 @@ def main() -> None:
             group = each.typer_instance
             if group is not None and not {each.name, group.info.name} & {*sys.argv[1:]}:
                 group.registered_commands, group.registered_groups = [], []
-    app()
+    carried_out(app)

@@ -10,11 +10,11 @@ import typer
 
 from cloudgate import __version__
 from cloudgate.cli import option_groups
+from cloudgate.cli.failures import failing_in_words
 from cloudgate.cli.loading import loading
-from cloudgate.cli.output import Screen, complain
+from cloudgate.cli.output import Screen
 from cloudgate.cli.settings import DEFAULT_URL, ConnectionSettings, Output, connection
 from cloudgate.client.core.addresses import DEFAULT_USER
-from cloudgate.errors import CloudgateError
 
 if TYPE_CHECKING:  # what --help does not need
     from cloudgate.client.api import Api
@@ -126,12 +126,8 @@ def _carry_out(
     with loading():  # what --help does not need
         from cloudgate.cli.connecting import connected  # noqa: PLC0415
 
-    try:
-        with connected(connection(given)) as api:
-            function(Call(api, Screen(given.output or Output.TEXT), waits), **values)
-    except CloudgateError as problem:
-        complain(problem.message)
-        raise typer.Exit(1) from None
+    with failing_in_words(), connected(connection(given)) as api:
+        function(Call(api, Screen(given.output or Output.TEXT), waits), **values)
 
 
 def _shared_options(

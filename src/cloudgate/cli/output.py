@@ -11,7 +11,7 @@ from cloudgate.cli import readable
 from cloudgate.cli.settings import Output
 from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.lookup import up_link
-from cloudgate.values.shown_texts import printable, printable_json
+from cloudgate.values.shown_texts import in_ascii, printable, printable_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +40,7 @@ class Screen:
     def sections(self, parts: Mapping[str, tuple[Sequence[Json], Columns]], last: str = "") -> None:
         """Several listings by their names; one that is empty is left out. `last`: for people."""
         if self.output is Output.JSON:
-            print(json.dumps({name: rows for name, (rows, _) in parts.items()}))
+            say(json.dumps({name: rows for name, (rows, _) in parts.items()}))
             return
         shown = [(rows, columns) for rows, columns in parts.values() if rows]
         for number, (rows, columns) in enumerate(shown):
@@ -50,7 +50,7 @@ class Screen:
         if shown and last:
             print()
         if last:
-            print(printable(last))
+            say(printable(last))
 
     def details(self, answer: "Answer") -> None:
         """One thing: its properties by the API's names, one in each line."""
@@ -69,12 +69,27 @@ class Screen:
     def remark(self, text: str) -> None:
         """Say what was done where the API answers nothing."""
         if self.output is Output.TEXT:
-            print(printable(text))
+            say(printable(text))
 
     def _shown_as_json(self, answer: "Answer") -> bool:
         if self.output is Output.JSON:
-            print(printable_json(answer.text))
+            text = printable_json(answer.text)
+            say(text if _is_written(text) else in_ascii(text))
         return self.output is Output.JSON
+
+
+def say(text: str) -> None:
+    """Write a line to standard output; letters that it cannot have, as `complain` does."""
+    print(text if _is_written(text) else text.encode("ascii", "backslashreplace").decode("ascii"))
+
+
+def _is_written(text: str) -> bool:
+    """Whether standard output has all letters of a text."""
+    try:
+        text.encode(sys.stdout.encoding if sys.stdout else "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def complain(text: str) -> None:
@@ -161,11 +176,11 @@ def _show(table: "Table") -> None:
     """Fitted to a terminal; in full, without blanks at the ends of lines, for anything else."""
     from rich.console import Console  # noqa: PLC0415
 
-    if sys.stdout.isatty():
+    if sys.stdout is not None and sys.stdout.isatty():
         Console(highlight=False).print(table)
         return
     console = Console(file=io.StringIO(), width=_NOBODY_WATCHES_WIDTH, highlight=False)
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():
-        print(line.rstrip())
+        say(line.rstrip())

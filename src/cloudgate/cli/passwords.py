@@ -53,6 +53,11 @@ class NewPasswordOptions:
         return self.password() or asked_for(name)
 
 
+def somebody_types() -> bool:
+    """Whether there is somebody at a terminal, who can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def of_user(connection: Connection) -> str:
     """The password to log on with: from a file, the environment, or whoever is at the terminal.
 
@@ -63,7 +68,7 @@ def of_user(connection: Connection) -> str:
         return from_file(connection.password_file)
     if password := os.environ.get("CLOUDGATE_PASSWORD"):
         return password
-    if not sys.stdin.isatty():
+    if not somebody_types():
         raise NotAuthenticatedError(
             f"The password of {connection.user} is missing. Give --password-file, or set"
             " CLOUDGATE_PASSWORD_FILE or CLOUDGATE_PASSWORD."
@@ -90,7 +95,7 @@ def code() -> str | None:
 
 def asked_code(connection: Connection) -> str | None:
     """The same, of whoever is at the terminal; None where there is nobody, or no second factor."""
-    if not sys.stdin.isatty():
+    if not somebody_types():
         return None
     question = f"Code of the second factor of {connection.user}, or Enter where there is none"
     typed = typer.prompt(question, default="", show_default=False, err=True)
@@ -109,7 +114,7 @@ def generate() -> NewPassword:
 
 def asked_for(name: str) -> NewPassword:
     """A new password, typed twice."""
-    if not sys.stdin.isatty():
+    if not somebody_types():
         raise typer.BadParameter("Give --password-file or --generate-password.")
     question = f"Password of {name}"
     text = typer.prompt(question, hide_input=True, confirmation_prompt=True, err=True)

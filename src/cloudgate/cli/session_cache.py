@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import os
+from pathlib import Path
 
 from cloudgate.atomic_files import write_private
 from cloudgate.cli.settings import Connection, cache_folder
@@ -16,7 +18,9 @@ class LogonFile:
 
     def __init__(self, connection: Connection) -> None:
         key = f"{connection.url.lower()}\n{connection.user}".encode()
-        self._file = cache_folder() / f"logon-{hashlib.sha256(key).hexdigest()[:32]}"
+        # Of who has no home folder nothing is kept: below this there is no file.
+        folder = cache_folder() or Path(os.devnull)
+        self._file = folder / f"logon-{hashlib.sha256(key).hexdigest()[:32]}"
 
     def load(self) -> Logon | None:
         """The session that was kept last."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from cloudgate.client.core.addresses import DEFAULT_PORT, DEFAULT_USER, manager_url
+from cloudgate.errors import InvalidRequestError
 
 DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
 PACKAGED_DATA = Path("/var/lib/cloudgate")
@@ -73,18 +74,39 @@ def connection(given: ConnectionSettings) -> Connection:
 def _own_authority() -> Path | None:
     """The certificate authority of the manager on this machine, if it may be read."""
     data = os.environ.get("CLOUDGATE_DATA")
-    folders = [Path(data)] if data else [default_data_folder(), PACKAGED_DATA]
-    files = [folder / "tls" / "ca.pem" for folder in folders]
+    folders = [Path(data)] if data else [usual_data_folder(), PACKAGED_DATA]
+    files = [folder / "tls" / "ca.pem" for folder in folders if folder]
     return next((file for file in files if os.access(file, os.R_OK)), None)
 
 
 def default_data_folder() -> Path:
-    """Where `cloudgate up` keeps its state unless told otherwise."""
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "cloudgate"
+    """Where `cloudgate up` keeps its state unless told otherwise.
+
+    Raises:
+        InvalidRequestError: who asks has no home folder.
+    """
+    folder = usual_data_folder()
+    if folder is None:
+        raise InvalidRequestError(
+            "There is no folder to keep data in: HOME is not set, and the system knows no home of"
+            " this user. Give --data, or set CLOUDGATE_DATA."
+        )
+    return folder
 
 
-def cache_folder() -> Path:
-    """Where logon sessions are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "cloudgate"
+def usual_data_folder() -> Path | None:
+    """The same; None for who has no home folder."""
+    return _own_folder("XDG_DATA_HOME", ".local/share")
+
+
+def cache_folder() -> Path | None:
+    """Where logon sessions are kept; None for who has no home folder."""
+    return _own_folder("XDG_CACHE_HOME", ".cache")
+
+
+def _own_folder(variable: str, below_home: str) -> Path | None:
+    base = os.environ.get(variable)
+    try:
+        return (Path(base) if base else Path.home() / below_home) / "cloudgate"
+    except RuntimeError:  # neither HOME nor the system says where it is
+        return None

@@ -45,6 +45,11 @@ class LocalListeners:
             server = await asyncio.start_server(
                 serve, forward.local.host, forward.local.port, limit=PIECE_BYTES
             )
+        except UnicodeError:  # by the codec for names of DNS, which looks at its length
+            raise UnavailableError(
+                f"Cannot listen on {forward.local}: {forward.local.host!r} is no name of a host."
+                " Write an address of this machine, such as 127.0.0.1."
+            ) from None
         except OSError as error:
             raise UnavailableError(
                 f"Cannot listen on {forward.local}: {error.strerror or error}. Stop what uses that"

@@ -25,6 +25,11 @@ def printable_json(text: str) -> str:
     )
 
 
+def in_ascii(text: str) -> str:
+    """JSON that means the same, in ASCII."""
+    return text if text.isascii() else "".join(e if e.isascii() else _escaped(e) for e in text)
+
+
 def _escaped(letter: str) -> str:
     units = letter.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

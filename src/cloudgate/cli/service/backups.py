@@ -1,7 +1,6 @@
 """Backup commands: how does an operator back the manager up, and bring it back?"""
 
 import getpass
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudgate.cli import groups
+from cloudgate.cli.failures import failing_in_words
 from cloudgate.cli.loading import loading
-from cloudgate.cli.service.failures import failing_in_words
+from cloudgate.cli.passwords import somebody_types
 from cloudgate.cli.service.manager.options import Data
 from cloudgate.cli.settings import default_data_folder
 from cloudgate.errors import CloudgateError
@@ -150,7 +150,7 @@ def asked_secret(
 
     if passphrase_file is not None or key_file is not None:
         return sealed_files.sealing_secret(passphrase_file, key_file)
-    if not sys.stdin.isatty():
+    if not somebody_types():
         raise CloudgateError(
             "The passphrase is missing. Give --passphrase-file or --key-file, or set"
             " CLOUDGATE_PASSPHRASE_FILE."

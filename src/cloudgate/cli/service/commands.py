@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cloudgate.cli import groups
+from cloudgate.cli.failures import fail, failing_in_words
 from cloudgate.cli.loading import loading
 from cloudgate.cli.service.config_option import config_option
-from cloudgate.cli.service.failures import fail, failing_in_words
 from cloudgate.cli.service.host import host_commands, run
 from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.service.manager.typed_options import options_of, parameters

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from cloudgate.cli.service.failures import failing_in_words
+from cloudgate.cli.failures import failing_in_words
 
 FROM_FILE = "cloudgate.variables"
 """Among what a command knows: variables of the environment that its file has set."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudgate.cli import passwords
+from cloudgate.cli.failures import failing_in_words
 from cloudgate.cli.loading import loading
-from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.connector.settings import (
     DEFAULT_GATEWAY_PORT,
     Options,
@@ -135,7 +135,7 @@ def _run(wanted: Options, stdio: str | None) -> None:
     forwards = [read_forward(each) for each in wanted.listen]
     target = read_address(stdio) if stdio else None
     who = _identity(wanted)
-    watched = sys.stdout.isatty()
+    watched = sys.stdout is not None and sys.stdout.isatty()
     log_to_stderr(_clear_live_line if watched and not stdio else None)
     fleet = Balancer(addresses, who, half_close=bool(wanted.half_close))
     keeper = _keeper(wanted, who, fleet)
@@ -207,7 +207,7 @@ def _password(wanted: Options) -> str:
         return passwords.from_file(wanted.password_file)
     if PASSWORD_VARIABLE in os.environ:
         return os.environ[PASSWORD_VARIABLE]
-    if not sys.stdin.isatty():
+    if not passwords.somebody_types():
         raise InvalidRequestError(f"No password: give --password-file, or set {PASSWORD_VARIABLE}.")
     return getpass.getpass(f"Password of {wanted.tenant}: ")
 

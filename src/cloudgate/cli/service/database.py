@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from cloudgate.cli import groups
+from cloudgate.cli.failures import failing_in_words
 from cloudgate.cli.loading import loading
-from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.cli.service.manager.options import Data, DatabaseUrl
 from cloudgate.cli.settings import default_data_folder
 

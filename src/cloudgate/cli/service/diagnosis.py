@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloudgate.cli.failures import failing_in_words
 from cloudgate.cli.output import Screen, at
-from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.cli.service.manager.options import Data, DatabaseUrl
 from cloudgate.cli.settings import Output, default_data_folder
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from cloudgate.cli import groups
+from cloudgate.cli.failures import fail, failing_in_words
 from cloudgate.cli.loading import loading
 from cloudgate.cli.service.config_option import FROM_FILE, config_option
-from cloudgate.cli.service.failures import fail, failing_in_words
 from cloudgate.cli.service.manager.options import Data
 from cloudgate.cli.service.running import run_service
 from cloudgate.cli.settings import default_data_folder

@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from cloudgate.cli.service.failures import fail
+from cloudgate.cli.failures import fail
 from cloudgate.errors import CloudgateError
 
 Result = TypeVar("Result")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from cloudgate.cli.service.manager.options import Options
-from cloudgate.cli.settings import default_data_folder
+from cloudgate.cli.settings import usual_data_folder
 from cloudgate.client.core.addresses import DEFAULT_PORT
 
 
@@ -30,7 +30,7 @@ def greet(options: Options, password: str | None) -> None:
 def _next_commands(options: Options) -> tuple[str, ...]:
     shown = _shown_program()
     settings = ""
-    if options.data != default_data_folder():
+    if options.data != usual_data_folder():
         settings += f"--ca {options.data / 'tls' / 'ca.pem'} "
     if options.port != DEFAULT_PORT:
         settings += f"--url https://localhost:{options.port} "
