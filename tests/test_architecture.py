@@ -43,6 +43,17 @@ def test_each_name_that_a_recipe_looks_for_in_a_file_is_there() -> None:
             assert re.search(rf"\b{name}\b", found.read_text("utf-8")), f"{name} in {file}"
 
 
+def test_each_module_that_ends_tunnels_is_named_where_the_page_says_what_ends_them() -> None:
+    said = PAGE.read_text("utf-8").partition("What ends a tunnel:")[2].partition("Nothing else")[0]
+    ending = {
+        str(each.relative_to(SOURCE))
+        for each in (SOURCE / "host").rglob("*.py")
+        if re.search(r"\.terminate(_connection)?\(", each.read_text("utf-8"))
+    }
+    assert "host/tunnels/restore_only.py" in ending
+    assert [each for each in sorted(ending) if f"`{each}`" not in said] == []
+
+
 def test_no_folder_has_more_modules_than_one_looks_over() -> None:
     crowded = [
         str(folder.relative_to(SOURCE))

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 from tests.api import test_pools as pools
 from tests.end_to_end import test_faults as faults
 from tests.end_to_end import test_live as live
+from tests.end_to_end import test_rules as rules
 from tests.host import test_client_certificates as certificates
 from tests.host import test_hot_restart as succession
 from tests.host import test_machine as machine
+from tests.host import test_networks as networks
 from tests.host import test_restore_only as maintenance
 from tests.host import test_revocation as revocation
 from tests.host import test_service as host
@@ -265,6 +267,53 @@ KEPT: dict[str, tuple[Cell, Cell]] = {
                 certificates.test_when_it_has_ended_or_was_revoked_it_opens_nothing_and_a_password_still_does,
             ),
         ),
+    ),
+    "a quota or a month's egress used up": (
+        Cell(
+            "go on",
+            (
+                maintenance.test_above_the_quota_restores_go_on_and_who_sends_is_ended_and_told_why,
+                maintenance.test_when_egress_is_used_up_backups_go_on_and_restores_end_and_are_told_why,
+            ),
+        ),
+        Cell(
+            "bring data back only; or send it only, where egress is used up",
+            (
+                maintenance.test_above_the_quota_restores_go_on_and_who_sends_is_ended_and_told_why,
+                maintenance.test_when_egress_is_used_up_backups_go_on_and_restores_end_and_are_told_why,
+            ),
+        ),
+    ),
+    "password, networks or targets changed": (
+        Cell(
+            "go on; those that `--end-tunnels` is meant for end",
+            (
+                rules.test_a_new_password_is_asked_of_new_tunnels_only,
+                rules.test_a_new_password_ends_the_tunnels_when_that_is_asked_for,
+                rules.test_a_quota_that_is_taken_away_ends_the_tunnels_there_and_no_others_when_that_is_asked_for,
+                revocation.test_where_tunnels_to_some_targets_were_ended_those_to_others_go_on,
+                networks.test_a_list_that_is_edited_holds_for_the_next_tunnel_and_live_ones_go_on,
+                networks.test_when_asked_live_tunnels_from_elsewhere_end_and_the_others_go_on,
+            ),
+        ),
+        Cell(
+            "by what holds now",
+            (
+                rules.test_a_new_password_is_asked_of_new_tunnels_only,
+                rules.test_a_quota_that_is_taken_away_ends_the_tunnels_there_and_no_others_when_that_is_asked_for,
+                networks.test_a_list_that_is_edited_holds_for_the_next_tunnel_and_live_ones_go_on,
+            ),
+        ),
+    ),
+    "a user of a tenant disabled or removed": (
+        Cell(
+            "the user's own end within 5 seconds, the others go on",
+            (
+                rules.test_a_subtenant_that_is_disabled_is_cut_and_its_tenant_is_not,
+                revocation.test_a_user_of_a_tenant_that_is_removed_loses_its_own_tunnels_only,
+            ),
+        ),
+        Cell("refused", (rules.test_a_subtenant_that_is_disabled_is_cut_and_its_tenant_is_not,)),
     ),
     "tenant disabled, removed, or its lease over": (
         Cell(
