@@ -38,6 +38,7 @@ class TinyManager:
         self.reports: asyncio.Queue[Report] = asyncio.Queue()
         self.polls = asyncio.Queue[PollRequest]()
         self.refused = asyncio.Event()
+        self.refusals = 0
         self.revoked = False
         self.says_revoked = False
         self.assignment: Assignment | None = None
@@ -102,6 +103,7 @@ class TinyManager:
             return self._join(JoinRequest.model_validate_json(body))
         if self.revoked or f"authorization: bearer {CREDENTIAL}" not in head:
             self.refused.set()
+            self.refusals += 1
             return 401, json.dumps({"message": "unknown", REVOKED: self.says_revoked})
         if path == "/host/v1/report":
             self.reports.put_nowait(Report.model_validate_json(body))

@@ -155,13 +155,27 @@ class ManagerClient:
     async def _call(
         self, path: str, document: Document | None, patience: httpx2.Timeout = _TIMEOUT
     ) -> httpx2.Response:
+        credential = self._credential() if self._credential else None
+        answer = await self._sent(path, document, patience, credential)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and self._credential is not None:
+            # Another call may have brought a new one, and the manager heard of that first.
+            newest = self._credential()
+            if newest != credential:
+                answer = await self._sent(path, document, patience, newest)
+        self._note_time(answer)
+        self._check(answer)
+        return answer
+
+    async def _sent(
+        self, path: str, document: Document | None, patience: httpx2.Timeout, credential: str | None
+    ) -> httpx2.Response:
         headers = {"Content-Type": "application/json"}
-        if self._credential is not None:
-            headers["Authorization"] = f"Bearer {self._credential()}"
+        if credential is not None:
+            headers["Authorization"] = f"Bearer {credential}"
         if self._server_id is not None:
             headers[SERVER_HEADER] = str(self._server_id)
         try:
-            answer = await self._client.post(
+            return await self._client.post(
                 path,
                 content=document.model_dump_json() if document else None,
                 headers=headers,
@@ -176,9 +190,6 @@ class ManagerClient:
             raise UnavailableError(
                 f"The manager at {self._url} does not answer: {why_unanswered(error)}."
             ) from error
-        self._note_time(answer)
-        self._check(answer)
-        return answer
 
     def _note_time(self, answer: httpx2.Response) -> None:
         """Hear what time it is at the manager (RFC 9110, section 6.6.1)."""
