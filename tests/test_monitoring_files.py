@@ -80,6 +80,12 @@ def test_no_label_is_of_what_is_not_bounded_or_nobodys_business(label: str) -> N
     assert not [each for each in TABLE if label in each.labels]
 
 
+@pytest.mark.parametrize("label", ["job", "instance", "le", "quantile"])
+def test_no_label_has_a_name_that_prometheus_gives_itself(label: str) -> None:
+    """It renames what is shown as ``job``, and a rule then reads the name of what is scraped."""
+    assert not [each for each in TABLE if label in each.labels]
+
+
 def test_tenants_are_named_on_their_own_page_alone() -> None:
     assert {each.pages for each in TABLE if "tenant" in each.labels} == {(Page.TENANTS,)}
 

@@ -2,7 +2,8 @@
 
 Rendering, the table in docs/monitoring.md and the tests follow it. Names are as Prometheus wants
 them (https://prometheus.io/docs/practices/naming/): base units, ``_total`` for what only grows,
-``_info`` for what is told in labels. No label has a value that a stranger or a tenant can make up.
+``_info`` for what is told in labels. No label has a value that a stranger or a tenant can make up,
+and none a name that Prometheus gives to whom it asks (``job``, ``instance``).
 """
 
 from collections.abc import Iterable
@@ -68,27 +69,27 @@ TABLE: tuple[Metric, ...] = (
         _BOTH,
     ),
     Metric(
-        "cloudgate_job_runs_total", _C, "Attempts of background jobs that ended.", ("job",), _BOTH
+        "cloudgate_job_runs_total", _C, "Attempts of background jobs that ended.", ("work",), _BOTH
     ),
     Metric(
         "cloudgate_job_failures_total",
         _C,
         "Attempts of background jobs that failed.",
-        ("job",),
+        ("work",),
         _BOTH,
     ),
     Metric(
         "cloudgate_job_failing",
         _G,
         "1 while the last attempt of a background job has failed, else 0.",
-        ("job",),
+        ("work",),
         _BOTH,
     ),
     Metric(
         "cloudgate_job_last_success_timestamp_seconds",
         _G,
         "When an attempt of a background job last succeeded.",
-        ("job",),
+        ("work",),
         _BOTH,
     ),
     # The API.
