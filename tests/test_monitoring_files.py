@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cloudgate.host.access_log.record import JSON_FORMAT
 from cloudgate.monitoring.metrics_table import METRICS, TABLE, Kind, Page
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 MONITORING = ROOT / "monitoring"
 RULES = (MONITORING / "rules.yml").read_text("utf-8")
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
+INHIBITIONS = yaml.safe_load((MONITORING / "alertmanager.yml").read_text("utf-8"))["inhibit_rules"]
 SUFFIXES = ("_bucket", "_sum", "_count")
 ALERTS = re.findall(r"- alert: (\w+)", RULES)
 PARTS = ("**Means**", "**Customers**", "**Look**", "**Do**")
@@ -84,6 +86,28 @@ def test_no_label_is_of_what_is_not_bounded_or_nobodys_business(label: str) -> N
 def test_no_label_has_a_name_that_prometheus_gives_itself(label: str) -> None:
     """It renames what is shown as ``job``, and a rule then reads the name of what is scraped."""
     assert not [each for each in TABLE if label in each.labels]
+
+
+def labels_of(alert: str) -> set[str]:
+    """What an alert tells apart: the labels of the metrics that it is about."""
+    (rule,) = (
+        rule
+        for group in yaml.safe_load(RULES)["groups"]
+        for rule in group["rules"]
+        if rule["alert"] == alert
+    )
+    named = [set(METRICS[each].labels) for each in re.findall(r"\bcloudgate_\w+", rule["expr"])]
+    return set.intersection(*named)
+
+
+def test_an_alert_keeps_back_no_other_but_of_the_same_thing() -> None:
+    """What has none of the labels that are to be equal would count as equal."""
+    (by_gateway,) = (each for each in INHIBITIONS if "equal" in each)
+    ((source,), (target,)) = (
+        re.findall(r'^alertname="(\w+)"$', said, re.MULTILINE)
+        for said in ("\n".join(by_gateway[f"{part}_matchers"]) for part in ("source", "target"))
+    )
+    assert set(by_gateway["equal"]) == labels_of(source) == labels_of(target)
 
 
 def test_tenants_are_named_on_their_own_page_alone() -> None:
