@@ -17,6 +17,9 @@ from delivery import manuals
 from delivery.tools import TOOLS
 from delivery.tree import PLACE, make_even
 
+MANAGER_UNIT, HOST_UNIT = "cloudgate-manager", "cloudgate-host"
+UNITS = frozenset({MANAGER_UNIT, HOST_UNIT})
+"""The units of systemd that a package has, by their names."""
 MANAGER_DATA, HOST_DATA = PACKAGED_DATA, Path("/var/lib/cloudgate-host")
 SETTINGS = Path("/etc/cloudgate")
 MAINTAINER = "The Cloudgate maintainers <maintainers@cloudgate.example>"
@@ -89,10 +92,8 @@ def _units() -> dict[str, str]:
     manager = systemd_unit.unit(serve, "cloudgate", [MANAGER_DATA])
     host = linux.unit_of([program], HOST_DATA, "cloudgate-host", SETTINGS / "host.toml")
     folder = "usr/lib/systemd/system"
-    return {
-        f"{folder}/cloudgate-manager.service": manager,
-        f"{folder}/cloudgate-host.service": host,
-    }
+    texts = {MANAGER_UNIT: manager, HOST_UNIT: host}
+    return {f"{folder}/{name}.service": text for name, text in texts.items()}
 
 
 def _copied() -> dict[str, str]:

@@ -12,7 +12,7 @@ import typer
 
 from cloudgate.cli.app import app
 from delivery.promised import OWN_VARIABLES, variables
-from tests.support.pages import PAGES, ROOT, blocks
+from tests.support.pages import PAGES, ROOT, blocks, quoted
 
 SOURCE = ROOT / "src" / "cloudgate"
 PAGE = ROOT / "docs" / "commands.md"
@@ -28,12 +28,19 @@ def commands() -> Any:
 
 
 def typed_in(page: Path) -> Iterator[list[str]]:
-    """The words behind ``cloudgate`` of each command in the blocks of a page."""
+    """The words behind ``cloudgate`` of each command in the blocks and the text of a page."""
     for block in blocks(page):
         if block.language in {"sh", "console"}:
             for line in block.commands:
-                for found in COMMAND.findall(line):
-                    yield shlex.split(ENDS.split(f" {found}")[0])
+                yield from words_in(line)
+    for said in quoted(page):
+        if said.startswith("cloudgate "):
+            yield from words_in(said)
+
+
+def words_in(line: str) -> Iterator[list[str]]:
+    for found in COMMAND.findall(line):
+        yield shlex.split(ENDS.split(f" {found}")[0])
 
 
 def understand(command: Any, words: list[str]) -> None:

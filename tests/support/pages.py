@@ -42,6 +42,12 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(name, language, text)
 
 
+def quoted(page: Path) -> Iterator[str]:
+    """What stands in backquotes in the running text of a page, each on one line."""
+    for said in re.findall(r"`([^`]+)`", _BLOCK.sub("", page.read_text("utf-8"))):
+        yield re.sub(r"\s+", " ", said).strip()
+
+
 def typed() -> list[Block]:
     """Those of all pages that have commands."""
     found = [block for page in PAGES for block in blocks(page)]
