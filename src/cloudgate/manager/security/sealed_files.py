@@ -89,7 +89,7 @@ def key_of_file(file: Path) -> SealingSecret:
     if len(content) < SHORTEST_KEY_BYTES:
         raise CloudgateError(
             f"The key file {file} has {len(content)} bytes, and {SHORTEST_KEY_BYTES} random ones at"
-            f" least are needed: head -c {SHORTEST_KEY_BYTES} /dev/urandom > {file}"
+            f" least are needed: (umask 077; head -c {SHORTEST_KEY_BYTES} /dev/urandom > {file})"
         )
     return SealingSecret(content, is_passphrase=False)
 
