@@ -47,7 +47,8 @@ def open_export() -> Export | None:
         return _otlp(named)
     except ImportError:
         _log.warning(
-            "no spans are sent: OpenTelemetry is not installed; install cloudgate[otel]",
+            "no spans are sent: OpenTelemetry is not installed; add otel to the release's wheel,"
+            " as docs/install.md says",
             collector=named,
         )
         return None

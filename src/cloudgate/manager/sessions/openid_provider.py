@@ -271,7 +271,8 @@ def _jose() -> _Jose:
         from joserfc.jwk import JWKRegistry, KeySet  # noqa: PLC0415
     except ImportError:
         raise NotOfferedError(
-            "Single sign-on needs more to be installed: cloudgate[sso]."
+            "Single sign-on needs more to be installed: add sso to the release's wheel, as"
+            " docs/install.md says."
         ) from None
 
     def decode(token: str, said: Mapping[str, Any]) -> Any:

@@ -228,5 +228,8 @@ def _fido2() -> Any:
     try:
         from fido2 import webauthn  # noqa: PLC0415
     except ImportError:
-        raise NotOfferedError("Passkeys need more to be installed: cloudgate[sso].") from None
+        raise NotOfferedError(
+            "Passkeys need more to be installed: add sso to the release's wheel, as docs/install.md"
+            " says."
+        ) from None
     return webauthn

@@ -118,8 +118,8 @@ def open_engine(url: URL, stay: int = _POOL, more: int = _OVERFLOW) -> Engine:
         )
     except ImportError as problem:
         raise UnavailableError(
-            f"PostgreSQL cannot be used: {problem}. Install the driver, with pip install"
-            " 'cloudgate[postgres]'."
+            f"PostgreSQL cannot be used: {problem}. Add postgres to the release's wheel,"
+            " as docs/install.md says."
         ) from None
     event.listen(engine, "connect", _leave_beginning_to_us)
     event.listen(engine, "begin", _begin)
