@@ -1,6 +1,7 @@
 """Is who should be told of what happens told, once, whatever breaks in between?"""
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from cloudgate.protocol import GatewayState, Guess
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
 from tests.support.told import Mailbox, Program, is_signed, mail_server, silent_server
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 RECEIVERS = "/notifications/receivers"
 MB = 1024 * 1024
@@ -390,6 +391,25 @@ def test_a_mail_server_that_knows_ascii_addresses_alone_is_said_to(tmp_path: Pat
         with pytest.raises(UnavailableError, match=r"\(SMTPUTF8\), .* or müller@d.example is one"):
             mail.send(server, made)
         assert not box.mails
+
+
+def test_a_call_is_given_up_in_its_time_also_where_bytes_keep_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "ANSWER_SECONDS", 1.0)
+    with Program(tmp_path) as program:
+        program.dripping = threading.Event()
+        whole = threading.Timer(PATIENCE_SECONDS, program.dripping.set)
+        whole.start()
+        secret, authority = webhooks.new_secret(), program.authority_pem
+        hook = webhooks.Hook(program.url, secret, authority, lambda _: True)
+        try:
+            with pytest.raises(UnavailableError, match="did not answer within 1 seconds"):
+                webhooks.call(hook, [_event()], NOW)
+            assert not program.dripping.is_set()
+        finally:
+            whole.cancel()
+            program.dripping.set()
 
 
 def test_what_nobody_foresaw_is_a_reason_as_any_other(

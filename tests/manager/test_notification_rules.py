@@ -3,14 +3,16 @@
 import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.outgoing import MailServer, Outgoing, mail_server, networks
 from cloudgate.manager.notifications import mail, rules, webhooks
+from cloudgate.manager.notifications.outbox import Batch
 from cloudgate.manager.notifications.rules import Audience, Condition, Kind, Severity
+from cloudgate.manager.notifications.worker import MOST_AT_ONCE, MOST_OF_TENANTS, has_place
 
 NOON = datetime(2030, 6, 5, 12, 0, tzinfo=UTC)
 SITE, OTHER, TENANT = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -192,3 +194,21 @@ def test_a_mail_server_is_named_by_its_address_and_always_has_tls() -> None:
     ):
         with pytest.raises(InvalidRequestError, match=r"--(smtp|mail-from)"):
             mail_server(url, sender, "", "")
+
+
+def test_tenants_have_half_of_the_places_and_each_of_them_one() -> None:
+    own, acme, other = None, uuid4(), uuid4()
+
+    def batch(tenant: UUID | None) -> Batch:
+        return Batch(uuid4(), "name", tenant, (), ())
+
+    def told(*tenants: UUID | None) -> list[Batch]:
+        return [batch(each) for each in tenants]
+
+    assert has_place(batch(acme), told())
+    assert not has_place(batch(acme), told(acme)), "one call of a tenant at a time"
+    assert has_place(batch(other), told(acme, own))
+    many = [uuid4() for _ in range(MOST_OF_TENANTS)]
+    assert not has_place(batch(acme), told(*many))
+    assert has_place(batch(own), told(*many)), "the provider's own are not kept waiting"
+    assert not has_place(batch(own), told(*[own] * MOST_AT_ONCE))

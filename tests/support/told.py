@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -148,6 +148,8 @@ class Program:
     def __init__(self, folder: Path) -> None:
         self.calls: list[tuple[Mapping[str, str], bytes]] = []
         self.status = 204
+        self.dripping: threading.Event | None = None
+        """Until it is set, an answer's head comes byte by byte, without an end."""
         made = Made("localhost", "127.0.0.1")
         self.authority_pem = pem_of(made.issuer)
         program = self
@@ -156,6 +158,12 @@ class Program:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 program.calls.append((dict(self.headers), body))
+                if program.dripping:
+                    self.wfile.write(b"HTTP/1.1 204 No Content\r\nX-Long: ")
+                    with suppress(OSError):  # EPIPE: it is given up
+                        while not program.dripping.wait(0.02):
+                            self.wfile.write(b"x")
+                    return
                 self.send_response(program.status)
                 self.send_header("Location", "https://127.0.0.1:1/elsewhere")
                 self.end_headers()

@@ -18,6 +18,7 @@ import httpx2
 
 from cloudgate.network.happy_eyeballs import anywhere, best_address, find_best_address
 
+_WRITTEN_BYTES = 16 * 1024
 _LEAST_SECONDS = 0.1
 """How long the address that was found has in any case."""
 
@@ -25,21 +26,32 @@ _LEAST_SECONDS = 0.1
 class DiallingTransport(httpx2.HTTPTransport):
     """For `httpx2.Client`; heeds no proxy of the environment."""
 
-    def __init__(self, verify: ssl.SSLContext, allows: Callable[[str], bool] = anywhere) -> None:
+    def __init__(
+        self,
+        verify: ssl.SSLContext,
+        allows: Callable[[str], bool] = anywhere,
+        seconds: float | None = None,
+    ) -> None:
         """What it heeds.
 
         Args:
             verify: whom to trust.
             allows: whether an IP address may be dialled. Where a name leads to none that may, a
                 request raises `NoAllowedAddressError`.
+            seconds: how long, from now on, all that goes over its connections may take together,
+                however little comes at a time; None for as long as each of it may.
         """
         super().__init__(verify=verify, trust_env=False)
-        self._pool = httpcore2.ConnectionPool(ssl_context=verify, network_backend=_Backend(allows))
+        until = None if seconds is None else time.monotonic() + seconds
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=verify, network_backend=_Backend(allows, until)
+        )
 
 
 class _Backend(httpcore2.SyncBackend):
-    def __init__(self, allows: Callable[[str], bool]) -> None:
+    def __init__(self, allows: Callable[[str], bool], until: float | None) -> None:
         self._allows = allows
+        self._until = until
 
     def connect_tcp(
         self,
@@ -56,7 +68,46 @@ class _Backend(httpcore2.SyncBackend):
             raise httpcore2.ConnectError(str(problem)) from problem
         if timeout is not None:
             timeout = max(timeout - (time.monotonic() - began_seconds), _LEAST_SECONDS)
-        return super().connect_tcp(address, port, timeout, local_address, socket_options)
+        stream = super().connect_tcp(address, port, timeout, local_address, socket_options)
+        return stream if self._until is None else _BoundedStream(stream, self._until)
+
+
+class _BoundedStream(httpcore2.NetworkStream):
+    """A connection that is given up at a moment of the monotonic clock, whatever comes over it."""
+
+    def __init__(self, stream: httpcore2.NetworkStream, until: float) -> None:
+        self._stream = stream
+        self._until = until
+
+    def _left(self, timeout: float | None, late: type[httpcore2.TimeoutException]) -> float:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise late("it took too long in all")
+        return left if timeout is None else min(left, timeout)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._left(timeout, httpcore2.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _WRITTEN_BYTES):
+            piece = buffer[start : start + _WRITTEN_BYTES]
+            self._stream.write(piece, self._left(timeout, httpcore2.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        left = self._left(timeout, httpcore2.ConnectTimeout)
+        stream = self._stream.start_tls(ssl_context, server_hostname, left)
+        return _BoundedStream(stream, self._until)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 class AsyncDiallingTransport(httpx2.AsyncHTTPTransport):

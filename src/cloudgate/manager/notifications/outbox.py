@@ -33,6 +33,8 @@ class Batch:
     receiver_id: UUID
     name: str
     """Of the receiver."""
+    tenant_id: UUID | None
+    """Whose it is; None of the provider's own."""
     numbers: tuple[int, ...]
     events: tuple[dict[str, Any], ...]
 
@@ -163,7 +165,8 @@ def _batch(work: UnitOfWork, receiver_id: UUID) -> Batch:
     ).all()
     receiver = work.session.get_one(NotificationReceiver, receiver_id)
     numbers = tuple(each.number for each in rows)
-    return Batch(receiver_id, receiver.name, numbers, tuple(each.event for each in rows))
+    events = tuple(each.event for each in rows)
+    return Batch(receiver_id, receiver.name, receiver.tenant_id, numbers, events)
 
 
 def next_due(work: UnitOfWork) -> datetime | None:

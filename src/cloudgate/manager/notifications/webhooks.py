@@ -27,7 +27,7 @@ from cloudgate.network.happy_eyeballs import NoAllowedAddressError
 from cloudgate.network.http_transport import DiallingTransport
 
 ANSWER_SECONDS = 10.0
-"""How long a program may be silent."""
+"""How long a call may take, from dialling to the head of the answer."""
 _PREFIX = "whsec_"
 _SECRET_BYTES = 32
 _INSIDE = (
@@ -108,7 +108,7 @@ def call(hook: Hook, events: Sequence[Mapping[str, Any]], now: datetime) -> None
         context = ssl.create_default_context(cadata=hook.authority_pem or None)
         with (
             httpx2.Client(
-                transport=DiallingTransport(context, hook.allows),
+                transport=DiallingTransport(context, hook.allows, ANSWER_SECONDS),
                 timeout=ANSWER_SECONDS,
                 trust_env=False,
                 follow_redirects=False,

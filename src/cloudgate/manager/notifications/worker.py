@@ -5,7 +5,7 @@ of its own, so that a server that hangs holds up nobody else.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +37,9 @@ LOOK_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 15.0
 MOST_AT_ONCE = 8
 """Receivers that are told at a time."""
+MOST_OF_TENANTS = 4
+"""Of them, those of tenants, each of which has one: the provider's own programs are never kept
+waiting by what tenants have named."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +61,16 @@ class _PutOff:
     """In a row."""
 
 
+def has_place(wanted: Batch, told_now: Collection[Batch]) -> bool:
+    """Whether one more may be told beside those that are being told. Pure."""
+    if len(told_now) >= MOST_AT_ONCE:
+        return False
+    tenants = [each.tenant_id for each in told_now if each.tenant_id is not None]
+    return wanted.tenant_id is None or (
+        len(tenants) < MOST_OF_TENANTS and wanted.tenant_id not in tenants
+    )
+
+
 class NotificationWorker:
     """Sees what is so, and tells whoever is to be told."""
 
@@ -67,7 +80,7 @@ class NotificationWorker:
             manager.recorder.add(TOLD, 0, each)
         self._since: dict[str, datetime] = {}
         """Since when what is so has been so, by key."""
-        self._sending: dict[UUID, asyncio.Task[None]] = {}
+        self._sending: dict[UUID, tuple[Batch, asyncio.Task[None]]] = {}
         self._told: dict[UUID, _Told] = {}
         """By receiver: it is not told that again, it is only written down."""
         self._put_off: dict[UUID, _PutOff] = {}
@@ -128,13 +141,13 @@ class NotificationWorker:
         batches, pause = await run_in_threadpool(self._due)
         self._forget_all_but(busy | {each.receiver_id for each in batches})
         for each in batches:
-            if each.receiver_id in busy or len(self._sending) >= MOST_AT_ONCE:
+            if each.receiver_id in busy or self._is_put_off(each.receiver_id):
                 continue
-            if self._is_put_off(each.receiver_id):
+            if not has_place(each, [other for other, _ in self._sending.values()]):
                 continue
             carry_out = partial(self._carry_out, each)
             sending = asyncio.create_task(run_in_daemon_thread("notification", carry_out))
-            self._sending[each.receiver_id] = sending
+            self._sending[each.receiver_id] = each, sending
             sending.add_done_callback(partial(self._done, each))
         return pause
 

@@ -20,6 +20,8 @@ from cloudgate.values.numbers import whole
 
 ANSWER_SECONDS = 30.0
 """How long a server may be silent."""
+_MARGIN_SECONDS = 1.0
+"""For who reads an answer and sees by itself, in better words, that it takes too long."""
 _MOST_BYTES = 10**18 - 1
 _MOST_UNWANTED_BYTES = 1024 * 1024
 """How much of an answer is kept in memory before an element comes that was asked for."""
@@ -48,12 +50,15 @@ class ProbedServer(Protocol):
 
 
 @contextmanager
-def calling(probe: ProbedServer, reachable: Reachable) -> Iterator[httpx2.Client]:
-    """A client that trusts whom `probe` names, and goes where it is told and may go only."""
+def calling(probe: ProbedServer, reachable: Reachable, seconds: float) -> Iterator[httpx2.Client]:
+    """A client that trusts whom `probe` names, and goes where it is told and may go only.
+
+    It is given up after `seconds`, also while the head of an answer comes byte by byte.
+    """
     context = ssl.create_default_context(cadata=probe.authority_pem or None)
     allows = partial(reachable.may_be_dialled, named_by_administrator=probe.named_by_administrator)
     with httpx2.Client(
-        transport=DiallingTransport(context, allows),
+        transport=DiallingTransport(context, allows, seconds + _MARGIN_SECONDS),
         timeout=ANSWER_SECONDS,
         trust_env=False,
         follow_redirects=False,

@@ -113,7 +113,7 @@ def measure(
     deadline = time.monotonic() + limits.seconds
     keys = Keys(probe.username, password, probe.region or DEFAULT_REGION)
     used_bytes, token = 0, ""
-    with calling(probe, limits.reachable) as client:
+    with calling(probe, limits.reachable, limits.seconds) as client:
         while True:
             listed = Bucket(client, probe.url, keys, bucket)
             try:

@@ -46,7 +46,7 @@ def disk(probe: Probe, password: str, url: str, limits: Limits | None = None) ->
     None where the server does not say.
     """
     limits = limits or Limits()
-    with calling(probe, limits.reachable) as client:
+    with calling(probe, limits.reachable, limits.seconds) as client:
         if probe.username:
             client.auth = httpx2.BasicAuth(probe.username, password)
         return _WebdavWalk(client, limits).disk(url)
@@ -61,7 +61,7 @@ def measure(
         NotMeasuredError: the server does not say, with the reason.
     """
     limits = limits or Limits()
-    with calling(probe, limits.reachable) as client:
+    with calling(probe, limits.reachable, limits.seconds) as client:
         if probe.username:
             client.auth = httpx2.BasicAuth(probe.username, password)
         asking = _WebdavWalk(client, limits)

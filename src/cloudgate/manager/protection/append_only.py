@@ -16,6 +16,8 @@ from cloudgate.manager.protection.rules import Finding, Protection
 
 CONTENT = b"By this the manager sees whether what is stored here can be deleted.\n"
 _NAME = hashlib.sha256(CONTENT).hexdigest()
+SECONDS = 60.0
+"""How long a look may take, of which each answer is one part."""
 _OK, _NOT_AUTHENTICATED, _NOT_FOUND = 200, 401, 404
 _REFUSALS = (403, 405)
 
@@ -26,7 +28,7 @@ def look(protection: Protection, password: str, reachable: Reachable) -> Finding
     Raises:
         NotMeasuredError: nobody can say, with the reason.
     """
-    with calling(protection, reachable) as client:
+    with calling(protection, reachable, SECONDS) as client:
         there = _AppendOnlyServer(client, protection, password)
         if not there.has():
             there.create()

@@ -27,7 +27,7 @@ def look(protection: Protection, password: str, reachable: Reachable) -> Finding
     """
     limits = Limits(seconds=30, answer_bytes=_ANSWER_BYTES, reachable=reachable)
     keys = Keys(protection.username, password, protection.region or DEFAULT_REGION)
-    with calling(protection, limits.reachable) as client:
+    with calling(protection, limits.reachable, limits.seconds) as client:
         bucket = Bucket(client, protection.url, keys, protection.bucket)
         try:
             response = bucket.ask("read the bucket's object lock", {"object-lock": ""})
