@@ -225,6 +225,27 @@ def test_a_hook_that_fails_is_told_with_what_it_said(
 
 
 @needs_pebble
+def test_a_record_that_stays_in_dns_keeps_no_certificate_away_and_hides_no_reason(
+    tmp_path: Path, client: httpx2.Client, acme: AcmeServer, running: RunningManager
+) -> None:
+    hook, presents = tmp_path / "hook", tmp_path / "presents"
+    presents.symlink_to(acme.dns_hook)
+    hook.write_text(
+        f'#!/bin/sh\n[ "$1" = present ] && exec {presents} "$@"\necho "Too many." >&2\nexit 1\n'
+    )
+    hook.chmod(0o755)
+    running.manager.challenges.dns_hook = hook
+    task = ordered(client, acme, "gate.example", Challenge="dns-01")
+    assert task["Result"] == {"Success": True, "Message": "Ok"}
+    stays = "(cleanup _acme-challenge.gate.example) failed with status 1: Too many."
+    assert stays in client.get("/warnings").text
+    presents.unlink()
+    presents.symlink_to("/bin/true")
+    task = ordered(client, acme, "other.example", Challenge="dns-01")
+    assert "could not see that the names are ours" in task["Result"]["Message"]
+
+
+@needs_pebble
 def test_the_account_key_is_sealed_at_rest(
     tmp_path: Path, client: httpx2.Client, acme: AcmeServer, running: RunningManager
 ) -> None:

@@ -142,7 +142,7 @@ def _shown(
     response, text = found.response_and_validation(server.net.key)
     if request.challenge == DNS:
         record = found.chall.validation_domain_name(name)
-        finally_(challenges.call_hook, "cleanup", record, text)
+        finally_(challenges.clean_up, record, text)
         challenges.call_hook("present", record, text)
     else:
         token = found.chall.encode("token")

@@ -15,6 +15,8 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.scheduler import RENEWAL_INTERVAL
 from cloudgate.manager.jobs.threads import run_in_daemon_thread
 
+CLEANING_UP = "Taking records of ACME out of DNS"
+
 log = structlog.get_logger(__name__)
 
 
@@ -63,7 +65,10 @@ class AcmeWorker:
                 order = orders.open_order(work, identifier)
             if order is None:
                 return
-            pair = acme_server.ask(order, self._manager.challenges)
+            try:
+                pair = acme_server.ask(order, self._manager.challenges)
+            finally:
+                self._manager.warn(CLEANING_UP, self._manager.challenges.left_behind)
         except CloudgateError as problem:
             if self._ended.is_set():
                 return

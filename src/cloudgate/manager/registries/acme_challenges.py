@@ -6,6 +6,8 @@ What is to be seen is put here while an order is under way. Threads may use it a
 from pathlib import Path
 from threading import Lock
 
+import structlog
+
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.processes.programs import ask
 
@@ -14,6 +16,8 @@ HOOK_SECONDS = 300.0
 """How long the operator's program may take to put a record into DNS, or to take it out."""
 _SHOWN_CHARACTERS = 500
 
+log = structlog.get_logger(__name__)
+
 
 class AcmeChallenges:
     """What ACME servers may look for right now."""
@@ -21,6 +25,8 @@ class AcmeChallenges:
     def __init__(self, dns_hook: Path | None = None) -> None:
         """`dns_hook`: the operator's program that puts records into DNS; None for none."""
         self.dns_hook = dns_hook
+        self.left_behind = ""
+        """Why the last record stays in DNS, for the operator; empty where it was taken out."""
         self._lock = Lock()
         self._tokens: dict[str, str] = {}
 
@@ -50,6 +56,19 @@ class AcmeChallenges:
         """Answer nothing any more."""
         with self._lock:
             self._tokens.pop(token, None)
+
+    def clean_up(self, record: str, value: str) -> None:
+        """Have a TXT record taken out of DNS. One that stays there keeps no certificate away."""
+        try:
+            self.call_hook("cleanup", record, value)
+        except UnavailableError as problem:
+            self.left_behind = (
+                f"A record of an order stays in DNS: {problem.message} Take it out by hand, and"
+                " correct the program of --acme-dns-hook."
+            )
+            log.warning("a record stays in DNS", record=record, reason=problem.message)
+        else:
+            self.left_behind = ""
 
     def call_hook(self, verb: str, record: str, value: str) -> None:
         """Have the operator's program put a TXT record into DNS, or take it out (RFC 8555, 8.4).
