@@ -1,10 +1,12 @@
 """Does a name lead to the gateways that are well, and to some in any case?"""
 
+import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -12,6 +14,7 @@ from cryptography import x509
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.dns_names import dns_names
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
+from cloudgate.manager.jobs import name_servers
 from cloudgate.trust.certificate_names import subject_alt_names
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
@@ -147,6 +150,45 @@ def test_a_program_of_the_operators_may_be_told_instead(tmp_path: Path, line: Li
         gateway(running, 1, FIRST)
         awaited(running, told.exists)
     assert told.read_text().splitlines()[0] == f"addresses {NAME} {FIRST}"
+
+
+def test_a_name_never_leads_to_what_means_the_managers_own_machine(
+    tmp_path: Path, line: Line
+) -> None:
+    hook, told = tmp_path / "hook", tmp_path / "told"
+    hook.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    hook.chmod(0o700)
+    names = dns_names([NAME], None, None, hook)
+    with running_manager(tmp_path / "data", dns=names, prober=line.dial) as running:
+        client = running.logged_on()
+        gateway(running, 1, "localhost")
+        said = f"{NAME} does not lead to the gateway at localhost"
+        awaited(running, lambda: said in client.get("/warnings").text)
+        assert not told.exists()
+        gateway(running, 2, FIRST)
+        awaited(running, told.exists)
+        assert said in client.get("/warnings").text
+    assert told.read_text().splitlines()[0] == f"addresses {NAME} {FIRST}"
+
+
+@needs_knot
+def test_a_name_server_is_tried_at_each_of_its_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    server = dns_names([NAME], f"ns.example:{port}", KEY, None).server
+    assert server is not None
+    usual = socket.getaddrinfo
+
+    def two(host: str, *more: Any, **other: Any) -> Any:
+        if host != "ns.example":
+            return usual(host, *more, **other)
+        return [*usual("127.0.0.2", *more, **other), *usual("127.0.0.1", *more, **other)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    with name_server(tmp_path / "knot", port) as knot:
+        name_servers.put(server, NAME, [FIRST])
+        assert knot.addresses(NAME) == {FIRST: 15}
 
 
 @pytest.mark.parametrize(

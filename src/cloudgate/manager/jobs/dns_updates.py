@@ -23,6 +23,7 @@ from cloudgate.manager.gateways.operations import is_up, is_wanted, list_gateway
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, reach_of
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.network import hostport
+from cloudgate.network.destinations import is_loopback, is_never
 from cloudgate.values.enumeration import few
 
 KEEPING = "Keeping the names of gateways in DNS"
@@ -112,9 +113,19 @@ class DnsWorker:
         return not was_reached or self._missed.get(key, 0) < MISSED
 
     def _keep(self, name: str, living: Iterable[Candidate]) -> None:
-        addresses = tuple(sorted({each for one in living for each in _addresses(one, name)}))
-        if not addresses:
-            return  # none is well, or the manager has lost its line: the last ones stay
+        found: set[str] = set()
+        problems = []
+        for each in living:
+            try:
+                found.update(_addresses(each, name))
+            except UnavailableError as problem:
+                problems.append(problem.message)
+        if found:  # else none is well, or the manager has lost its line: the last ones stay
+            self._keep_addresses(name, tuple(sorted(found)))
+        if problems:
+            raise UnavailableError(" ".join(dict.fromkeys(problems)))
+
+    def _keep_addresses(self, name: str, addresses: tuple[str, ...]) -> None:
         known, since = self._put.get(name, ((), 0.0))
         if known == addresses and time.monotonic() - since < AGAIN_SECONDS:
             return
@@ -127,17 +138,30 @@ class DnsWorker:
 
 
 def _addresses(candidate: Candidate, name: str) -> Iterable[str]:
-    """The IP addresses of a gateway; none of one that is found by that very name, or by none."""
+    """The IP addresses of a gateway; none of one that is found by that very name, or by none.
+
+    Raises:
+        UnavailableError: its name leads to none that means the same elsewhere, as where
+            `/etc/hosts` says that a machine's own name is 127.0.1.1.
+    """
     host = candidate.reach.address
     if hostport.is_address(host):
         return (host,)
     if host == name:
         return ()
     try:
-        found = socket.getaddrinfo(host, candidate.reach.port, type=socket.SOCK_STREAM)
+        listed = socket.getaddrinfo(host, candidate.reach.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):  # EAI_NONAME, EAI_AGAIN: nobody finds it by that
         return ()
-    return {str(each[4][0]) for each in found}
+    found = {str(each[4][0]) for each in listed}
+    told = {each for each in found if not (is_loopback(each) or is_never(each))}
+    if found and not told:
+        raise UnavailableError(
+            f"{name} does not lead to the gateway at {host}: on the manager's machine that name is"
+            f" {few(sorted(found))}, which no other machine reaches. Correct its DNS, or /etc/hosts"
+            " there; or give the gateway's IP address as its external one."
+        )
+    return told
 
 
 def put(names: DnsNames, name: str, addresses: tuple[str, ...]) -> None:

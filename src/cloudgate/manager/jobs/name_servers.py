@@ -1,6 +1,5 @@
 """Name servers: how are the addresses of a name put there? By RFC 2136, signed (RFC 8945)."""
 
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import dns.update
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.dns_names import NameServer
 from cloudgate.network import hostport
+from cloudgate.network.happy_eyeballs import best_address
 from cloudgate.processes.programs import ask
 
 TTL_SECONDS = 15
@@ -61,7 +61,7 @@ def put(server: NameServer, name: str, addresses: Iterable[str]) -> None:
             else:
                 update.delete(full, kind)
         _ask(server, update)
-    except dns.exception.Timeout:
+    except (dns.exception.Timeout, TimeoutError):
         raise UnavailableError(
             f"{where} did not answer within {ANSWER_SECONDS:.0f} seconds."
         ) from None
@@ -78,6 +78,8 @@ def put(server: NameServer, name: str, addresses: Iterable[str]) -> None:
         ) from None
     except dns.exception.DNSException as problem:
         raise UnavailableError(f"{where} answers what is no DNS: {problem}.") from None
+    except EOFError:
+        raise UnavailableError(f"{where} closes the connection without an answer.") from None
     except OSError as problem:  # whatever keeps it from being reached is for the operator to see
         raise UnavailableError(
             f"{where} cannot be reached: {problem.strerror or problem}."
@@ -106,7 +108,7 @@ def _ask(server: NameServer, message: dns.message.Message) -> dns.message.Messag
     """
     keyring = dns.tsigkeyring.from_text({server.key_name: (server.algorithm, server.secret)})
     message.use_tsig(keyring)
-    address = str(socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)[0][4][0])
+    address = best_address(server.host, server.port, ANSWER_SECONDS)
     answer = dns.query.tcp(message, address, ANSWER_SECONDS, server.port)
     code = answer.rcode()
     if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
