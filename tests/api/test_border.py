@@ -341,7 +341,7 @@ def test_an_error_that_nobody_foresaw_is_a_503_with_an_id_that_is_in_the_log_and
     def fails(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cloudgate.manager.host_protocol.report_handling.site_document", fails)
+    monkeypatch.setattr("cloudgate.manager.host_protocol.updates.site_document", fails)
     request = PollRequest(assignment_revision=1, machine=host.facts.machine).model_dump_json()
     answer = host.client.post("/poll", content=request)
     assert answer.status_code == 503
@@ -368,7 +368,7 @@ def test_a_host_that_hears_of_no_change_is_not_shown_online_though_it_reports(
         raise ZeroDivisionError
 
     assert state() == ("Online", "Listening")
-    monkeypatch.setattr("cloudgate.manager.host_protocol.report_handling.site_document", fails)
+    monkeypatch.setattr("cloudgate.manager.host_protocol.updates.site_document", fails)
     request = PollRequest(assignment_revision=1, machine=host.facts.machine).model_dump_json()
     assert host.client.post("/poll", content=request).status_code == 503
     host.report().raise_for_status()

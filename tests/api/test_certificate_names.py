@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import Extras
 from cloudgate.manager.gateways import rules
-from cloudgate.manager.host_protocol.report_handling import certificate_of
+from cloudgate.manager.host_protocol.gateway_certificates import certificate_of
 from cloudgate.manager.registries import seen_addresses
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.registries.seen_addresses import KEPT_FOR

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cloudgate.manager.gateways.operations import list_gateways
-from cloudgate.manager.host_protocol.report_handling import current_assignment
-from cloudgate.manager.jobs import presence_notes, scheduler, timeouts
+from cloudgate.manager.host_protocol import gateway_certificates
+from cloudgate.manager.host_protocol.updates import current_assignment
+from cloudgate.manager.jobs import presence_notes, scheduler
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.certificate_names import not_covered
@@ -145,7 +146,7 @@ def test_a_gateways_own_certificate_is_replaced_every_day(
     for hours, is_replaced in ((23, False), (25, True)):
         running.clock.ahead = timedelta(hours=hours)
         with running.manager.changing() as work:
-            timeouts.renew_certificates(work)
+            gateway_certificates.renew_certificates(work)
             server = get_managed_server(work, host.server_id)
             wanted = current_assignment(work, server).gateway
             assert wanted is not None
@@ -169,7 +170,7 @@ def test_all_gateways_get_new_certificates_some_at_a_time(running: RunningManage
     while after is not None or rounds == 0:
         with running.manager.changing() as work:
             before = {each.name: each.certificate_pem for each in list_gateways(work)}
-            after = timeouts.renew_certificates(work, after, most=1)
+            after = gateway_certificates.renew_certificates(work, after, most=1)
             new = [
                 each.name
                 for each in list_gateways(work)
@@ -196,8 +197,8 @@ def test_between_the_certificates_of_some_gateways_and_of_the_next_others_have_t
             gateway_of(first.logged_on(), host)
             host.close()
         before = certificates_of(first)
-    one = partial(timeouts.renew_certificates, most=1)
-    monkeypatch.setattr(timeouts, "renew_certificates", one)
+    one = partial(gateway_certificates.renew_certificates, most=1)
+    monkeypatch.setattr(gateway_certificates, "renew_certificates", one)
     monkeypatch.setattr(scheduler, "RENEWING_REST_SECONDS", PATIENCE_SECONDS)
     with running_manager(tmp_path / "data", site=None, ahead=timedelta(hours=25)) as later:
         until(lambda: certificates_of(later) - before)
@@ -213,7 +214,7 @@ def test_a_machine_that_is_away_for_long_has_a_warning_of_its_certificates_end(
         running.clock.ahead = timedelta(days=days)
         with running.manager.changing() as work:
             presence_notes.persist_presence(work)
-            timeouts.renew_certificates(work)
+            gateway_certificates.renew_certificates(work)
         told = warning_of(running.logged_on(), gateway)
         assert ("A new one waits for gw1.example" in (told or "")) is is_warned
 

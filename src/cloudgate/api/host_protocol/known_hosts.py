@@ -16,8 +16,8 @@ from cloudgate.manager.host_protocol.host_snapshot import (
     HostSnapshot,
     host_snapshot,
 )
-from cloudgate.manager.host_protocol.report_handling import Pending, pending
 from cloudgate.manager.host_protocol.tenant_feed import Question, TenantFeed, look_up, question_of
+from cloudgate.manager.host_protocol.updates import Pending, pending
 from cloudgate.manager.servers.tenant_scope import Scope
 from cloudgate.protocol import PollRequest, Update
 

@@ -1,47 +1,24 @@
-"""Report handling: what is a machine told, and what becomes of what it reports?"""
+"""Report handling: what becomes of what a host says, of itself and of its gateway?"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from cloudgate import protocol
-from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.certificates.operations import certificate_for, key_of
+from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import (
-    drain_seconds_of,
     gateway_of,
-    signed_names,
-    wanted_settings,
 )
-from cloudgate.manager.host_protocol import tenant_feed
 from cloudgate.manager.host_protocol.failed_logins import record_failed_logins
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, apply_report
 from cloudgate.manager.host_protocol.old_passwords import note_old_passwords
-from cloudgate.manager.host_protocol.site_document import site_document, told_of
+from cloudgate.manager.host_protocol.site_document import told_of
 from cloudgate.manager.registries.presence import CHANGE_SECONDS
-from cloudgate.manager.security.authority import CertificateRequest
-from cloudgate.manager.servers.facts import check_facts, facts_of, keep_report
+from cloudgate.manager.servers.facts import check_facts, keep_report
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
-from cloudgate.manager.servers.tenant_scope import Scope, scope_of
-from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
-from cloudgate.manager.tenants import certificates as tenant_certificates
-from cloudgate.trust.certificate_roles import Role
-
-
-@dataclass(frozen=True)
-class Pending:
-    """What is new for a host; of the tenants, what has to be looked up, once for all alike."""
-
-    scope: Scope
-    directory_revision: int
-    """The newest when the question was found."""
-    question: tenant_feed.Question | None
-    """None where the host knows that one."""
-    assignment: protocol.Assignment | None = None
-    site: protocol.Site | None = None
+from cloudgate.manager.storage.tables import ManagedServer
 
 
 def update_facts(work: UnitOfWork, server: ManagedServer, facts: protocol.HostFacts) -> None:
@@ -95,58 +72,6 @@ def _telling_others(work: UnitOfWork, server: ManagedServer) -> Iterator[None]:
     yield
     if gateway is not None and told_of(work, gateway) != before:
         touch_site(work, server.backup_server)
-
-
-def pending(work: UnitOfWork, server: ManagedServer, request: protocol.PollRequest) -> Pending:
-    """What is new for a host."""
-    current, scope = work.directory_revision(), scope_of(server.scope, work.now)
-    known, site = request.directory_revision, server.backup_server
-    return Pending(
-        scope,
-        current,
-        tenant_feed.question_of(site.id, scope, known, current),
-        assignment=(
-            current_assignment(work, server)
-            if request.assignment_revision != server.assignment_revision
-            else None
-        ),
-        site=site_document(work, site) if request.site_revision != site.site_revision else None,
-    )
-
-
-def current_assignment(work: UnitOfWork, server: ManagedServer) -> protocol.Assignment:
-    """The state that a machine is wanted to be in."""
-    gateway = gateway_of(work, server)
-    wanted = None if gateway is None or gateway.removing else _gateway_document(work, gateway)
-    found = protocol.Assignment(revision=server.assignment_revision, gateway=wanted)
-    if gateway is None:
-        return found
-    drain = {"drain": gateway.drain, "drain_seconds": drain_seconds_of(gateway)}
-    return found.model_copy(update=drain)
-
-
-def _gateway_document(work: UnitOfWork, gateway: CloudGateway) -> protocol.Gateway:
-    brought = certificate_for(work, gateway)
-    return protocol.Gateway(
-        gateway_id=gateway.id,
-        pool_id=gateway.pool_id,
-        certificate_chain_pem=brought.chain_pem if brought else certificate_of(work, gateway),
-        private_key_pem=key_of(work, brought) if brought else None,
-        client_authorities=(tenant_certificates.authority(work).pem,),
-        **wanted_settings(gateway).host_fields,
-    )
-
-
-def certificate_of(work: UnitOfWork, gateway: CloudGateway) -> str:
-    """The gateway's certificate chain; a new one when names, key or time ask for it."""
-    facts = facts_of(gateway.managed_server)
-    if facts is None:
-        raise NotFoundError(f"{gateway.managed_server.name} has not joined yet.")
-    names = signed_names(work, gateway)
-    wanted = CertificateRequest(facts.public_key_pem, names, Role.GATEWAY, work.gateway_term)
-    if not work.authority.is_current(gateway.certificate_pem, wanted, work.now):
-        gateway.certificate_pem = work.authority.issue(wanted, work.now)
-    return gateway.certificate_pem
 
 
 def handle_report(

@@ -17,6 +17,7 @@ from cloudgate.manager.audit.outlets import BATCH, Outlet, deliver_some
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.host_protocol import gateway_certificates
 from cloudgate.manager.jobs import presence_notes, timeouts
 from cloudgate.manager.jobs.threads import OneThatMayHang
 from cloudgate.manager.sessions.operations import write_unwritten
@@ -52,7 +53,7 @@ DELIVERY_SECONDS = 30.0
 
 
 class Scheduler:
-    """Runs `cloudgate.manager.jobs.timeouts` at each deadline and after each change."""
+    """What the manager does by itself: for tasks, sums, lapsed sessions and certificates."""
 
     def __init__(
         self,
@@ -219,7 +220,7 @@ class Scheduler:
 
     def _renew_some(self, after: UUID | None) -> UUID | None:
         with self._manager.changing() as work:
-            return timeouts.renew_certificates(work, after)
+            return gateway_certificates.renew_certificates(work, after)
 
     async def _compact(self) -> None:
         while await run_in_threadpool(self._compact_some):

@@ -10,8 +10,6 @@ from uuid import UUID
 from sqlalchemy import Select, func, or_, select
 
 from cloudgate.manager.certificates import orders
-from cloudgate.manager.certificates.operations import BroughtCertificates
-from cloudgate.manager.certificates.warnings import note_warning
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import drain_seconds_of, wanted_settings
 from cloudgate.manager.host_protocol.gateway_progress import (
@@ -21,8 +19,6 @@ from cloudgate.manager.host_protocol.gateway_progress import (
     revert,
     timeout_reason,
 )
-from cloudgate.manager.host_protocol.report_handling import certificate_of
-from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.facts import (
     TOLD_REVISION,
     directory_revision_of,
@@ -34,18 +30,14 @@ from cloudgate.manager.servers.managed_servers import (
     is_heard,
     is_online,
     online_servers,
-    touch_assignment,
 )
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
-from cloudgate.manager.tenants import certificates as tenant_certificates
 from cloudgate.protocol import EvictionProgress, GatewayState
 from cloudgate.values.enumeration import MOST, few
 
 DRAIN_MARGIN = timedelta(minutes=5)
 """How long after the deadline of a drain its task waits for a host that is away."""
-RENEWED_AT_ONCE = 20
-"""Gateways whose certificates are looked after before others may change something."""
 
 
 def finish_due_tasks(work: UnitOfWork) -> None:
@@ -82,48 +74,6 @@ def next_deadline(work: UnitOfWork) -> datetime | None:
 def has_open_tasks(work: UnitOfWork) -> bool:
     """Whether any task is still running."""
     return next_deadline(work) is not None
-
-
-def renew_certificates(
-    work: UnitOfWork, after: UUID | None = None, most: int = RENEWED_AT_ONCE
-) -> UUID | None:
-    """Give gateways a new certificate in time, and note what there is to say of those they show.
-
-    A thousand certificates take ten seconds, in which nobody else could change anything: some
-    gateways are looked after at a time.
-
-    Args:
-        work: where it is written down.
-        after: what was returned for the gateways before; None for the first.
-        most: how many gateways are looked after.
-
-    Returns:
-        Where to go on; None when these were the last.
-    """
-    tenant_certificates.authority(work)  # a release before had none
-    some = select(CloudGateway).where(CloudGateway.removing.is_(False))
-    if after is not None:
-        some = some.where(CloudGateway.id > after)
-    gateways = work.session.scalars(some.order_by(CloudGateway.id).limit(most)).all()
-    brought = BroughtCertificates(work)
-
-    def renew(gateway: CloudGateway) -> None:
-        before = gateway.certificate_pem
-        if gateway.managed_server.facts and certificate_of(work, gateway) != before:
-            touch_assignment(work, gateway.managed_server)
-        note_warning(work, gateway, brought)
-
-    def failed(gateway: CloudGateway, fault: str) -> None:
-        server = gateway.managed_server
-        work.faults.record(
-            server.id,
-            f"The certificate of {gateway.name} cannot be looked after: the manager's log says why"
-            f" under {fault}.",
-        )
-
-    for _ in each_alone(gateways, renew, failed):
-        pass
-    return gateways[-1].id if len(gateways) == most else None
 
 
 def _end_unanswered(work: UnitOfWork, task: Task) -> None:
