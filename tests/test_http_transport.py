@@ -90,3 +90,19 @@ def test_no_other_client_goes_by_a_socket() -> None:
         if any(isinstance(each, ast.keyword) and each.arg == "uds" for each in inside)
     ]
     assert found == ["network/http_transport.py"]
+
+
+CLIENTS = ("httpx2.get", "httpx2.post", "httpx2.stream", "httpx2.Client", "httpx2.AsyncClient")
+
+
+def test_whoever_calls_says_which_way_whatever_proxies_the_environment_has() -> None:
+    calls = {
+        f"{name}:{each.lineno}": {said.arg for said in each.keywords}
+        for name, inside in nodes().items()
+        for each in inside
+        if isinstance(each, ast.Call) and ast.unparse(each.func) in CLIENTS
+    }
+    assert calls
+    # None is of settings that are made elsewhere, where it is said.
+    says = {"trust_env", "transport", None}
+    assert [place for place, said in calls.items() if not said & says] == []

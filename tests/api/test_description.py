@@ -9,7 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from lxml import etree
 
+from cloudgate.api.handlers.common import PAGED
 from cloudgate.api.table import ROUTES
+from cloudgate.manager.queries.pages import LARGEST_PAGE
 from tests.support.manager import RunningManager, running_manager
 
 
@@ -120,3 +122,10 @@ def test_neither_needs_a_logon_session(running: RunningManager) -> None:
     client: httpx2.Client = running.client()
     assert client.get("/Docs/").status_code == 200
     assert client.head("/openapi.json").status_code == 200
+
+
+def test_pages_that_the_description_allows_are_those_that_are_taken() -> None:
+    (size,) = (each for each in PAGED if each.name == "pageSize")
+    sizes = (1, 9999, LARGEST_PAGE, LARGEST_PAGE + 1)
+    taken = [each for each in sizes if re.search(size.pattern, str(each))]
+    assert taken == [1, 9999, LARGEST_PAGE]

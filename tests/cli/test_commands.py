@@ -253,6 +253,8 @@ def test_a_program_is_told_of_what_happens(cloudgate: Run) -> None:
     assert cloudgate("notification", "delete", "hook").exit_code == 0
     both = cloudgate("notification", "create", "x", "--hook", url, "--mail", "a@b.example")
     assert "one of the two" in both.stderr
+    short = cloudgate("notification", "create", "x", "--mail", "a@b.example", "--digest", "30")
+    assert (short.exit_code, "less than a minute" in short.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -53,3 +53,18 @@ def test_one_is_issued_into_a_private_file_got_by_the_tenant_listed_and_revoked(
     answer = cloudgate("tenant", "certificate", "list", "acme", "-o", "json")
     listed = json.loads(answer.stdout)["CloudTenantCertificates"]
     assert [each["Status"] for each in listed] == ["Revoked"] * 3
+
+
+def test_none_is_left_that_could_not_be_kept(cloudgate: Run, home: Path) -> None:
+    cloudgate("tenant", "create", "acme", "--generate-password")
+    for file in (home, home / "none" / "acme.pem"):
+        for said in (("issue", "acme"), ("get",)):
+            refused = cloudgate("tenant", "certificate", *said, "--file", str(file))
+            assert refused.exit_code == 1
+            assert "Nothing was issued" in refused.stderr
+    long = str(home / ("x" * 300))
+    refused = cloudgate("tenant", "certificate", "issue", "acme", "--file", long)
+    assert (refused.exit_code, "was revoked" in refused.stderr) == (1, True)
+    listed = cloudgate("-o", "json", "tenant", "certificate", "list", "acme").stdout
+    known = json.loads(listed)["CloudTenantCertificates"]
+    assert [each["Status"] for each in known] == ["Revoked"]

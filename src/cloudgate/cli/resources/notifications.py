@@ -23,6 +23,7 @@ from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
 from cloudgate.client.core import kinds
 
 KIND = kinds.RECEIVER
+_MINUTE_SECONDS = 60
 COLUMNS: Columns = {
     "Name": at("Name"),
     "Kind": at("Kind"),
@@ -168,7 +169,13 @@ add_delete(app, KIND, "Have somebody told no more.")
 
 
 def _minutes(text: str | None) -> int | None:
-    return None if text is None else seconds_of(text) // 60
+    seconds = None if text is None else seconds_of(text)
+    if seconds and seconds < _MINUTE_SECONDS:
+        raise typer.BadParameter(
+            f"{text} is less than a minute; write 0 to have each told by itself, or 1m and more.",
+            param_hint="--digest",
+        )
+    return None if seconds is None else seconds // _MINUTE_SECONDS
 
 
 def _quiet(text: str | None) -> dict[str, str]:

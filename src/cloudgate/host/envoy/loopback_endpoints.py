@@ -99,7 +99,9 @@ class LoopbackEndpoints:
         address = read_if_there(self._paths.admin_address(mark))
         if not address:
             return None
-        return httpx2.AsyncClient(base_url=f"http://{address.strip()}", timeout=ANSWER_SECONDS)
+        return httpx2.AsyncClient(
+            base_url=f"http://{address.strip()}", timeout=ANSWER_SECONDS, trust_env=False
+        )
 
     def cleanup(self, mark: str) -> None:
         """The address that was written down."""

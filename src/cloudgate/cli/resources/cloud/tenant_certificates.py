@@ -1,5 +1,6 @@
 """Tenant certificate commands: who gets a certificate to come in by, and when is one over?"""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,16 +73,28 @@ def issue(
     """Issue a certificate for a tenant, or its user."""
     found = find(call.api, tenants.KIND, name)
     user_id = subtenants.path_of(call, name, user).rpartition("/")[2] if user else None
+    _look_at(file)
     key, body = _wanted(request, valid_for)
     answer = call.api.post(f"{found.path}/certificates", {**body, **body_of(SubtenantId=user_id)})
-    _keep(call, file, key, answer)
+    try:
+        _keep(call, file, key, answer)
+    except InvalidRequestError as problem:
+        call.api.delete(f"{found.path}/certificates/{answer.body['Id']}")
+        raise InvalidRequestError(f"{problem.message} The certificate was revoked.") from None
 
 
 @command(app, "get")
 def get(call: Call, file: Target, request: Request = None, valid_for: ValidFor = None) -> None:
     """Get a certificate yourself, as the tenant or its user that --user names."""
+    _look_at(file)
     key, body = _wanted(request, valid_for)
-    _keep(call, file, key, call.api.post_by_password("/cloud/certificate", body))
+    answer = call.api.post_by_password("/cloud/certificate", body)
+    try:
+        _keep(call, file, key, answer)
+    except InvalidRequestError as problem:
+        raise InvalidRequestError(
+            f"{problem.message} Have your provider revoke the certificate {answer.body['Id']}."
+        ) from None
 
 
 @command(app, "list")
@@ -130,6 +143,20 @@ def _wanted(request: Path | None, valid_for: str | None) -> tuple[str, Json]:
         asked = request_pem(key)
     seconds = None if valid_for is None else seconds_of(valid_for)
     return key, body_of(CertificateRequest=asked, ValidSeconds=seconds)
+
+
+def _look_at(file: Path) -> None:
+    """See whether a file can be written there, before anything is issued.
+
+    Raises:
+        InvalidRequestError: it cannot.
+    """
+    if os.path.isdir(file):  # noqa: PTH112  which takes a name that is too long
+        raise InvalidRequestError(f"Cannot write {file}: it is a folder. Nothing was issued.")
+    if not os.access(file.parent, os.W_OK):
+        raise InvalidRequestError(
+            f"Cannot write {file}: its folder is not there, or not yours. Nothing was issued."
+        )
 
 
 def _keep(call: Call, file: Path, key: str, answer: "Answer") -> None:
