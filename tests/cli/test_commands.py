@@ -11,6 +11,10 @@ from uuid import UUID
 
 import pytest
 
+from cloudgate.cli.commands import Call
+from cloudgate.cli.connecting import connected
+from cloudgate.cli.resources.cloud import usage as usage_command
+from cloudgate.cli.settings import ConnectionSettings, connection
 from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.cli.conftest import Run
 from tests.support.acme import acme_server, needs_pebble
@@ -637,6 +641,48 @@ def test_all_usage_is_a_table_a_spreadsheet_or_what_the_api_says(
     assert len(list(csv.DictReader(detail.splitlines()))) == 4
     told = json.loads(cloudgate("usage", "--days", "60", "-o", "json").stdout)
     assert told["PagingInfo"]["PagesCount"] == 1
+
+
+def test_usage_in_several_pages_is_one_table_and_one_document(
+    cloudgate: Run,
+    host: ScriptedHost,
+    running: RunningManager,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A row that falls out of the days that are asked for, between two pages, takes none along."""
+    cloudgate("tenant", "create", "acme", "--generate-password", "--no-wait")
+    host.poll()
+    (acme,) = json.loads(cloudgate("tenant", "list", "-o", "json").stdout)["CloudTenants"]
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    used = [
+        Usage(
+            minute=now - timedelta(minutes=ago),
+            tenant_id=UUID(acme["UID"].rpartition(":")[2]),
+            target="v:1",
+            tunnels=1,
+            bytes_up=ago,
+            bytes_down=7,
+        )
+        for ago in (50, 40, 30, 20)
+    ]
+    batch = UsageBatch(batch="1", usage=tuple(used))
+    host.client.post("/usage", content=batch.model_dump_json()).raise_for_status()
+    monkeypatch.setattr(usage_command, "LARGEST_PAGE", 1)
+    detail = ("usage", "--days", "1", "--detail")
+    told = json.loads(cloudgate(*detail, "-o", "json").stdout)
+    rows = told["CloudUsages"]["CloudUsages"]
+    assert [each["BytesUp"] for each in rows] == [50, 40, 30, 20]
+    assert told["PagingInfo"]["PagesCount"] == 1
+    where = ConnectionSettings(url=running.url, password_file=home / "password", ca=running.ca_file)
+    with connected(connection(where)) as api:
+        pages = usage_command.pages_of(Call(api), {"days": "1"})
+        found = [next(pages)]
+        later = running.clock.ahead + timedelta(days=1, minutes=-45)
+        monkeypatch.setattr(running.clock, "ahead", later)
+        found += pages
+    ups = [row["BytesUp"] for each in found for row in each.body["CloudUsages"]["CloudUsages"]]
+    assert ups == [50, 40, 30, 20]
 
 
 @pytest.mark.parametrize("month", ["2030-13", "soon", "1999-01", "9998-01"])

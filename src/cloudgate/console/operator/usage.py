@@ -29,7 +29,8 @@ def month_of(text: str, now: datetime) -> datetime:
 
 def month_query(begin: datetime, now: datetime) -> dict[str, str]:
     """What to ask the API for a month: by UTC, as bills are."""
-    days = min((now - begin) // timedelta(days=1) + 1, MOST_DAYS)
+    # Two more than there are: an answer may take past midnight, and the filter says what is meant.
+    days = min((now - begin) // timedelta(days=1) + 3, MOST_DAYS)
     end = (begin + timedelta(days=31)).replace(day=1)
     return {
         "days": str(days),

@@ -1,8 +1,10 @@
 """Usage command: what did all tenants use, for the bill?"""
 
 import csv
+import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
@@ -12,6 +14,7 @@ import typer
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import Columns, at, exactly
 from cloudgate.cli.settings import Output
+from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.pages import following
 from cloudgate.values.shown_texts import cell
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 PATH = "/cloud/usage"
 LARGEST_PAGE = 10_000
 MOST_DAYS = 999
+MORE_DAYS = 2
+"""Asked for besides, where a filter says what is meant: an answer may take past midnight."""
 WHO: Columns = {
     "CloudTenant": at("CloudTenant"),
     "Subtenant": at("Subtenant"),
@@ -82,34 +87,65 @@ def usage(
         asked["by"] = "hour" if by_hour else "month"
     elif not detail:
         asked["total"] = "true"
-    path = f"{PATH}?{urlencode({**asked, 'pageSize': str(LARGEST_PAGE)})}"
     when = WHEN if detail or is_together else {}
     who = {} if is_together else WHO
     uid = {} if is_together else {"CloudTenantUid": at("CloudTenantUid")}
     columns = {**when, **who, **uid, **HOW_MUCH}
     if as_csv:
-        _write_csv(call, path, {name: exactly(name) for name in columns})
+        _write_csv(call, asked, {name: exactly(name) for name in columns})
         return
     shown = {**when, **who, **HOW_MUCH}
-    for answer in _pages(call, path):
-        call.screen.listing(answer, answer.body["CloudUsages"]["CloudUsages"] or [], shown)
+    if call.screen.output is Output.JSON:
+        whole = _as_one(pages_of(call, asked))
+        call.screen.listing(whole, _rows(whole), shown)
+        return
+    for answer in pages_of(call, asked):
+        call.screen.listing(answer, _rows(answer), shown)
 
 
-def _pages(call: Call, path: str) -> "Iterator[Answer]":
-    while path:
-        answer = call.api.get(path)
+def _rows(answer: "Answer") -> list[Json]:
+    return list(answer.body["CloudUsages"]["CloudUsages"] or [])
+
+
+def pages_of(call: Call, asked: dict[str, str]) -> "Iterator[Answer]":
+    """The pages, as large as they may be.
+
+    The API looks back from the moment of each call: what falls out meanwhile would have the next
+    page begin too late. So what comes after the first begins where that did.
+    """
+    page = {**asked, "pageSize": str(LARGEST_PAGE)}
+    answer = call.api.get(f"{PATH}?{urlencode(page)}")
+    yield answer
+    begins = [row["BeginTime"] for row in _rows(answer) if row.get("BeginTime")]
+    if begins and "filter" not in asked and "total" not in asked:
+        page["filter"] = f"BeginTime>={begins[0]}"
+        page["days"] = str(min(int(asked["days"]) + MORE_DAYS, MOST_DAYS))
+    number = 1
+    while following(answer.body):
+        number += 1
+        answer = call.api.get(f"{PATH}?{urlencode({**page, 'page': str(number)})}")
         yield answer
-        path = following(answer.body)
 
 
-def _write_csv(call: Call, path: str, columns: Columns) -> None:
+def _as_one(pages: "Iterator[Answer]") -> "Answer":
+    """All pages as one answer, which is one document; as it came where there is one alone."""
+    first, *others = pages
+    if not others:
+        return first
+    rows = [row for each in (first, *others) for row in _rows(each)]
+    paging = {"PageNum": 1, "PageSize": len(rows), "PagesCount": 1}
+    body = {**first.body, "CloudUsages": {"CloudUsages": rows}, "PagingInfo": paging}
+    return replace(first, body=body, text=json.dumps(body))
+
+
+def _write_csv(call: Call, asked: dict[str, str], columns: Columns) -> None:
     """One table, however many pages it comes in (RFC 4180)."""
     if call.screen.output is Output.JSON:
         raise typer.BadParameter("Give --csv or --output json, not both.")
     table = csv.writer(sys.stdout)
     table.writerow(columns)
-    for answer in _pages(call, path):
-        for row in answer.body["CloudUsages"]["CloudUsages"] or []:
+    for answer in pages_of(call, asked):
+        for row in _rows(answer):
             table.writerow(cell(say(row)) for say in columns.values())
 
 
@@ -122,6 +158,6 @@ def _of_month(begin: datetime, now: datetime) -> dict[str, str]:
         )
     end = (begin + timedelta(days=31)).replace(day=1)
     return {
-        "days": str(days),
+        "days": str(min(days + MORE_DAYS, MOST_DAYS)),
         "filter": f"BeginTime>={begin:%Y-%m-%dT%H:%M:%SZ};BeginTime<{end:%Y-%m-%dT%H:%M:%SZ}",
     }
