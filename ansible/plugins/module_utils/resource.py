@@ -10,6 +10,7 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_requ
 
 try:
     from cloudgate import client as sdk
+    from cloudgate.network import address_ranges, hostport
     from cloudgate.wire.json import to_object
 except ImportError:
     sdk, IMPORT_PROBLEM = None, traceback.format_exc()
@@ -134,11 +135,29 @@ def shown(entity):
 
 
 def networks(texts):
-    """Networks as the API shows them: with the length of their prefix, sorted.
+    """Networks as the API shows them: with the length of their prefix, IPv4 as such, sorted.
 
     Raises ValueError where one is none.
     """
-    return sorted(str(ipaddress.ip_network(text.strip(), strict=False)) for text in texts)
+    around = (ipaddress.ip_network(text.strip(), strict=False) for text in texts)
+    return sorted(address_ranges.network(str(each)) for each in around)
+
+
+def host(text):
+    """A host as the API shows it; what is none stays as it is, for the manager to refuse."""
+    return _usual(hostport.typed_host, text)
+
+
+def service(text):
+    """A host and port as the API shows them; what is none stays, for the manager to refuse."""
+    return _usual(hostport.typed, text)
+
+
+def _usual(form, text):
+    try:
+        return form(text) if text else text
+    except hostport.InvalidHostError:
+        return text
 
 
 def _only(said, wanted):

@@ -102,6 +102,7 @@ def seen(entity):
     """What a gateway is, by the names of the options."""
     found = {option: getattr(entity, field) for option, field in FIELDS.items()}
     found["description"] = found["description"] or ""
+    found["external_ip"] = resource.host(found["external_ip"])
     found["proxy_protocol_from"] = resource.networks(found["proxy_protocol_from"] or [])
     return found
 
@@ -110,6 +111,8 @@ def main():
     """Run the module."""
     work = resource.Work(**OPTIONS)
     wanted = work.wanted(*FIELDS)
+    if "external_ip" in wanted:
+        wanted["external_ip"] = resource.host(wanted["external_ip"])
     if "proxy_protocol_from" in wanted:
         try:
             wanted["proxy_protocol_from"] = resource.networks(wanted["proxy_protocol_from"])

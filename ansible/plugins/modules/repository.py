@@ -90,6 +90,8 @@ FIELDS = {
     "quotas_enforced": "quota_enforced",
 }
 """The API's field of each option."""
+SERVICES = frozenset({"endpoint", "address"})
+"""Of them, those that are a host and a port."""
 
 
 def seen(entity):
@@ -97,6 +99,8 @@ def seen(entity):
     found = {option: getattr(entity, field) for option, field in FIELDS.items()}
     found["description"] = found["description"] or ""
     found["quota_warnings"] = sorted(found["quota_warnings"] or ())
+    for option in SERVICES:
+        found[option] = resource.service(found[option])
     return found
 
 
@@ -109,6 +113,8 @@ def main():
             wanted["capacity"] = human_to_bytes(wanted["capacity"])
         except ValueError as problem:
             work.module.fail_json(msg=f"capacity: {problem}")
+    for option in SERVICES & wanted.keys():
+        wanted[option] = resource.service(wanted[option])
     if "quota_warnings" in wanted:
         wanted["quota_warnings"] = sorted(wanted["quota_warnings"])
     name = work.given["name"]
