@@ -10,10 +10,13 @@ from typing import Any
 import httpx2
 import pytest
 from cryptography import x509
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from cloudgate.api.server import Extras, open_listener
-from cloudgate.manager.certificates.orders import order_pause
+from cloudgate.manager.certificates import acme_server as asking
+from cloudgate.manager.certificates.orders import Order, order_pause
+from cloudgate.manager.certificates.rules import BroughtCertificate
+from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.storage.tables import CertificateOrder
 from cloudgate.protocol import Gateway
 from tests.support.acme import AcmeServer, acme_server, needs_pebble
@@ -243,6 +246,39 @@ def test_a_record_that_stays_in_dns_keeps_no_certificate_away_and_hides_no_reaso
     presents.symlink_to("/bin/true")
     task = ordered(client, acme, "other.example", Challenge="dns-01")
     assert "could not see that the names are ours" in task["Result"]["Message"]
+
+
+@needs_pebble
+def test_a_certificate_that_cannot_be_written_down_is_not_ordered_again(
+    client: httpx2.Client,
+    acme: AcmeServer,
+    running: RunningManager,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, usual = [], asking.ask
+
+    def ask(order: Order, challenges: AcmeChallenges) -> BroughtCertificate:
+        asked.append(order)
+        return usual(order, challenges)
+
+    monkeypatch.setattr(asking, "ask", ask)
+    running.manager.challenges.dns_hook = acme.dns_hook
+    with running.manager.changing() as work:
+        refusal = "BEFORE INSERT ON cloud_certificates BEGIN SELECT RAISE(FAIL, 'no'); END"
+        work.session.execute(text(f"CREATE TRIGGER refusal {refusal}"))
+    order = {
+        "Names": "gate.example",
+        "Challenge": "dns-01",
+        "DirectoryUrl": acme.url,
+        "CaFile": acme.ca_pem,
+    }
+    task = client.post("/cloud/certificates?action=order", json=order).raise_for_status().json()
+    until(lambda: "certificates from ACME servers has failed" in client.get("/warnings").text)
+    with running.manager.changing() as work:
+        work.session.execute(text("DROP TRIGGER refusal"))
+    assert finished(client, task)["Result"]["Success"] is True
+    assert [each["Name"] for each in certificates(client)] == ["gate.example"]
+    assert len(asked) == 1
 
 
 @needs_pebble

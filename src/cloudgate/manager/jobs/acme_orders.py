@@ -11,6 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from cloudgate.background import Job
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.certificates import orders
+from cloudgate.manager.certificates.orders import Order
+from cloudgate.manager.certificates.rules import BroughtCertificate
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.scheduler import RENEWAL_INTERVAL
 from cloudgate.manager.jobs.threads import run_in_daemon_thread
@@ -26,6 +28,8 @@ class AcmeWorker:
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._ended = threading.Event()
+        self._got: dict[UUID, tuple[Order, BroughtCertificate]] = {}
+        """What came for an order, until it is written down: it is not asked for again."""
 
     def job(self) -> Job:
         """What is to be run."""
@@ -58,17 +62,14 @@ class AcmeWorker:
             return min(moment - work.now, RENEWAL_INTERVAL)
 
     def _carry_out(self, identifier: UUID) -> None:
-        from cloudgate.manager.certificates import acme_server  # noqa: PLC0415  rarely needed
-
         try:
             with self._manager.reading() as work:
                 order = orders.open_order(work, identifier)
             if order is None:
                 return
-            try:
-                pair = acme_server.ask(order, self._manager.challenges)
-            finally:
-                self._manager.warn(CLEANING_UP, self._manager.challenges.left_behind)
+            known = self._got.get(identifier)
+            if known is None or known[0] != order:
+                known = self._got[identifier] = order, self._ask(order)
         except CloudgateError as problem:
             if self._ended.is_set():
                 return
@@ -79,4 +80,13 @@ class AcmeWorker:
         if self._ended.is_set():
             return
         with self._manager.changing() as work:
-            orders.succeed(work, identifier, pair)
+            orders.succeed(work, identifier, known[1])
+        del self._got[identifier]
+
+    def _ask(self, order: Order) -> BroughtCertificate:
+        from cloudgate.manager.certificates import acme_server  # noqa: PLC0415  rarely needed
+
+        try:
+            return acme_server.ask(order, self._manager.challenges)
+        finally:
+            self._manager.warn(CLEANING_UP, self._manager.challenges.left_behind)
