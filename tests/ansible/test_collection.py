@@ -83,6 +83,26 @@ def test_settings_of_a_manager_are_written_if_they_are_right_and_once(tmp_path: 
 
 
 @needs_root
+def test_the_service_of_a_manager_may_write_where_its_settings_say(tmp_path: Path) -> None:
+    ansible, drop_in = Ansible(tmp_path), tmp_path / "manager.d" / "folders.conf"
+    given: Any = {
+        "package_install": False,
+        "manager_service": False,
+        "manager_config": str(tmp_path / "manager.toml"),
+        "manager_drop_in": str(drop_in),
+        "manager_group": "root",
+    }
+    settings = {"audit_log": "/var/log/of us/audit.log", "backup_folder": "/mnt/100%"}
+    ansible.role("manager", **given, manager_settings=settings)
+    said = drop_in.read_text().splitlines()
+    folders = ['ReadWritePaths="-/var/log/of us"', 'ReadWritePaths="-/mnt/100%%"']
+    assert said[-3:] == ["[Service]", *folders]
+    assert "changed=0 " in ansible.role("manager", **given, manager_settings=settings)
+    ansible.role("manager", **given, manager_settings={"audit_log": "syslog"})
+    assert not drop_in.exists()
+
+
+@needs_root
 def test_a_machine_joins_once_as_the_server_that_it_is(
     running: RunningManager, tmp_path: Path
 ) -> None:

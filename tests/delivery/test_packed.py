@@ -90,6 +90,18 @@ def test_lintian_says_nothing_that_is_not_explained(open_folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_manager_may_write_the_file_of_the_audit_log_that_the_page_names(
+    tmp_path: Path,
+) -> None:
+    packages.stage(tmp_path / "staged", "1.2.3", [], SECONDS)
+    units = tmp_path / "staged/usr/lib/systemd/system"
+    manager = (units / "cloudgate-manager.service").read_text().splitlines()
+    assert "ProtectSystem=strict" in manager
+    assert {"LogsDirectory=cloudgate", "LogsDirectoryMode=0700"} <= set(manager)
+    example = 'audit_log = "/var/log/cloudgate/audit.log"'
+    assert example in (ROOT / "docs" / "commands.md").read_text("utf-8")
+
+
 def test_the_units_score_as_the_pages_say(tmp_path: Path) -> None:
     packages.stage(tmp_path / "staged", "1.2.3", [], SECONDS)
     analyze = shutil.which("systemd-analyze")

@@ -4,8 +4,11 @@ import asyncio
 import errno
 import json
 import os
+import shlex
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -21,6 +24,7 @@ from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry
 from cloudgate.manager.backups import archive, restoring, secrets
+from cloudgate.manager.backups.files import told_what_to_do
 from cloudgate.manager.backups.journal import JOURNAL, Journal
 from cloudgate.manager.backups.revocations import revocations_among
 from cloudgate.manager.core.marks import LAST_BACKUP_AT, check_keys, read_moment
@@ -254,6 +258,40 @@ def test_what_is_there_already_is_left_alone(data: Path, tmp_path: Path) -> None
     with pytest.raises(CloudgateError, match=r"cannot be written.*the folder is not there"):
         archive.create(data, tmp_path / "none" / "b", SECRET, NOW)
     assert listing(tmp_path / "data") == listing(data)
+
+
+def test_a_folder_that_its_unit_lets_the_manager_only_read_is_said_to_be_that() -> None:
+    folder = Path("/mnt/backups")
+    with (
+        pytest.raises(CloudgateError, match="ReadWritePaths=/mnt/backups") as told,
+        told_what_to_do(folder, "The backup"),
+    ):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/mnt/backups/b")
+    assert "systemctl edit cloudgate-manager" in told.value.message
+    assert "user of the service" in told.value.message
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root mounts")
+def test_an_audit_log_in_a_folder_that_can_only_be_read_is_said_to_be_that(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    run = (sys.executable, "-c", _OPENS, str(folder / "audit.log"))
+    readable = f"mount -t tmpfs -o ro none {shlex.quote(str(folder))} && exec {shlex.join(run)}"
+    done = subprocess.run(
+        ("unshare", "--mount", "sh", "-c", readable), capture_output=True, text=True, check=True
+    )
+    assert "Read-only file system" in done.stdout
+    assert f"ReadWritePaths={folder}," in done.stdout
+
+
+_OPENS = """import sys
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.audit.outlets import open_outlet
+try:
+    open_outlet(sys.argv[1])
+except InvalidRequestError as problem:
+    print(problem.message)
+"""
 
 
 def test_no_backup_is_made_of_what_is_no_manager_or_is_damaged(data: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 The lines of a unit (systemd.exec(5)). Who takes a service over has what it needs, not the machine.
 """
 
+import errno
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -46,6 +47,18 @@ def sandbox(
         f"SystemCallFilter={' '.join(('@system-service', *calls))}\n"
         "SystemCallErrorNumber=EPERM\n"
         f"{_OF_ALL}{written}"
+    )
+
+
+def writing_advice(problem: OSError, folder: Path) -> str:
+    """What to do where a service may not write into a folder by its unit; empty where it may."""
+    if problem.errno != errno.EROFS:
+        return ""
+    return (
+        " Under systemd a service writes only where its unit says so: have the folder belong to the"
+        " user of the service, type systemctl edit cloudgate-manager, with the lines [Service] and"
+        f" ReadWritePaths={_plain(str(folder))}, and start it anew. Else see whether the disk is"
+        " mounted for writing."
     )
 
 

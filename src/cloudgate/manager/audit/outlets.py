@@ -21,6 +21,7 @@ from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.audit.chain import document_of, hash_before
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.storage.tables import AuditEvent, Counter
+from cloudgate.processes.systemd_sandbox import writing_advice
 
 SYSLOG = "syslog"
 """The name of the outlet that is no file."""
@@ -79,6 +80,7 @@ class FileOutlet:
         except OSError as problem:
             raise InvalidRequestError(
                 f"{called} {file} cannot be written: {problem.strerror}."
+                f"{writing_advice(problem, file.parent)}"
             ) from None
 
     def write(self, events: Sequence[OutletEntry]) -> None:
@@ -96,6 +98,7 @@ class FileOutlet:
         except OSError as problem:
             raise UnavailableError(
                 f"{self._called} {self._file} cannot be written: {problem.strerror}."
+                f"{writing_advice(problem, self._file.parent)}"
             ) from None
 
     def _end_last_line(self, handle: int) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cloudgate.errors import CloudgateError
+from cloudgate.processes.systemd_sandbox import writing_advice
 
 
 @contextmanager
@@ -26,7 +27,8 @@ def told_what_to_do(folder: Path, what: str) -> Iterator[None]:
         if reason is None:
             reason = f"{problem.strerror}. See that the folder is there, and may be written to"
         where = problem.filename or folder
-        raise CloudgateError(f"{what} cannot be written: {where}: {reason}.") from None
+        advice = writing_advice(problem, Path(where) if Path(where).is_dir() else folder)
+        raise CloudgateError(f"{what} cannot be written: {where}: {reason}.{advice}") from None
 
 
 _REASONS = {
@@ -36,6 +38,6 @@ _REASONS = {
     errno.ENOENT: "the folder is not there. Make it, or choose another",
     errno.EACCES: "this user may not write there. Choose another folder, or do it as another user",
     errno.EPERM: "this user may not write there. Choose another folder, or do it as another user",
-    errno.EROFS: "the disk can only be read. Choose a folder on another disk",
+    errno.EROFS: "here it can only be read",
     errno.EIO: "the disk fails (I/O error). Choose a folder on another disk",
 }

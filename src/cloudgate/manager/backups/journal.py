@@ -22,6 +22,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import AuditEvent
 from cloudgate.named_files import data_of
+from cloudgate.processes.systemd_sandbox import writing_advice
 
 JOURNAL = "changes.jsonl"
 """The file's name, in the folder of the backups."""
@@ -97,6 +98,7 @@ class Journal:
         except OSError as problem:
             raise UnavailableError(
                 f"The journal of changes {self._file} cannot be written: {problem.strerror}."
+                f"{writing_advice(problem, self._file.parent)}"
             ) from None
 
     def _forget_before(self, moment: datetime) -> None:

@@ -50,7 +50,10 @@ def manager_unit(options: Options) -> str:
 
 
 def unit(command: Iterable[str], user: str, written: Iterable[Path]) -> str:
-    """The unit that runs a manager by a command; `written`: the files and folders it writes."""
+    """The unit that runs a manager by a command; `written`: the files and folders it writes.
+
+    For a file of its audit log it has /var/log/cloudgate besides, which systemd makes for its user.
+    """
     allowed = sandbox(written, capabilities=("CAP_NET_BIND_SERVICE",))
     return f"""[Unit]
 Description=Cloudgate manager
@@ -69,6 +72,8 @@ RestartSec=1
 TimeoutStopSec=30
 LimitNOFILE=65536
 PrivateTmp=yes
+LogsDirectory=cloudgate
+LogsDirectoryMode=0700
 {allowed}
 [Install]
 WantedBy=multi-user.target
