@@ -1,6 +1,7 @@
 """Are packages the same bytes each time, and does Debian's own judge find no fault in them?"""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -107,9 +108,16 @@ def test_the_units_score_as_the_pages_say(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("needs systemd-analyze, which make test-delivery installs")
+    scores = {}
     for each in (tmp_path / "staged/usr/lib/systemd/system").iterdir():
-        subprocess.run(
+        shown = subprocess.run(
             [analyze, "security", "--offline=true", "--threshold=30", "--no-pager", each],
             check=True,
-            stdout=subprocess.DEVNULL,
-        )
+            capture_output=True,
+            text=True,
+        ).stdout
+        (scores[each.stem],) = re.findall(r"exposure level for .*: ([\d.]+)", shown)
+    manager, host = scores["cloudgate-manager"], scores["cloudgate-host"]
+    hosts, install = ((ROOT / "docs" / f"{each}.md").read_text() for each in ("hosts", "install"))
+    assert f"security cloudgate-manager cloudgate-host` says {manager} and {host}." in hosts
+    assert f"locked down to {manager} (manager) and {host} (gateways)" in install
