@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudgate.cli.service.manager import systemd_unit
-from cloudgate.cli.settings import PACKAGED_DATA
+from cloudgate.cli.settings import PACKAGED_DATA, PACKAGED_HOST_DATA
 from cloudgate.host.platform import linux
 from delivery import manuals
 from delivery.tools import TOOLS
@@ -20,7 +20,7 @@ from delivery.tree import PLACE, make_even
 MANAGER_UNIT, HOST_UNIT = "cloudgate-manager", "cloudgate-host"
 UNITS = frozenset({MANAGER_UNIT, HOST_UNIT})
 """The units of systemd that a package has, by their names."""
-MANAGER_DATA, HOST_DATA = PACKAGED_DATA, Path("/var/lib/cloudgate-host")
+MANAGER_DATA, HOST_DATA = PACKAGED_DATA, PACKAGED_HOST_DATA
 SETTINGS = Path("/etc/cloudgate")
 MAINTAINER = "The Cloudgate maintainers <maintainers@cloudgate.example>"
 _FILES = Path(__file__).parent / "files"

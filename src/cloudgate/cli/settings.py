@@ -12,6 +12,8 @@ from cloudgate.errors import InvalidRequestError
 DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
 PACKAGED_DATA = Path("/var/lib/cloudgate")
 """The data folder of the manager of a distribution's package."""
+PACKAGED_HOST_DATA = Path("/var/lib/cloudgate-host")
+"""The same of its host service."""
 
 
 class Output(StrEnum):
@@ -92,6 +94,29 @@ def default_data_folder() -> Path:
             " this user. Give --data, or set CLOUDGATE_DATA."
         )
     return folder
+
+
+def present_data_folder() -> Path:
+    """The state that is on this machine, for commands that look at it unless told otherwise.
+
+    The user's own; where there is none, that of the package's manager, or else of its host service.
+    Both folders come with the package: which has state, only their users and root can see.
+
+    Raises:
+        InvalidRequestError: there is none, and who asks has no home folder.
+    """
+    own = usual_data_folder()
+    if own is not None and own.exists():
+        return own
+    for folder, piece in ((PACKAGED_DATA, "sealing.key"), (PACKAGED_HOST_DATA, "host")):
+        try:
+            (folder / piece).stat()
+        except FileNotFoundError:
+            continue
+        except OSError:  # EACCES: whoever looks into it tells why it cannot be done
+            return folder
+        return folder
+    return default_data_folder()
 
 
 def usual_data_folder() -> Path | None:

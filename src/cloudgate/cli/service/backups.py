@@ -12,7 +12,7 @@ from cloudgate.cli.failures import failing_in_words
 from cloudgate.cli.loading import loading
 from cloudgate.cli.passwords import somebody_types
 from cloudgate.cli.service.manager.options import Data
-from cloudgate.cli.settings import default_data_folder
+from cloudgate.cli.settings import default_data_folder, present_data_folder
 from cloudgate.errors import CloudgateError
 from cloudgate.values import moments
 from cloudgate.values.shown_texts import printable
@@ -65,7 +65,7 @@ def create(
 
     with failing_in_words():
         secret = asked_secret(passphrase_file, key_file, is_new=True)
-        made = archive.create(data or default_data_folder(), file, secret, datetime.now(UTC))
+        made = archive.create(data or present_data_folder(), file, secret, datetime.now(UTC))
         print(f"{file}: {_told(made)}")
         for name in made.left_out:
             print(f"Not in it, as it is larger than a mebibyte: {name}")
@@ -134,7 +134,7 @@ def decided(data: Data = None) -> None:
         from cloudgate.manager.backups.restoring import end_deciding  # noqa: PLC0415
 
     with failing_in_words():
-        was_open = end_deciding(data or default_data_folder())
+        was_open = end_deciding(data or present_data_folder())
         print("Decided." if was_open else "There was nothing to decide.")
 
 

@@ -8,7 +8,7 @@ from cloudgate.cli import groups
 from cloudgate.cli.failures import failing_in_words
 from cloudgate.cli.loading import loading
 from cloudgate.cli.service.manager.options import Data, DatabaseUrl
-from cloudgate.cli.settings import default_data_folder
+from cloudgate.cli.settings import present_data_folder
 
 app = groups.group(name="database", help="The manager's database, by hand.")
 
@@ -27,7 +27,7 @@ def upgrade(
         from cloudgate.manager.storage import database as databases  # noqa: PLC0415
 
     with failing_in_words():
-        file = (data or default_data_folder()) / installation.DATABASE
+        file = (data or present_data_folder()) / installation.DATABASE
         url = database or databases.sqlite_url(file)
         if database is None:
             installation.see_that_it_is_there(file)
@@ -59,7 +59,7 @@ def copy(
         from cloudgate.manager.storage.failures import reason  # noqa: PLC0415
         from cloudgate.manager.storage.postgresql import postgresql_url  # noqa: PLC0415
 
-    folder = data or default_data_folder()
+    folder = data or present_data_folder()
     with failing_in_words():
         postgresql_url(to)
         installation.see_that_it_is_there(folder / installation.DATABASE)

@@ -13,7 +13,7 @@ import typer
 from cloudgate.cli.failures import failing_in_words
 from cloudgate.cli.output import Screen, at
 from cloudgate.cli.service.manager.options import Data, DatabaseUrl
-from cloudgate.cli.settings import Output, default_data_folder
+from cloudgate.cli.settings import Output, present_data_folder
 
 if TYPE_CHECKING:
     from cloudgate.diagnosis.findings import Finding
@@ -43,7 +43,7 @@ def doctor(data: Data = None, database: DatabaseUrl = None, output: AsJson = Non
     from cloudgate.diagnosis.findings import Verdict, worst  # noqa: PLC0415
 
     with _told_what_cannot_be_read(), failing_in_words():
-        found = asyncio.run(_checked(data or default_data_folder(), database))
+        found = asyncio.run(_checked(data or present_data_folder(), database))
     documents = [each.document() for each in found]
     if output is Output.JSON:
         print(json.dumps(documents))
@@ -79,7 +79,7 @@ def support_bundle(
 
     from cloudgate.diagnosis.bundle import METRICS, MISSING, write  # noqa: PLC0415
 
-    folder = data or default_data_folder()
+    folder = data or present_data_folder()
     named = file or Path(f"cloudgate-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
     with _told_what_cannot_be_read(), failing_in_words():
         found = asyncio.run(_checked_as_far_as_it_goes(folder, database))

@@ -15,7 +15,7 @@ from cloudgate.cli.service.backups import (
     asked_secret,
 )
 from cloudgate.cli.service.manager.options import Data, DatabaseUrl
-from cloudgate.cli.settings import default_data_folder
+from cloudgate.cli.settings import present_data_folder
 
 app = groups.group(name="manager", help="An installation: its keys, and its administrator.")
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The file with the keys, sealed.")]
@@ -34,7 +34,7 @@ def export_secrets(
 
     with failing_in_words():
         secret = asked_secret(passphrase_file, key_file, is_new=True)
-        folder = data or default_data_folder()
+        folder = data or present_data_folder()
         known = secrets.export_secrets(folder, file, secret, datetime.now(UTC))
         print(f"{file}: the keys of the certificate authority with SHA-256 {known}.")
 
@@ -51,7 +51,7 @@ def import_secrets(
         from cloudgate.manager.backups import secrets  # noqa: PLC0415
 
     with failing_in_words():
-        folder = data or default_data_folder()
+        folder = data or present_data_folder()
         known = secrets.import_secrets(file, folder, asked_secret(passphrase_file, key_file))
         print(f"{folder} has the keys of the certificate authority with SHA-256 {known}.")
 
@@ -74,7 +74,7 @@ def reset_admin(database: DatabaseUrl = None, data: Data = None) -> None:
         from cloudgate.manager.sessions.recovery import let_administrator_in  # noqa: PLC0415
         from cloudgate.manager.storage.database import Database, sqlite_url  # noqa: PLC0415
 
-    folder = data or default_data_folder()
+    folder = data or present_data_folder()
     file = folder / installation.DATABASE
     with failing_in_words():
         if database is None:
