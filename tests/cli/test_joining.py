@@ -196,6 +196,39 @@ def test_a_host_that_has_not_joined_is_not_installed_and_the_folder_that_may_be_
     assert f"--data {joined}\n" in systemd.unit.read_text()
 
 
+def test_the_command_for_a_package_joins_in_the_folder_of_its_service(cloudgate: Run) -> None:
+    lines = cloudgate("server", "create", "gw1.example").stdout.splitlines()
+    join = next(line.strip() for line in lines if line.strip().startswith("cloudgate host join"))
+    packaged = f"  runuser -u cloudgate-host -- {join} --data /var/lib/cloudgate-host"
+    assert lines[lines.index(packaged) + 1].strip() == "systemctl enable --now cloudgate-host"
+
+
+def test_no_unit_takes_the_place_of_the_one_of_a_package(
+    cloudgate: Run, tmp_path: Path, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = tmp_path / "packaged" / "cloudgate-host.service"
+    unit.parent.mkdir()
+    unit.touch()
+    monkeypatch.setattr(linux, "PACKAGED_UNITS", (tmp_path / "none", unit))
+    command = shown_command(cloudgate("server", "create", "gw1.example").stdout)
+    refused = cloudgate(*command, "--install", "--data", str(tmp_path / "data"))
+    assert refused.exit_code == 1
+    assert f"The package has a unit for the host service, {unit}" in refused.output
+    assert "--data /var/lib/cloudgate-host" in refused.output
+    assert not systemd.unit.exists()
+    assert systemd.told == []
+    joined = cloudgate(*command, "--data", str(tmp_path / "data"))
+    assert joined.exit_code == 0, "the token is not used up"
+
+
+def test_a_host_that_has_not_joined_names_its_folder_in_what_there_is_to_type(
+    cloudgate: Run, tmp_path: Path
+) -> None:
+    refused = cloudgate("host", "install", "--data", str(tmp_path / "data"))
+    assert refused.exit_code == 1
+    assert f"cloudgate host join … --data {tmp_path / 'data'}" in refused.output
+
+
 def test_who_may_not_write_the_unit_is_told_what_root_has_to_type(
     cloudgate: Run, tmp_path: Path, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

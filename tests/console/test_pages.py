@@ -565,6 +565,8 @@ def test_a_server_joins_by_the_two_commands_that_are_shown(
     assert said
     assert said[1] == running.url
     assert "cloudgate host run" in shown
+    packaged = f"-- {said[0]} --data /var/lib/cloudgate-host"
+    assert f"runuser -u cloudgate-host {packaged}" in shown
     assert said[2] not in operator.get("servers").text
 
 

@@ -84,7 +84,7 @@ async def check(
     state = data / "host"
     if not state.is_dir():
         text = f"This machine has no host service: there is no {state}."
-        advice = "On a machine that is to be a gateway: cloudgate host join."
+        advice = f"On a machine that is to be a gateway: cloudgate host join … --data {data}"
         yield Finding("host service", Verdict.UNKNOWN, text, advice)
         return
     yield _watches(state)

@@ -68,6 +68,8 @@ def join(
         fail("Give the join token, with --token or with --token-file.")
     if (fingerprint is None) == (ca is None):
         fail("Say how to know the manager, with --fingerprint or with --ca.")
+    if install:
+        _see_that_it_may_be_installed()  # before the token is used up
     secret = token or _text_of(token_file)
 
     async def join_by() -> None:
@@ -99,6 +101,7 @@ def install_service(
     from cloudgate.host.state.enrolment import load_enrolment  # noqa: PLC0415
     from cloudgate.host.state.paths import state_paths  # noqa: PLC0415
 
+    _see_that_it_may_be_installed()
     folder = (data or default_data_folder()).resolve()
     try:
         load_enrolment(state_paths(folder / "host"))
@@ -109,6 +112,13 @@ def install_service(
         )
     with failing_in_words():
         print(install(folder, config))
+
+
+def _see_that_it_may_be_installed() -> None:
+    from cloudgate.host.platform import check_installable  # noqa: PLC0415
+
+    with failing_in_words():
+        check_installable()
 
 
 def _folder_of_caller() -> Path | None:

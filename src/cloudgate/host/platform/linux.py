@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from cloudgate.atomic_files import write_public
-from cloudgate.errors import UnavailableError
+from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.host.platform import linux_launcher
 from cloudgate.processes.programs import ask
 from cloudgate.processes.systemd_sandbox import command_line, sandbox
 
 UNIT = Path("/etc/systemd/system/cloudgate-host.service")
 """Where `install` puts the unit of the host service."""
+PACKAGED_UNITS = (
+    Path("/usr/lib/systemd/system/cloudgate-host.service"),
+    Path("/lib/systemd/system/cloudgate-host.service"),
+)
+"""Where a package has its own, which one in /etc would take the place of."""
 ENVOY = "envoy"
 """File name of Envoy's executable in its package."""
 SUPPORTS_HOT_RESTART = True
@@ -246,6 +251,22 @@ def _first_line(program: "subprocess.Popen[bytes]", seconds: float) -> bytes:
     if not select.select([program.stdout], [], [], seconds)[0]:
         raise subprocess.TimeoutExpired(program.args, seconds)
     return program.stdout.readline()
+
+
+def check_installable() -> None:
+    """See that a unit of ours would take the place of no other.
+
+    Raises:
+        InvalidRequestError: a package has one, for a user and a folder of its own.
+    """
+    packaged = next((each for each in PACKAGED_UNITS if each.exists()), None)
+    if packaged is not None:
+        raise InvalidRequestError(
+            f"The package has a unit for the host service, {packaged}, which another would take the"
+            " place of. Let the machine join in the folder of that one, then start it:"
+            " runuser -u cloudgate-host -- cloudgate host join … --data /var/lib/cloudgate-host,"
+            f" and systemctl enable --now {UNIT.stem}"
+        )
 
 
 def install(data: Path, config: Path | None = None) -> str:

@@ -285,6 +285,10 @@ def start_detached(
     return started.pid
 
 
+def check_installable() -> None:
+    """See that the service would take the place of no other: here no package has one."""
+
+
 def install(data: Path, config: Path | None = None) -> str:
     """Register the host service of `data`; what an operator should know.
 

@@ -89,7 +89,8 @@ def _need(path: Path, read: Callable[[str], T]) -> T:
     if path.exists():
         raise NotFoundError(f"{path} is damaged. Join the host again.")
     raise NotFoundError(
-        f"This host has not joined: {path} is missing. Run `cloudgate host join` first."
+        f"This host has not joined: {path} is missing. Join first, as the user who runs the host"
+        f" service: `cloudgate host join … --data {path.parent.parent}`."
     )
 
 

@@ -20,6 +20,7 @@ from cloudgate.cli.resources.common import (
     group,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
+from cloudgate.cli.settings import PACKAGED_HOST_DATA
 from cloudgate.client.core import kinds
 from cloudgate.client.core.addresses import DEFAULT_PORT
 from cloudgate.network.hostport import bracketed
@@ -81,10 +82,14 @@ def _show_expected(call: Call, answer: "Answer") -> None:
     call.screen.details(answer)
     token, fingerprint = answer.body["JoinToken"], answer.body["JoinFingerprint"]
     url, *others = seen_from_elsewhere(call.api.url)
+    join = f"cloudgate host join {url} --token {token} --fingerprint {fingerprint}"
     call.screen.remark(
         "\nOn that machine, where Cloudgate is installed, type:\n"
-        f"  cloudgate host join {url} --token {token} --fingerprint {fingerprint}\n"
-        "  cloudgate host run"
+        f"  {join}\n"
+        "  cloudgate host run\n"
+        "\nor, where it was installed as a package, as root, for its service:\n"
+        f"  runuser -u cloudgate-host -- {join} --data {PACKAGED_HOST_DATA}\n"
+        "  systemctl enable --now cloudgate-host"
     )
     if others:
         call.screen.remark(f"\nIt may know the manager as {' or '.join(others)} instead.")
