@@ -60,10 +60,8 @@ class Services:
         self.machine.run(f"{AS_ADMIN} status")
         self.machine.run(f"{AS_ADMIN} backup-server create site1.example")
         told = self.machine.run(f"{AS_ADMIN} server create localhost")
-        (join,) = re.findall(r"cloudgate host join (.*)", told)
-        join = re.sub(r"https://[^ ]+", "https://localhost:9398", join)
-        as_host = "runuser -u cloudgate-host -- cloudgate host join"
-        self.machine.run(f"{as_host} {join} --data {HOST_DATA}")
+        (join,) = re.findall(r"runuser -u cloudgate-host -- cloudgate host join .*", told)
+        self.machine.run(re.sub(r"https://[^ ]+", "https://localhost:9398", join))
         self.begin_host()
 
     def provide(self) -> None:

@@ -121,7 +121,9 @@ def test_the_page_leads_from_the_image_to_a_gateway(shell: Shell) -> None:
     shell.before = f"{alias}{rest.partition(chr(10))[0]}\n"
     until(lambda: "ready" in health(shell), 120)
     told = shell.type(rest.partition("\n")[2])
-    (join,) = re.findall(r"cloudgate host join (https://manager.example:9398 .*\S)", told)
+    (join,) = re.findall(
+        r"^  cloudgate host join (https://manager.example:9398 .*\S)", told, re.MULTILINE
+    )
     shell.type(re.sub(r"host join https.*", f"host join {join}", gateway))
     said = shell.type("cloudgate gateway create gateway1.example")
     assert "Listening" in said
