@@ -11,30 +11,24 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import (
-    api,
-    attack,
-    console,
-    create,
+from bench.attacks import attack
+from bench.data_path import (
     fairness,
-    hosts,
     limits,
-    managers,
     memory,
-    metrics,
     networks,
-    remote,
     revoke,
     setup,
     tenants,
     throughput,
     wan,
 )
-from bench.gateway import gateway
-from bench.load import load
-from bench.machine import allow_many_files, describe, most_tunnels
-from bench.proxies import haproxy, nginx, stunnel
+from bench.managers import api, console, create, hosts, metrics, remote, two_managers
 from bench.report import Section, goals
+from bench.testbed.gateway import gateway
+from bench.testbed.load import load
+from bench.testbed.machine import allow_many_files, describe, most_tunnels
+from bench.testbed.proxies import haproxy, nginx, stunnel
 from cloudgate.host.envoy.data_path.choice import Way
 from cloudgate.host.settings import CONNECTIONS_VARIABLE
 from tests.support.network import missing
@@ -134,7 +128,9 @@ def _named(options: argparse.Namespace, effort: Effort) -> dict[str, Callable[[]
     return {
         "attack": lambda: _in_folder(lambda at: attack.measure(at, kinds, options.record)),
         "wan": lambda: _in_folder(lambda at: wan.measure(at / "wan", quick=options.quick)),
-        "managers": lambda: _in_folder(lambda at: managers.measure(at / "managers", effort.deaths)),
+        "managers": lambda: _in_folder(
+            lambda at: two_managers.measure(at / "managers", effort.deaths)
+        ),
         "console": lambda: _in_folder(lambda at: console.measure(at / "console", effort.pages)),
     }
 

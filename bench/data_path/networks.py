@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.load import load
 from bench.report import Goal, Section, table
-from bench.tunnels import (
+from bench.testbed.load import load
+from bench.testbed.tunnels import (
     PATIENCE_SECONDS,
     TunnelRefusedError,
     Way,

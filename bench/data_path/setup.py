@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.load import Load
-from bench.proxies import GATEWAY, HAPROXY, Proxy
 from bench.report import Goal, Section, table
+from bench.testbed.load import Load
+from bench.testbed.proxies import GATEWAY, HAPROXY, Proxy
 
 AT_ONCE = (1, 8)
 WANTED_RATIO = 1.5

@@ -13,9 +13,9 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier, Event
 from typing import Any
 
-from bench import repository
-from bench.machine import LOAD_CORES
-from bench.tunnels import (
+from bench.testbed import repository
+from bench.testbed.machine import LOAD_CORES
+from bench.testbed.tunnels import (
     DOWNLOAD,
     EXACTLY,
     LENGTH,
@@ -40,7 +40,7 @@ _BLOCK_BYTES = 256 * 1024
 _LOOK_AGAIN_SECONDS = 0.002
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["bench.load"])
+_processes.set_forkserver_preload(["bench.testbed.load"])
 
 
 @dataclass(frozen=True)

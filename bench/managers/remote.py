@@ -80,7 +80,7 @@ def _inside(started: Provider, *words: str) -> str:
 
 
 def _command(started: Provider, *words: str) -> list[str]:
-    own = (sys.executable, "-m", "bench.remote", started.url, str(started.ca_file))
+    own = (sys.executable, "-m", "bench.managers.remote", started.url, str(started.ca_file))
     return started.network.command("manager", *own, *words)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.load import Load
-from bench.proxies import GATEWAY, GATEWAY_BY_HTTP, HAPROXY, Proxy
 from bench.report import Goal, Section, table
-from bench.tunnels import DOWNLOAD, UPLOAD
+from bench.testbed.load import Load
+from bench.testbed.proxies import GATEWAY, GATEWAY_BY_HTTP, HAPROXY, Proxy
+from bench.testbed.tunnels import DOWNLOAD, UPLOAD
 
 WANTED_RATIO = 1.25
 """How many times HAProxy's GB for a second of CPU, with few connections."""

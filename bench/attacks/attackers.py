@@ -13,7 +13,7 @@ from functools import cache
 
 from hpack import Encoder
 
-from bench.tunnels import client_context
+from bench.testbed.tunnels import client_context
 
 Attack = Callable[[int], Awaitable[None]]
 """Goes on against a port until it is ended."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench.accounting import memory_kib
-from bench.gateway import gateway_proxy, host_service
-from bench.load import Load, load
-from bench.machine import PROXY_CORES, pinned
-from bench.proxies import Proxy
 from bench.report import Goal, Section, table
-from bench.tunnels import (
+from bench.testbed.accounting import memory_kib
+from bench.testbed.gateway import gateway_proxy, host_service
+from bench.testbed.load import Load, load
+from bench.testbed.machine import PROXY_CORES, pinned
+from bench.testbed.proxies import Proxy
+from bench.testbed.tunnels import (
     PATIENCE_SECONDS,
     TunnelRefusedError,
     Way,

@@ -20,9 +20,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import insert
 
-from bench.accounting import cpu_seconds
-from bench.machine import LOAD_CORES, PROXY_CORES, pinned
 from bench.report import Goal, Section, table
+from bench.testbed.accounting import cpu_seconds
+from bench.testbed.machine import LOAD_CORES, PROXY_CORES, pinned
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -257,7 +257,9 @@ def serving(data: Path) -> Iterator[Process]:
 def _bare(tls: Path) -> Iterator[Process]:
     port = free_port()
     certificate = str(tls / "manager.pem")
-    with _running([sys.executable, "-m", "bench.bare", str(port), certificate], port) as found:
+    with _running(
+        [sys.executable, "-m", "bench.testbed.bare", str(port), certificate], port
+    ) as found:
         yield found
 
 

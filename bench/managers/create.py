@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.report import Goal, Section, table
-from bench.tunnels import PATIENCE_SECONDS, client_context
+from bench.testbed.tunnels import PATIENCE_SECONDS, client_context
 from tests.support.ports import free_port
 from tests.support.product import Client, product
 

@@ -243,7 +243,7 @@ _KEY = public_key_pem()
 def _manager(folder: Path, data: Path, port: int, metrics: int) -> Iterator[int]:
     with (folder / "manager.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.metrics", str(data), str(port), str(metrics)],
+            [sys.executable, "-m", "bench.managers.metrics", str(data), str(port), str(metrics)],
             env=dict(os.environ),
             stdout=log,
             stderr=log,

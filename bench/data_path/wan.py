@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from bench.gateway import gateway
-from bench.load import Load, load
-from bench.proxies import GATEWAY, HAPROXY, Proxy, haproxy
 from bench.report import Goal, Section, table
-from bench.tunnels import DOWNLOAD, UPLOAD
+from bench.testbed.gateway import gateway
+from bench.testbed.load import Load, load
+from bench.testbed.proxies import GATEWAY, HAPROXY, Proxy, haproxy
+from bench.testbed.tunnels import DOWNLOAD, UPLOAD
 from cloudgate.host.envoy.data_path.choice import Way
 from tests.support.long_line import NEAR, USUAL, LongLine, Quality, long_line
 

@@ -10,7 +10,7 @@ from statistics import median, quantiles
 
 import httpx2
 
-from bench.simulated_hosts import Filled, SimulatedHost, fill, polling
+from bench.testbed.simulated_hosts import Filled, SimulatedHost, fill, polling
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing

@@ -11,10 +11,10 @@ from pathlib import Path
 from statistics import median
 from threading import Barrier
 
-from bench import many_at_two
-from bench.api import HEADER, Caller
-from bench.deaths import kill_while_writing
-from bench.outage import AWAY_SECONDS, stop_while_writing
+from bench.managers import many_at_two
+from bench.managers.api import HEADER, Caller
+from bench.managers.deaths import kill_while_writing
+from bench.managers.outage import AWAY_SECONDS, stop_while_writing
 from bench.report import Goal, Section, table
 from cloudgate.host.monitoring.figures import cpu_seconds
 from tests.support.managers import PATIENCE_SECONDS, Managers, add_site, spec, start, two_managers

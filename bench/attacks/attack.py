@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import attack_gateway, attack_manager
-from bench.attacked import Row
+from bench.attacks import attack_gateway, attack_manager
+from bench.attacks.attacked import Row
 from bench.report import Goal, Section, table
 
 PARTS: dict[str, Callable[[Path], Iterator[Row]]] = {

@@ -6,9 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.load import load
 from bench.report import Goal, Section, table
-from bench.tunnels import PATIENCE_SECONDS, Way, client_context, connect_request, open_tunnel
+from bench.testbed.load import load
+from bench.testbed.tunnels import (
+    PATIENCE_SECONDS,
+    Way,
+    client_context,
+    connect_request,
+    open_tunnel,
+)
 from tests.support.ports import free_port
 from tests.support.product import product
 

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Sequence
 
-from bench.load import Load
-from bench.proxies import GATEWAY, Proxy
 from bench.report import Goal, Section, table
+from bench.testbed.load import Load
+from bench.testbed.proxies import GATEWAY, Proxy
 
 WANTED_KIB = 25.0
 FIRST_PART = 20

@@ -1,6 +1,7 @@
 """Bare route: what would the same bytes cost, with nothing else done? A route of Starlette.
 
-Run as a process of its own: ``python -m bench.bare PORT CERTIFICATE``. The path says the size.
+Run as a process of its own: ``python -m bench.testbed.bare PORT CERTIFICATE``. The path says the
+size.
 """
 
 import sys

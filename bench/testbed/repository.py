@@ -9,8 +9,8 @@ from typing import cast
 
 import uvloop
 
-from bench.machine import LOAD_CORES
-from bench.tunnels import DOWNLOAD, EXACTLY, LENGTH, PING, PONG, UPLOAD
+from bench.testbed.machine import LOAD_CORES
+from bench.testbed.tunnels import DOWNLOAD, EXACTLY, LENGTH, PING, PONG, UPLOAD
 
 _BLOCK = bytes(1024 * 1024)
 _ROOM = memoryview(bytearray(1024 * 1024))

@@ -4,10 +4,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.load import Load, load
-from bench.machine import PROXY_CORES, pinned
 from bench.report import Goal, Section, table
-from bench.tunnels import UPLOAD, Way, connect_request
+from bench.testbed.load import Load, load
+from bench.testbed.machine import PROXY_CORES, pinned
+from bench.testbed.tunnels import UPLOAD, Way, connect_request
 from tests.support.ports import free_port
 from tests.support.product import product
 

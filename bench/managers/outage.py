@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from bench.deaths import writing
+from bench.managers.deaths import writing
 from tests.support.managers import PATIENCE_SECONDS, Managers
 from tests.support.postgres import Server
 from tests.support.waiting import until

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.accounting import children, thread_names
-from bench.machine import PROXY_CORES, pinned
-from bench.proxies import GATEWAY, GATEWAY_BY_HTTP, Material, Proxy
-from bench.tunnels import (
+from bench.testbed.accounting import children, thread_names
+from bench.testbed.machine import PROXY_CORES, pinned
+from bench.testbed.proxies import GATEWAY, GATEWAY_BY_HTTP, Material, Proxy
+from bench.testbed.tunnels import (
     PATIENCE_SECONDS,
     TunnelRefusedError,
     client_context,
     connect_request,
     open_tunnel,
 )
-from bench.tunnels import Way as Through
+from bench.testbed.tunnels import Way as Through
 from cloudgate.host.envoy.data_path.choice import VARIABLE, Way
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment

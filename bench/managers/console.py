@@ -20,11 +20,11 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bench.accounting import cpu_seconds
-from bench.api import GATEWAYS, PASSWORD, TENANTS, Process, fill, serving
-from bench.machine import LOAD_CORES, PROXY_CORES, pinned
+from bench.managers.api import GATEWAYS, PASSWORD, TENANTS, Process, fill, serving
 from bench.report import Goal, Section, table
-from bench.simulated_hosts import Filled, polling
+from bench.testbed.accounting import cpu_seconds
+from bench.testbed.machine import LOAD_CORES, PROXY_CORES, pinned
+from bench.testbed.simulated_hosts import Filled, polling
 from cloudgate import __version__
 from cloudgate.manager.audit import chain
 from cloudgate.manager.core.unit_of_work import Manager

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.accounting import children, cpu_seconds, memory_kib
-from bench.machine import PROXY_CORES, most_tunnels, pinned, program
-from bench.tunnels import PATIENCE_SECONDS, Way
+from bench.testbed.accounting import children, cpu_seconds, memory_kib
+from bench.testbed.machine import PROXY_CORES, most_tunnels, pinned, program
+from bench.testbed.tunnels import PATIENCE_SECONDS, Way
 from tests.support.ports import free_port
 from tests.support.product import accepts
 

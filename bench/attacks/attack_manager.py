@@ -15,7 +15,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import quantiles
 
-from bench.attacked import Row
+from bench.attacks.attacked import Row
 from tests.support.product import PASSWORD, Product, product
 
 LOGONS = 400

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bench.accounting import cpu_seconds, memory_kib
-from bench.gateway import host_service
 from bench.report import Goal, Section, table
-from bench.simulated_hosts import Filled, fill, polling
+from bench.testbed.accounting import cpu_seconds, memory_kib
+from bench.testbed.gateway import host_service
+from bench.testbed.simulated_hosts import Filled, fill, polling
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 
-from bench import attackers
-from bench.accounting import cpu_seconds
-from bench.attacked import Row
-from bench.attackers import TARGET, Attack, attacking
-from bench.gateway import host_service
-from bench.load import load
-from bench.tunnels import client_context, connect_request, ping
+from bench.attacks import attackers
+from bench.attacks.attacked import Row
+from bench.attacks.attackers import TARGET, Attack, attacking
+from bench.testbed.accounting import cpu_seconds
+from bench.testbed.gateway import host_service
+from bench.testbed.load import load
+from bench.testbed.tunnels import client_context, connect_request, ping
 from cloudgate.host.settings import CONNECTIONS_VARIABLE
 from cloudgate.host.state.paths import state_paths
 from tests.support.ports import free_port

@@ -1,0 +1,1 @@
+"""Attacks: what do strangers reach who attack a manager or a gateway?"""

@@ -1,0 +1,1 @@
+"""Test bed: what stands around what is measured? Load, repository, proxies, this machine."""
