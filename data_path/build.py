@@ -24,7 +24,8 @@ MACHINES = ("x86_64", "aarch64")
 DESCRIPTION = "module.json"
 WARNINGS = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow")
 DEFINED = ("-D_GNU_SOURCE", f'-DCLOUDGATE_ENVOY_ABI="{ENVOY_ABI}"')
-SANITIZERS = ("address,undefined", "thread")
+ADDRESSES, THREADS = "address,undefined", "thread"
+"""Sanitizers, which the compiler cannot put into one program."""
 _HARDENED = (
     *("-O2", "-g1", "-fPIC", "-fvisibility=hidden", "-fno-strict-overflow"),
     *("-fstack-protector-strong", "-fstack-clash-protection"),
@@ -99,7 +100,7 @@ def _described(folder: Path) -> str:
 
 
 def build_fuzzer(target: Path, source: str, sanitizer: str) -> None:
-    """Build `fuzz_text.c` or `fuzz_filter.c` with one of `SANITIZERS`.
+    """Build `fuzz_text.c` or `fuzz_filter.c` with the sanitizer `ADDRESSES` or `THREADS`.
 
     Raises:
         subprocess.CalledProcessError: the compiler does not take it.

@@ -9,12 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data_path.build import build_fuzzer
+from data_path.build import ADDRESSES, THREADS, build_fuzzer
 
 PROGRAMS = (
-    ("fuzz_text.c", "address,undefined"),
-    ("fuzz_filter.c", "address,undefined"),
-    ("fuzz_filter.c", "thread"),
+    ("fuzz_text.c", ADDRESSES),
+    ("fuzz_filter.c", ADDRESSES),
+    ("fuzz_filter.c", THREADS),
 )
 
 

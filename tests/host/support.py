@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import argon2
 from cryptography import x509
@@ -434,11 +434,6 @@ async def running_machine(
 
 def _has_run(record: JobRecord, times: int) -> bool:
     return record.runs >= times
-
-
-def unknown_tenant() -> Tenant:
-    """Somebody else."""
-    return Tenant(tenant_id=uuid4(), name="Other", password_hash="")
 
 
 async def fill(writers: Sequence[asyncio.StreamWriter]) -> None:

@@ -1,6 +1,5 @@
 """A managed server whose host service does what the test says, over the real protocol."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -236,8 +235,3 @@ def _meanwhile(
     finally:
         stopping.set()
         host.close()  # and the thread ends by itself, at the latest when its poll is over
-
-
-def own_host_name() -> str:
-    """The name of this machine."""
-    return socket.gethostname()

@@ -32,7 +32,6 @@ RENEWED_AFTER_PART = 2 / 3
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
 """After an attempt that has failed, and at most."""
 _LOOK_SECONDS = 0.5
-_KEY_END = "-----END PRIVATE KEY-----\n"
 
 _log = structlog.get_logger(__name__)
 

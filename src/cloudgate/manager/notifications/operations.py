@@ -37,7 +37,6 @@ DELETED = Event(
 log = structlog.get_logger(__name__)
 
 MOST_DIGEST_MINUTES = 24 * 60
-MOST_RECEIVERS = 10_000
 
 
 class DeliveryMethod(StrEnum):
