@@ -6,7 +6,6 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.errors import CloudgateError
@@ -15,7 +14,7 @@ from cloudgate.manager.certificates.orders import Order
 from cloudgate.manager.certificates.rules import BroughtCertificate
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.scheduler import RENEWAL_INTERVAL
-from cloudgate.manager.jobs.threads import run_in_daemon_thread
+from cloudgate.manager.jobs.threads import run_in_daemon_thread, run_in_thread
 
 CLEANING_UP = "Taking records of ACME out of DNS"
 
@@ -45,9 +44,9 @@ class AcmeWorker:
         self._ended.set()
 
     async def _attempt(self) -> float:
-        while (identifier := await run_in_threadpool(self._next)) is not None:
+        while (identifier := await run_in_thread(self._next)) is not None:
             await run_in_daemon_thread("ACME", partial(self._carry_out, identifier))
-        return (await run_in_threadpool(self._pause)).total_seconds()
+        return (await run_in_thread(self._pause)).total_seconds()
 
     def _next(self) -> UUID | None:
         with self._manager.reading() as work:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from starlette.concurrency import run_in_threadpool
-
 from cloudgate.background import Job
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.backups.archive import create
 from cloudgate.manager.backups.journal import JOURNAL, Journal
 from cloudgate.manager.core.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.security.sealed_files import SealingSecret
 from cloudgate.values import moments
 
@@ -60,7 +59,7 @@ class BackupWorker:
         def job(name: str, attempt: object) -> Job:
             return Job(
                 name=name,
-                attempt=lambda: run_in_threadpool(attempt),  # type: ignore[arg-type]
+                attempt=lambda: run_in_thread(attempt),  # type: ignore[arg-type]
                 interval_seconds=TICK_SECONDS,
                 longest_pause_seconds=_LONGEST_PAUSE_SECONDS,
             )

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
@@ -22,6 +21,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.gateways.operations import is_up, is_wanted, list_gateways
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, reach_of
 from cloudgate.manager.jobs.reachability_probe import Prober
+from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.network import hostport
 from cloudgate.network.destinations import is_loopback, is_never
 from cloudgate.values.enumeration import few
@@ -71,7 +71,7 @@ class DnsWorker:
         )
 
     async def _attempt(self) -> None:
-        found = await run_in_threadpool(self._candidates)
+        found = await run_in_thread(self._candidates)
         await asyncio.gather(*(self._dial(each) for some in found.values() for each in some))
         known = {each.reach.gateway_id for some in found.values() for each in some}
         self._reached &= known
@@ -80,7 +80,7 @@ class DnsWorker:
         for name, some in found.items():
             living = [each for each in some if self._is_well(each)]
             try:
-                await run_in_threadpool(self._keep, name, living)
+                await run_in_thread(self._keep, name, living)
             except UnavailableError as problem:
                 problems.append(problem.message)
         if problems:

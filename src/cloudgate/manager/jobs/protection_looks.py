@@ -7,11 +7,10 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from starlette.concurrency import run_in_threadpool
-
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.few_at_once import FewAtOnce
+from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.protection import operations
 from cloudgate.manager.protection.looking import look
 from cloudgate.manager.protection.operations import DueCheck
@@ -50,7 +49,7 @@ class ProtectionLooker:
 
     async def _attempt(self) -> float:
         """Begin to look at what is due; how many seconds until there may be more."""
-        looks, pause = await run_in_threadpool(self._due)
+        looks, pause = await run_in_thread(self._due)
         if not looks:
             self._looking.forget_failures()
         for each in looks:

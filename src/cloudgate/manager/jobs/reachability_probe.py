@@ -14,12 +14,12 @@ from uuid import UUID
 import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import reachability as gateways
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
+from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.network.destinations import is_loopback, is_never, is_own_name
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError, open_tls
 from cloudgate.trust.unreadable import UNREADABLE
@@ -110,7 +110,7 @@ class ReachabilityMonitor:
         )
 
     async def _attempt(self) -> None:
-        due = await run_in_threadpool(self._due)
+        due = await run_in_thread(self._due)
         done = await asyncio.gather(*map(self._dial, due), return_exceptions=True)
         # One that fails keeps none of the others from being dialled.
         for problem in done:
@@ -138,13 +138,13 @@ class ReachabilityMonitor:
 
     async def _dial(self, gateway_id: UUID) -> None:
         async with self._at_once:
-            reach = await run_in_threadpool(self._reach, gateway_id)
+            reach = await run_in_thread(self._reach, gateway_id)
             if reach is None:
                 return
             share = random.uniform(0.75, gateways.LONGEST_SHARE)  # noqa: S311  no secret
             self._dialled[gateway_id] = (self._manager.clock(), share)
             warning = await self._prober(reach)
-            await run_in_threadpool(self._keep, reach, warning)
+            await run_in_thread(self._keep, reach, warning)
 
     def _reach(self, gateway_id: UUID) -> ReachabilityCheck | None:
         with self._manager.reading() as work:

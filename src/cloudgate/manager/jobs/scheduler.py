@@ -8,7 +8,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
@@ -19,7 +18,7 @@ from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import gateway_certificates
 from cloudgate.manager.jobs import presence_notes, timeouts
-from cloudgate.manager.jobs.threads import OneThatMayHang
+from cloudgate.manager.jobs.threads import OneThatMayHang, run_in_thread
 from cloudgate.manager.sessions.operations import write_unwritten
 from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tenants import passwords
@@ -104,19 +103,20 @@ class Scheduler:
                 needed=True,
             ),
             each_tick(
-                name=PRESENCE, attempt=lambda: run_in_threadpool(self._note_presence), needed=True
+                name=PRESENCE,
+                attempt=lambda: run_in_thread(self._note_presence),
+                needed=True,
             ),
-            each_tick(
-                name=SUMMING_UP, attempt=lambda: run_in_threadpool(write_sums, self._manager)
-            ),
+            each_tick(name=SUMMING_UP, attempt=lambda: run_in_thread(write_sums, self._manager)),
             each_tick(
                 name=WRITING_SESSIONS,
-                attempt=lambda: run_in_threadpool(write_unwritten, self._manager),
+                attempt=lambda: run_in_thread(write_unwritten, self._manager),
             ),
             each_tick(
-                name=HOLDING_BACK, attempt=lambda: run_in_threadpool(write_held_back, self._manager)
+                name=HOLDING_BACK,
+                attempt=lambda: run_in_thread(write_held_back, self._manager),
             ),
-            each_tick(name=FORGETTING, attempt=lambda: run_in_threadpool(self._forget_passwords)),
+            each_tick(name=FORGETTING, attempt=lambda: run_in_thread(self._forget_passwords)),
             each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
             each_tick(name=COMPACTING, attempt=self._every_six_hours(self._compact)),
             each_tick(name=AUDITING, attempt=self._every_six_hours(self._keep_audit_log)),
@@ -164,7 +164,7 @@ class Scheduler:
         """Most changes are done at once: for those, no thread is asked."""
         if self._no_task_as_of >= self._manager.changes.newest_of(_TASKS):
             return None
-        return await run_in_threadpool(self._settle)
+        return await run_in_thread(self._settle)
 
     def _settle(self) -> float | None:
         if not self._hosts_have_time:
@@ -212,18 +212,18 @@ class Scheduler:
             self._has_more = count == BATCH
 
     async def _renew(self) -> None:
-        after = await run_in_threadpool(self._renew_some, None)
+        after = await run_in_thread(self._renew_some, None)
         while after is not None:
             # A thousand at a stretch would keep half a core from others for as long as they take.
             await asyncio.sleep(RENEWING_REST_SECONDS)
-            after = await run_in_threadpool(self._renew_some, after)
+            after = await run_in_thread(self._renew_some, after)
 
     def _renew_some(self, after: UUID | None) -> UUID | None:
         with self._manager.changing() as work:
             return gateway_certificates.renew_certificates(work, after)
 
     async def _compact(self) -> None:
-        while await run_in_threadpool(self._compact_some):
+        while await run_in_thread(self._compact_some):
             pass
 
     def _compact_some(self) -> bool:
@@ -231,7 +231,7 @@ class Scheduler:
             return compact_usage(work)
 
     async def _keep_audit_log(self) -> None:
-        await run_in_threadpool(self._look_after_audit_log)
+        await run_in_thread(self._look_after_audit_log)
 
     def _look_after_audit_log(self) -> None:
         with self._manager.reading() as work:

@@ -1,13 +1,31 @@
-"""Job threads: how does something run for minutes without holding up the manager's end?"""
+"""Job threads: how does what blocks run beside the event loop, and what of it holds up the end?"""
 
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from anyio import to_thread
 
 from cloudgate.errors import UnavailableError
 
 GRACE_SECONDS = 5.0
 """How long what may hang is waited for when the manager ends."""
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+async def run_in_thread(
+    function: Callable[Given, Result], *args: Given.args, **more: Given.kwargs
+) -> Result:
+    """Call what blocks in one of the threads that answer requests, too; they are so many in all.
+
+    What is called sees the context variables of its caller. Whoever waits and is cancelled waits
+    for its end all the same, and so does the manager's end.
+    """
+    return await to_thread.run_sync(partial(function, *args, **more))
 
 
 async def run_in_daemon_thread(name: str, function: Callable[[], object]) -> None:

@@ -9,11 +9,11 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.few_at_once import FewAtOnce
+from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.probes import operations
 from cloudgate.manager.probes.measuring import measure
 from cloudgate.manager.probes.operations import Batch, Outcome
@@ -65,7 +65,7 @@ class UsageProbeWorker:
 
     async def _begin(self) -> timedelta:
         while self._measuring.has_room:
-            batch, pause = await run_in_threadpool(self._next)
+            batch, pause = await run_in_thread(self._next)
             if batch is None:
                 if not self._measuring.busy:
                     self._measuring.forget_failures()

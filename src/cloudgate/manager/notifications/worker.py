@@ -13,11 +13,10 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.threads import run_in_daemon_thread
+from cloudgate.manager.jobs.threads import run_in_daemon_thread, run_in_thread
 from cloudgate.manager.notifications import operations, outbox
 from cloudgate.manager.notifications.conditions import all_conditions
 from cloudgate.manager.notifications.outbox import Batch
@@ -91,7 +90,7 @@ class NotificationWorker:
         return (
             Job(
                 name=LOOKING,
-                attempt=lambda: run_in_threadpool(self.look),
+                attempt=lambda: run_in_thread(self.look),
                 interval_seconds=LOOK_SECONDS,
                 largest_part=0.05,
             ),
@@ -138,7 +137,7 @@ class NotificationWorker:
         """Begin to tell who is to be told; how many seconds until there may be more."""
         # Who is being told while this is read may be done by its end, and would be told again.
         busy = set(self._sending)
-        batches, pause = await run_in_threadpool(self._due)
+        batches, pause = await run_in_thread(self._due)
         self._forget_all_but(busy | {each.receiver_id for each in batches})
         for each in batches:
             if each.receiver_id in busy or self._is_put_off(each.receiver_id):
