@@ -29,7 +29,7 @@ class Work:
         if self.problem is not None:
             raise self.problem
 
-    async def is_tried(self, times: int) -> None:
+    async def wait_until_tried(self, times: int) -> None:
         """Wait until it was tried so often more."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             for _ in range(times):
@@ -71,8 +71,8 @@ async def test_a_job_that_fails_with_anything_is_tried_again_and_others_go_on(
     failing.problem = surprise
     together = Background((job(failing), job(other, "Looking")))
     running = asyncio.create_task(together.run())
-    await failing.is_tried(3)
-    await other.is_tried(3)
+    await failing.wait_until_tried(3)
+    await other.wait_until_tried(3)
     assert [each.name for each in together.failing] == ["Counting"]
     assert together.failing[0].failures >= 2
     failing.problem = None
@@ -86,11 +86,11 @@ async def test_a_job_that_rests_is_tried_once_for_all_that_happens_meanwhile() -
     work = Work()
     together = Background((job(work, "Resting", interval_seconds=3600.0, rest_seconds=0.1),))
     running = asyncio.create_task(together.run())
-    await work.is_tried(1)
+    await work.wait_until_tried(1)
     for _ in range(20):
         together.wake("Resting")
         await asyncio.sleep(0)
-    await work.is_tried(1)
+    await work.wait_until_tried(1)
     assert work.attempts == 2
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -107,12 +107,12 @@ async def test_a_job_that_has_time_is_first_tried_then_or_when_it_is_woken() -> 
         )
     )
     running = asyncio.create_task(together.run())
-    await at_once.is_tried(1)
+    await at_once.wait_until_tried(1)
     assert not soon.attempts
-    await soon.is_tried(1)
+    await soon.wait_until_tried(1)
     assert not woken.attempts
     together.wake("Woken")
-    await woken.is_tried(1)
+    await woken.wait_until_tried(1)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -160,7 +160,7 @@ async def test_what_lasts_is_told_once_and_logged_rarely() -> None:
     )
     with capture_logs() as logged:
         running = asyncio.create_task(together.run())
-        await work.is_tried(20)
+        await work.wait_until_tried(20)
         assert len(told) == 1
         assert len(logged) == 1
         work.problem = None
@@ -228,7 +228,7 @@ async def test_whoever_ends_it_ends_it_also_while_it_fails() -> None:
     work = Work()
     work.problem = KeyError("x")
     running = asyncio.create_task(Background([job(work)]).run())
-    await work.is_tried(2)
+    await work.wait_until_tried(2)
     running.cancel()
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(asyncio.CancelledError):

@@ -22,12 +22,12 @@ def test_what_does_not_end_says_where_its_tasks_and_threads_are_and_ends_the_ser
         statuses.append(status)
         given_up.set()
 
-    def is_locked_out() -> None:
+    def stay_locked_out() -> None:
         free.wait()
 
     async def run() -> None:
         stuck = asyncio.create_task(waits_for_nothing(), name="stuck")
-        beside = asyncio.to_thread(is_locked_out)
+        beside = asyncio.to_thread(stay_locked_out)
         with ended_within(0.05, "leading", give_up) as is_to_end:
             is_to_end()
             waiting = asyncio.create_task(beside)
@@ -41,7 +41,7 @@ def test_what_does_not_end_says_where_its_tasks_and_threads_are_and_ends_the_ser
     assert statuses == [end_deadline.STATUS]
     said = [str(each.get("at")) for each in logs]
     assert any(each.startswith("task stuck: ") and "waits_for_nothing" in each for each in said)
-    assert any("is_locked_out" in each for each in said)
+    assert any("stay_locked_out" in each for each in said)
     assert logs[-1]["event"] == "what was to end does not; this service ends"
 
 

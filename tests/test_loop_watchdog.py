@@ -12,7 +12,7 @@ def test_a_loop_that_is_stuck_does_not_answer_until_it_goes_on() -> None:
     now = 100.0
     stuck, free = threading.Event(), threading.Event()
 
-    def is_stuck_here() -> None:
+    def get_stuck_here() -> None:
         stuck.set()
         free.wait()
 
@@ -23,7 +23,7 @@ def test_a_loop_that_is_stuck_does_not_answer_until_it_goes_on() -> None:
 
         def watch() -> list[bool]:
             nonlocal now
-            loop.call_soon_threadsafe(is_stuck_here)
+            loop.call_soon_threadsafe(get_stuck_here)
             stuck.wait()
             found = [watchdog.is_responsive()]
             now += STUCK_SECONDS
@@ -38,4 +38,4 @@ def test_a_loop_that_is_stuck_does_not_answer_until_it_goes_on() -> None:
         asyncio.run(look())
     (said,) = logs
     assert said["event"] == "this manager answers nobody, and lets another one lead"
-    assert any("is_stuck_here" in each for each in said["at"])
+    assert any("get_stuck_here" in each for each in said["at"])

@@ -362,7 +362,7 @@ def test_each_address_has_a_line_of_its_own() -> None:
 
 def test_addresses_from_which_somebody_was_right_come_first_but_not_only_they() -> None:
     lines = FairQueue()
-    lines.was_right("192.0.2.1")
+    lines.prefer("192.0.2.1")
     with ExitStack() as stack:
         for address in ["198.51.100.7"] * 10 + ["192.0.2.1"] * 10:
             lines.join(stack.enter_context(lines.staying(address)))

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from cloudgate.api.connections.tls_handshakes import Handshakes, has_spoken
+from cloudgate.api.connections.tls_handshakes import Handshakes, wait_for_bytes
 
 pytestmark = pytest.mark.anyio
 CROWD, OTHER = "192.0.2.1", "192.0.2.2"
@@ -76,7 +76,7 @@ async def test_nothing_begins_before_something_was_said() -> None:
     here, there = socket.socketpair()
     with here, there:
         here.setblocking(False)
-        waiting = asyncio.create_task(has_spoken(here))
+        waiting = asyncio.create_task(wait_for_bytes(here))
         await asyncio.sleep(0)
         assert not waiting.done()
         there.send(b"\x16")

@@ -169,7 +169,7 @@ def customer(operator: Person, provider: Provider) -> Customer:
 def tenant(browser: Any, customer: Customer, provider: Provider) -> Iterator[Person]:
     """The customer at the portal, with an open page."""
     came = Person(browser, provider.running.url, "acme", customer.password, "portal")
-    came.is_live()
+    came.wait_until_live()
     yield came
     came.context.close()
 
@@ -191,7 +191,7 @@ def looks_at_it(operator: Person) -> None:
     """At the customer's page, which shows what is new by itself."""
     operator.goes("tenants")
     operator.clicks("acme")
-    operator.is_live()
+    operator.wait_until_live()
 
 
 def changes(operator: Person, **fields: str) -> None:

@@ -106,7 +106,7 @@ def test_the_first_tenant_comes_in_by_what_was_clicked_and_is_seen_and_closed(
 ) -> None:
     operator.goes("tenants")
     operator.clicks("acme")
-    operator.is_live()
+    operator.wait_until_live()
     assert operator.page.inner_text("#count") == "0"
     tunnel = open_tunnel(port, installed.product.ca_file, "vault.example:8443", f"acme:{password}")
     assert tunnel.status == 200
@@ -119,7 +119,7 @@ def test_the_first_tenant_comes_in_by_what_was_clicked_and_is_seen_and_closed(
     assert tunnel.is_cut(20)
     tunnel.close()
     operator.goes("")
-    operator.is_live()
+    operator.wait_until_live()
     operator.sees("#tunnels", "^0$")
 
 
@@ -148,7 +148,7 @@ def test_a_tenant_sees_its_tunnels_come_and_go_and_none_of_others(
     tenant: Person, password: str, port: int, installed: Installation
 ) -> None:
     tenant.goes("")
-    tenant.is_live()
+    tenant.wait_until_live()
     assert tenant.page.inner_text("#count") == "0"
     ca, target = installed.product.ca_file, "vault.example:8443"
     tunnel = open_tunnel(port, ca, target, f"acme\\ann:{password}")
@@ -172,7 +172,7 @@ def test_what_is_pressed_stays_where_it_is_until_it_is_let_go(
     operator: Person, password: str, port: int, installed: Installation
 ) -> None:
     operator.goes("gateways")
-    operator.is_live()
+    operator.wait_until_live()
     link = operator.page.locator("#live a[href]").first
     address = link.evaluate("(link) => link.href")
     link.hover()
@@ -190,12 +190,12 @@ def test_an_open_page_waits_for_a_manager_that_starts_anew(
 ) -> None:
     del password
     operator.goes("gateways")
-    operator.is_live()
+    operator.wait_until_live()
     installed.product.kill()
     operator.page.wait_for_selector("#live[data-state=waiting]", state="attached")
     operator.sees("#news", "does not answer")
     installed.start_again()
-    operator.is_live()
+    operator.wait_until_live()
     operator.page.wait_for_selector("#news", state="detached")
 
 

@@ -53,7 +53,7 @@ def page(browser: Any, running: RunningManager) -> Iterator[Any]:
     assert not complaints
 
 
-def is_sound(page: Any) -> None:
+def check_soundness(page: Any) -> None:
     """No barrier that a program finds, and no scrolling sideways on a telephone."""
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
@@ -65,20 +65,20 @@ def test_a_person_comes_by_the_provider_and_goes_out_there_too(
     running: RunningManager, page: Any
 ) -> None:
     page.goto(f"{running.url}/console/tokens")
-    is_sound(page)
+    check_soundness(page)
     page.click("text=Sign in by Example ID")
     page.click("button:has-text('p-100')")
     page.wait_for_url("**/console/tokens")
     page.goto(f"{running.url}/console/accounts")
     assert page.locator("td b:has-text('olga')").count() == 1
-    is_sound(page)
+    check_soundness(page)
     page.locator("a:has-text('Link to a person')").first.click()
-    is_sound(page)
+    check_soundness(page)
     page.goto(f"{running.url}/console/about")
     page.click(".open-menu")
     page.locator("#menu button:text-is('Sign out')").click()
     page.wait_for_url("**/console/sign-in?out")
-    is_sound(page)
+    check_soundness(page)
     assert "end_session" in page.get_attribute("text=Sign out there, too", "href")
 
 
@@ -112,13 +112,13 @@ def test_a_passkey_is_made_shown_alone_and_beside_a_password_and_removed(
     page.fill("#current", PASSWORD)
     page.click("text=Go on")
     page.fill("#name", "this device")
-    is_sound(page)
+    check_soundness(page)
     page.click("text=Make it")
     page.wait_for_url("**/console/passkeys")
     assert page.locator("td b:has-text('this device')").count() == 1
-    is_sound(page)
+    check_soundness(page)
     sign_out()
-    is_sound(page)
+    check_soundness(page)
     page.click("text=Sign in by a passkey")
     page.wait_for_url("**/console/")
     sign_out()

@@ -95,7 +95,7 @@ class Person:
         named = main.get_by_role("link", name=text, exact=True)
         named.or_(main.get_by_role("button", name=text, exact=True)).first.click()
 
-    def is_live(self) -> None:
+    def wait_until_live(self) -> None:
         """Wait until the page hears what is new."""
         self.page.wait_for_selector("#live[data-state=live]", state="attached")
 

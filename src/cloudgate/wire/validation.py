@@ -183,7 +183,7 @@ def _why_not_there(name: str, parent: etree._Element, declared: list[str]) -> st
         return "given twice, or more often"
     at = declared.index(name)
     if missing := [each for each in _missing_in(parent) if declared.index(each) < at]:
-        return _are_missing(missing)
+        return _told_missing(missing)
     places = [declared.index(each) if each in declared else at for each in given]
     here = given.index(name)
     if max(places[:here], default=at) > at or min(places[here:]) < at:
@@ -207,10 +207,10 @@ def _missing_in(node: etree._Element | None) -> list[str]:
 
 def _incomplete(node: etree._Element | None, missing: list[str]) -> str:
     name = etree.QName(node).localname if node is not None else "The body"
-    return f"{name} is incomplete: {_are_missing(missing)}"
+    return f"{name} is incomplete: {_told_missing(missing)}"
 
 
-def _are_missing(names: list[str]) -> str:
+def _told_missing(names: list[str]) -> str:
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
 
 

@@ -26,7 +26,7 @@ from cloudgate.api.connections.deadlines import (
 )
 from cloudgate.api.connections.relay import Handover, Handovers, may_begin
 from cloudgate.api.connections.request_parser import RequestParser
-from cloudgate.api.connections.tls_handshakes import Handshakes, has_spoken
+from cloudgate.api.connections.tls_handshakes import Handshakes, wait_for_bytes
 from cloudgate.background import Background, Job
 from cloudgate.wire import xml
 from cloudgate.wire.resources.base import Error
@@ -276,7 +276,7 @@ class Acceptor:
         self._seats = seats
         self._is_trusted = is_trusted
         self._handshakes = Handshakes()
-        seats.on_proof = self._handshakes.was_right
+        seats.on_proof = self._handshakes.prefer
         self._beginning: set[asyncio.Task[None]] = set()
         self._running: list[asyncio.Task[None]] = []
         self._is_closed = False
@@ -357,7 +357,7 @@ class Acceptor:
                 await self._connect(connection, seat)
             else:
                 async with asyncio.timeout(SPEAK_SECONDS):
-                    await has_spoken(connection)
+                    await wait_for_bytes(connection)
                     await self._handshakes.make(
                         address, self._connect(connection, seat, self._config.ssl)
                     )

@@ -101,8 +101,8 @@ class FairQueue:
             del self._lines[chosen]
         return waiter
 
-    def was_right(self, address: str) -> None:
-        """Somebody who is known came from there."""
+    def prefer(self, address: str) -> None:
+        """Somebody who is known came from there: it has more turns from now on."""
         key = client_network(address)
         self._known[key] = None
         self._known.move_to_end(key)

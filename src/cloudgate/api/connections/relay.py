@@ -192,7 +192,7 @@ class Relay(asyncio.Protocol):
         self.is_owed = True
         self.leader.write(data)
 
-    def is_known(self) -> None:
+    def prove(self) -> None:
         """The client has proved who it is."""
         self._seat.prove()
 
@@ -232,7 +232,7 @@ class _ToLeader(asyncio.Protocol):
             # Written on its own, it is a record of TLS, which comes as a whole.
             data = data.replace(self._proof, b"", 1)
             self._proof = None
-            self._relay.is_known()
+            self._relay.prove()
         if data:
             client.write(data)
 

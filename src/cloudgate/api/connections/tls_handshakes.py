@@ -41,9 +41,9 @@ class Handshakes:
             elif not making.done():
                 making.cancel()
 
-    def was_right(self, address: str) -> None:
+    def prefer(self, address: str) -> None:
         """Somebody who is known came from there: three turns of four are for such addresses."""
-        self._lines.was_right(address)
+        self._lines.prefer(address)
 
     @contextlib.asynccontextmanager
     async def _turn(self, address: str) -> AsyncIterator[None]:
@@ -71,8 +71,8 @@ class Handshakes:
             self._turns[waiter].set()
 
 
-async def has_spoken(connection: socket.socket) -> None:
-    """Returns when something has come that can be read, or the connection is over."""
+async def wait_for_bytes(connection: socket.socket) -> None:
+    """Wait until something has come that can be read, or the connection is over."""
     loop = asyncio.get_running_loop()
     spoken = loop.create_future()
 

@@ -46,7 +46,7 @@ class LongPoll:
         while True:
             with self._manager.notifier.subscribe(keys) as rung:
                 found = await self._hosts.news(credential, message)
-                if self._manager.faults.answered(keys[0]):
+                if self._manager.faults.reconnect(keys[0]):
                     await run_in_threadpool(self._hosts.hear, credential, message.machine)
                 more = self._asked(keys[0])
                 if heard is not None and heard.credential is not None:

@@ -146,7 +146,7 @@ class LoginGate:
             self._give_back()
         checking = asyncio.wrap_future(self._start(check))
         answer = await self._counted(checking, account, address, note)
-        self._lines.was_right(address)
+        self._lines.prefer(address)
         return answer
 
     async def _checked_elsewhere(

@@ -84,7 +84,7 @@ def close_connections(pid: int, clients: Collection[str]) -> int:
             with connection:
                 if _peer(connection) in wanted:
                     found += 1
-                    with _may_end("ended"):
+                    with _unless_ended("ended"):
                         _end_by_reset(connection)
     return found
 
@@ -123,7 +123,7 @@ class Pacing:
             UnavailableError: this user may not slow them.
         """
         for name, connection in self._each(rates.keys()):
-            with _may_end("slowed"):
+            with _unless_ended("slowed"):
                 _pace(connection, rates[name])
 
     def look(self, names: Collection[str]) -> Mapping[str, SentBytes]:
@@ -134,7 +134,7 @@ class Pacing:
         """
         found: dict[str, SentBytes] = {}
         for name, connection in self._each(names):
-            with _may_end("looked at"):
+            with _unless_ended("looked at"):
                 told = _told(connection)
                 rate = None if told.limit == _NO_LIMIT else told.limit
                 unread = _unread_bytes(connection)
@@ -149,7 +149,7 @@ class Pacing:
         """
         found: dict[str, tuple[int, int]] = {}
         for name, connection in self._each(names):
-            with _may_end("looked at"):
+            with _unless_ended("looked at"):
                 told = _told(connection)
                 found[name] = (told.acked, told.received)
         return found
@@ -218,7 +218,7 @@ def _process(pid: int) -> Iterator[int | None]:
 
 
 @contextmanager
-def _may_end(done: str) -> Iterator[None]:
+def _unless_ended(done: str) -> Iterator[None]:
     """What ends meanwhile needs nothing done to it any more."""
     try:
         yield
@@ -279,7 +279,7 @@ def _as_socket(descriptor: int) -> socket.socket | None:
         return socket.socket(fileno=descriptor)
     except OSError:
         os.close(descriptor)
-        with _may_end("looked at"):
+        with _unless_ended("looked at"):
             raise
         return None
 
@@ -308,7 +308,7 @@ def _end(connection: socket.socket, ask: Callable[[], Any]) -> str | None:
     try:
         host, port = ask()[:2]
     except OSError:
-        with _may_end("looked at"):
+        with _unless_ended("looked at"):
             raise
         return None
     host = host.removeprefix("::ffff:") if "." in host else host

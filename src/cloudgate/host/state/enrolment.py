@@ -32,7 +32,7 @@ class Enrolment(_ManagerAddress):
     ca_pem: str
 
     def __repr__(self) -> str:
-        return f"Membership(url={self.url!r}, server_id={self.server_id})"
+        return f"Enrolment(url={self.url!r}, server_id={self.server_id})"
 
     def __str__(self) -> str:
         return repr(self)

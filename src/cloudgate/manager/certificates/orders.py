@@ -74,7 +74,7 @@ class Order:
     """Of the account at the ACME server; the same for as long as the certificate is renewed."""
 
     def __repr__(self) -> str:
-        return f"Order({self.id}, {self.request.names[0]})"
+        return f"Order({self.id}, {self.request.names[0]}, ...)"
 
 
 def check_request(request: OrderRequest) -> OrderRequest:

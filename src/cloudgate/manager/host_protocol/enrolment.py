@@ -78,7 +78,7 @@ class HostAuthentication:
     """Why it is not listened to; the latter when it is not known yet whether it should be."""
 
     def __repr__(self) -> str:
-        return f"Heard(server={self.server.name!r}, refusal={str(self.refusal)!r})"
+        return f"HostAuthentication(server={self.server.name!r}, refusal={str(self.refusal)!r})"
 
 
 def preregister(
@@ -358,7 +358,7 @@ def authenticate_host(
         server.credential_made_at = work.now
     if machine and machine != server.machine:
         server.machine = machine
-        work.presence.is_alone(server.id)
+        work.presence.forget_strangers(server.id)
     if server.online_since is None and not work.faults.is_cut_off(server.id):
         server.online_since = work.now
     server.seen_at = work.now

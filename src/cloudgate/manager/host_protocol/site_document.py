@@ -67,7 +67,7 @@ def _noting(work: UnitOfWork) -> Callable[[CloudGateway, str], None]:
 
 
 def _forgetting(work: UnitOfWork) -> Callable[[CloudGateway], None]:
-    return lambda gateway: work.faults.mended(gateway.managed_server_id)
+    return lambda gateway: work.faults.clear(gateway.managed_server_id)
 
 
 def _peer(gateway: CloudGateway) -> protocol.Peer | None:

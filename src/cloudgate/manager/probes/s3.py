@@ -61,7 +61,7 @@ class Keys:
     region: str
 
     def __repr__(self) -> str:
-        return f"Keys({self.access_key_id})"
+        return f"Keys({self.access_key_id}, ...)"
 
 
 def authorization(keys: Keys, host: str, path: str, query: str, now: datetime) -> dict[str, str]:

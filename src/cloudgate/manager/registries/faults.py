@@ -39,11 +39,11 @@ class Faults:
         """The hosts whose last poll could not be answered."""
         return frozenset(self._of_polls)
 
-    def answered(self, server_id: UUID) -> bool:
+    def reconnect(self, server_id: UUID) -> bool:
         """A host's poll was answered. Whether the one before was not."""
         return self._of_polls.pop(server_id, None) is not None
 
-    def mended(self, server_id: UUID) -> None:
+    def clear(self, server_id: UUID) -> None:
         """What is kept of a server can be used."""
         self._of_data.pop(server_id, None)
 

@@ -147,9 +147,9 @@ class Presence:
         self._heard.forget(server_id)
         self._refused.forget(server_id)
         self._heard_from.pop(server_id, None)
-        self.is_alone(server_id)
+        self.forget_strangers(server_id)
 
-    def is_alone(self, server_id: UUID) -> None:
+    def forget_strangers(self, server_id: UUID) -> None:
         """Nobody else speaks as this host from here on, as far as is known."""
         self._strangers.pop(server_id, None)
 
