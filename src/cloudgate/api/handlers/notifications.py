@@ -112,7 +112,6 @@ def post_receiver(call: Call, spec: CreateNotificationReceiverSpec) -> Answer:
     )
     with call.changing() as work:
         made, secret = operations.create_receiver(work, wanted, call.manager.outgoing)
-        work.session.refresh(made)
         entity = _entity(call.root, made, secret)
     headers = {"Location": f"{call.root}{PATH}/{made.id}"}
     return Answer(status=201, resource=entity, headers=headers)

@@ -333,7 +333,7 @@ def delete_session(call: Call) -> Answer:
 def _is_written(call: Call, session_id: UUID) -> bool:
     """Whether it is in the database after all: a disk may fail when it has written already."""
     with call.reading() as work:
-        return work.session.get(tables.LogonSession, session_id) is not None
+        return operations.is_written(work, session_id)
 
 
 def _may_see(call: Call, session_id: UUID) -> bool:

@@ -26,7 +26,7 @@ from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.servers.tenant_scope import pools_of, scope_of
 from cloudgate.manager.sessions.operations import note_refusal
-from cloudgate.manager.storage.tables import CloudTenant, Subtenant
+from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants import certificates, own_password, passwords
 from cloudgate.manager.tenants.certificates import CertificateSpec
 from cloudgate.protocol import OwnAnswer, OwnRequest
@@ -143,15 +143,10 @@ def _owner(work: UnitOfWork, message: OwnRequest) -> passwords.Owner:
     Raises:
         NotAuthenticatedError: there is nobody of that id.
     """
-    if message.user_id is None:
-        tenant = work.session.get(CloudTenant, message.tenant_id)
-        if tenant is not None:
-            return tenant
-    else:
-        user = work.session.get(Subtenant, message.user_id)
-        if user is not None and user.tenant_id == message.tenant_id:
-            return user
-    raise NotAuthenticatedError(_NOBODY)
+    found = passwords.find_owner(work, message.tenant_id, message.user_id)
+    if found is None:
+        raise NotAuthenticatedError(_NOBODY)
+    return found
 
 
 def _event(message: OwnRequest) -> Event:

@@ -70,7 +70,7 @@ def put_in_force(
     )
     work.session.add(made)
     work.session.flush()
-    _tell(work, _gateway_of(work, made))
+    _tell(work, gateway_of(work, made))
     return made
 
 
@@ -81,12 +81,12 @@ def renew_certificate(
     found.chain_pem = brought.chain_pem
     found.sealed_key = work.sealing.seal(brought.key_pem, _owner(found.id))
     work.session.flush()
-    _tell(work, _gateway_of(work, found))
+    _tell(work, gateway_of(work, found))
 
 
 def delete_certificate(work: UnitOfWork, found: CloudCertificate) -> None:
     """Have its gateways show a certificate of the product's own authority again."""
-    gateway = _gateway_of(work, found)
+    gateway = gateway_of(work, found)
     record(work, change_to(found, TYPE, DELETED, before={"Name": found.name}))
     work.session.delete(found)
     work.session.flush()
@@ -114,7 +114,8 @@ def key_of(work: UnitOfWork, found: CloudCertificate) -> str:
     return work.sealing.open(found.sealed_key, _owner(found.id))
 
 
-def _gateway_of(work: UnitOfWork, found: CloudCertificate) -> CloudGateway | None:
+def gateway_of(work: UnitOfWork, found: CloudCertificate) -> CloudGateway | None:
+    """The gateway that alone shows it; None where it is for all that have its names."""
     return work.session.get(CloudGateway, found.gateway_id) if found.gateway_id else None
 
 

@@ -110,6 +110,7 @@ def add_server(
             )
     server, token = preregister(work, site, name, description=description)
     work.session.flush()
+    work.session.refresh(server)
     document = {"Name": name, "Description": description, "BackupServer": site.name}
     record(work, change_to(server, SERVER, _CREATED, after=document))
     return NewServer(server, token, work.now + TOKEN_LIFE)

@@ -113,6 +113,7 @@ def create_receiver(
         made.secret = work.sealing.seal(secret, _owner(made.id))
     work.session.add(made)
     work.session.flush()
+    work.session.refresh(made)
     record(work, change_to(made, TYPE, CREATED, after=_documented(made)))
     return made, secret
 

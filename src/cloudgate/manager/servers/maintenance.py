@@ -28,6 +28,7 @@ def begin_maintenance(work: UnitOfWork, message: str | None, *, restores_allowed
         work.session.add(found)
     found.message = message or MESSAGE
     found.restores_allowed = restores_allowed
+    work.session.flush()
     _tell(work, _BEGUN, before, _document(found))
 
 

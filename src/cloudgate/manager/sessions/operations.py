@@ -261,6 +261,11 @@ def alias_of(session_id: UUID) -> UUID:
     return UUID(bytes=digest, version=4)
 
 
+def is_written(work: UnitOfWork, identifier: UUID) -> bool:
+    """Whether a session of that id is in the database, over or not."""
+    return work.session.get(LogonSession, identifier) is not None
+
+
 def get_session(work: UnitOfWork, identifier: UUID) -> LogonSession:
     """A session by its id, or by its alias.
 

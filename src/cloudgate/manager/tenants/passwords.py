@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import func, select
 
@@ -21,6 +22,14 @@ _AT_ONCE = 500
 
 Owner = CloudTenant | Subtenant
 T = TypeVar("T", CloudTenant, Subtenant)
+
+
+def find_owner(work: UnitOfWork, tenant_id: UUID, user_id: UUID | None) -> Owner | None:
+    """The tenant, or its user of that id; None where there is none such."""
+    if user_id is None:
+        return work.session.get(CloudTenant, tenant_id)
+    user = work.session.get(Subtenant, user_id)
+    return user if user is not None and user.tenant_id == tenant_id else None
 
 
 def generated() -> str:

@@ -83,6 +83,7 @@ def _published(
     owner_id = None if is_tenant else tenant.id
     change = change_to(who, kind, event, before=before, after=after, owner_id=owner_id)
     record_at_end(work, task, change)
+    work.session.flush()
     return task
 
 

@@ -40,7 +40,7 @@ def certificate_entity(
     """A certificate, without its key."""
     place = ResourceLocation(root, "/cloud/certificates", TYPE, found.id, found.name)
     leaf = rules.leaf_of(found.chain_pem)
-    gateway = work.session.get(tables.CloudGateway, found.gateway_id) if found.gateway_id else None
+    gateway = operations.gateway_of(work, found)
     return CloudCertificate(
         href=place.href,
         type=place.type,

@@ -50,5 +50,4 @@ def put_maintenance(call: Call, wanted: CloudMaintenance) -> Answer:
             )
         else:
             maintenance.end_maintenance(work)
-        work.session.flush()
         return Answer(resource=_entity(work, call.root))

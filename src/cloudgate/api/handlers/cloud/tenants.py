@@ -305,7 +305,6 @@ def rotated(call: Call, work: UnitOfWork, who: passwords.Owner, spec: RotatePass
         old_for_seconds=spec.old_password_seconds,
         tunnels_end=tunnels_end(call),
     )
-    work.session.flush()
     shown = replace(task_resource(call.root, task), new_password=made)
     return Answer(status=202, resource=shown)
 

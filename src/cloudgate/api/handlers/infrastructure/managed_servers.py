@@ -128,7 +128,6 @@ def post_managed_server(call: Call, spec: CreateManagedServerSpec) -> Answer:
     """Add a managed server; the answer holds the token that its host service joins with, once."""
     with call.changing() as work:
         new = add_server(work, spec.backup_server_uid, spec.name or "", spec.description or "")
-        work.session.refresh(new.server)
     place = server_place(call.root, new.server)
     return Answer(status=201, resource=_expected(call, new), headers={"Location": place.href})
 
