@@ -61,14 +61,14 @@ def _is_refused() -> bool:
     """Whether it is standard output that cannot be written, and no other file: one more line."""
     try:
         print(flush=True)
-    except OSError:
+    except OSError:  # ENOSPC, EIO, EBADF: whatever it is, it takes no line
         return True
     return False
 
 
 def _write_no_more() -> None:
     """What still waits to be written goes nowhere (Python's note on SIGPIPE)."""
-    with suppress(OSError, ValueError):  # a standard output that is no file
+    with suppress(OSError, ValueError):  # EBADF, and a standard output that is no file
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
