@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 from typer.testing import CliRunner, Result
 
@@ -101,6 +103,22 @@ def test_a_text_of_any_length_and_with_any_letters_is_kept(database: Database) -
     with database.reading() as session:
         found = [each.name for each in session.query(Account).order_by(Account.name)]
     assert found == sorted(names), "by their bytes, as SQLite has it"
+
+
+def test_the_end_of_time_is_read_whatever_zone_the_server_is_in(server: Server) -> None:
+    url = server.new_database()
+    server.run(f"ALTER DATABASE {make_url(url).database} SET timezone = 'Europe/Berlin'")
+    end, opened = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), Database(url)
+    asked = text("SELECT timestamptz '9999-12-31 23:59:59+00'")
+    try:
+        with opened.reading() as session:
+            assert session.scalar(asked) == end
+        with opened.writing() as session, session.begin():
+            assert session.scalar(asked) == end
+        with opened.beside() as session, session.begin():
+            assert session.scalar(asked) == end
+    finally:
+        opened.close()
 
 
 @pytest.mark.parametrize(

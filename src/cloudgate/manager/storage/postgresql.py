@@ -36,9 +36,14 @@ UNASKED_SECONDS = 1.0
 """For so long after its last use a connection is taken to be there unless it says otherwise."""
 _READS = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
-    f" SET LOCAL idle_in_transaction_session_timeout = '{READER_IDLE_SECONDS}s'"
+    f" SET LOCAL idle_in_transaction_session_timeout = '{READER_IDLE_SECONDS}s';"
+    " SET LOCAL timezone = 'UTC'"
 )
-_STANDS_STILL = f"set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)"
+# In the zone of a server east of Greenwich the last moments of all are of a year that no time has.
+_IN_UTC = "set_config('timezone', 'UTC', true)"
+_STANDS_STILL = (
+    f"set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true), {_IN_UTC}"
+)
 _WRITES = (
     f"BEGIN; SELECT set_config('lock_timeout', '{LOCK_SECONDS}s', true), {_STANDS_STILL},"
     f" pg_advisory_xact_lock({LOCK})"
