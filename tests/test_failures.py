@@ -8,6 +8,7 @@ from tests.support.source import nodes
 STARTS_PROGRAMS = {
     "processes/programs.py": "asks programs, with a time limit",
     "host/platform/linux.py": "starts Envoy, which is to outlive it",
+    "host/platform/linux_sockets.py": "reaches into one that waits, which ends with that",
     "host/platform/windows.py": "starts Envoy, which is to outlive it",
     "host/platform/windows_service.py": "runs the host service",
     "host/manager_link/disk_usage.py": "has a time limit of its own, and ends with its parent",
