@@ -28,7 +28,7 @@ from bench.testbed.simulated_hosts import Filled, polling
 from cloudgate import __version__
 from cloudgate.manager.audit import chain
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.host_protocol.enrolment import token_hash
+from cloudgate.manager.host_protocol.authentication import token_hash
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, sqlite_url

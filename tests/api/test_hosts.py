@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate import __version__
-from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, TOKEN_LIFE, revoke
+from cloudgate.manager.host_protocol.authentication import CREDENTIAL_LIFE
+from cloudgate.manager.host_protocol.enrolment import TOKEN_LIFE, revoke
 from cloudgate.manager.host_protocol.report_handling import update_facts
 from cloudgate.manager.jobs import presence_notes, timeouts
 from cloudgate.manager.registries.audit_throttle import (

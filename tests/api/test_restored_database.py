@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE
+from cloudgate.manager.host_protocol.authentication import CREDENTIAL_LIFE
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.registries.unknown_hosts import MOST_KEPT, RefusedPoll, UnknownHosts
 from cloudgate.protocol import SERVER_HEADER, GatewayState, Tenant

@@ -36,6 +36,7 @@ from cloudgate.manager.host_protocol.tenant_feed import (
     speed_limits,
     tunnel_limits,
 )
+from cloudgate.manager.host_protocol.versions import check_protocol
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries.faults import fault_id
 from cloudgate.manager.servers.managed_servers import get_managed_server
@@ -201,7 +202,7 @@ class HostProtocol:
     async def _poll(self, request: Request) -> Response:
         credential = await self._known_host(request)
         message = await _read(request, PollRequest)
-        enrolment.check_protocol(message)
+        check_protocol(message)
         news = await self._long_poll.answer(credential, message, self._address_of(request))
         lease = self._manager.lease
         return self._told.response(news, (lease.managers or None) if lease is not None else None)
@@ -225,7 +226,7 @@ class HostProtocol:
     async def _report(self, request: Request) -> Response:
         credential = await self._known_host(request)
         message = await _read(request, Report)
-        enrolment.check_protocol(message)
+        check_protocol(message)
         if message.figures is not None and await self._has_nothing_but_figures(credential, message):
             return Response(status_code=204)
 
@@ -259,7 +260,7 @@ class HostProtocol:
     async def _usage(self, request: Request) -> Response:
         credential = await self._known_host(request)
         message = await _read(request, UsageBatch)
-        enrolment.check_protocol(message)
+        check_protocol(message)
 
         def use() -> str:
             server_id = self._hosts.hear(credential, message.machine).server.id
@@ -275,7 +276,7 @@ class HostProtocol:
     async def _demand(self, request: Request) -> Response:
         credential = await self._known_host(request)
         message = await _read(request, DemandReport)
-        enrolment.check_protocol(message)
+        check_protocol(message)
 
         def divide() -> tuple[Document, frozenset[UUID]]:
             server_id = self._hosts.hear(credential, message.machine).server.id
@@ -298,7 +299,7 @@ class HostProtocol:
     async def _take_answer(self, request: Request) -> Response:
         credential = await self._known_host(request)
         message = await _read(request, Answer)
-        enrolment.check_protocol(message)
+        check_protocol(message)
 
         def hear() -> UUID:
             return self._hosts.hear(credential, message.machine).server.id
@@ -309,7 +310,7 @@ class HostProtocol:
     async def _take_own(self, request: Request) -> Response:
         credential = await self._known_host(request)
         message = await _read(request, OwnRequest)
-        enrolment.check_protocol(message)
+        check_protocol(message)
 
         def hear() -> UUID:
             return self._hosts.hear(credential, message.machine).server.id

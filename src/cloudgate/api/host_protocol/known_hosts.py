@@ -8,8 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from cloudgate.manager.core.restored_state import note_more, shows_more
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.host_protocol import enrolment
-from cloudgate.manager.host_protocol.enrolment import HostAuthentication
+from cloudgate.manager.host_protocol import authentication
+from cloudgate.manager.host_protocol.authentication import HostAuthentication
 from cloudgate.manager.host_protocol.host_snapshot import (
     SHOWN_IN_SNAPSHOT,
     HostEntry,
@@ -98,12 +98,12 @@ class KnownHosts:
             UnavailableError: whether it is that is known when the other has been silent for long.
         """
         with self._manager.reading() as work:
-            server = enrolment.authenticate(work, credential)
-            if enrolment.is_steady(work, server, credential, machine):
+            server = authentication.authenticate(work, credential)
+            if authentication.is_steady(work, server, credential, machine):
                 work.presence.touch(server.id, work.now)
                 return HostAuthentication(server)
         with self._manager.changing() as work:
-            heard = enrolment.authenticate_host(work, credential, machine, may_renew=may_renew)
+            heard = authentication.authenticate_host(work, credential, machine, may_renew=may_renew)
         if heard.refusal is not None:
             raise heard.refusal
         return heard
@@ -143,7 +143,7 @@ class KnownHosts:
 
     def _owner(self, credential: str) -> UUID:
         with self._manager.reading() as work:
-            return enrolment.authenticate(work, credential).id
+            return authentication.authenticate(work, credential).id
 
     def _look_at_directory(self, question: Question, as_of: int) -> "_DirectoryNews":
         with self._manager.reading() as work:
@@ -151,18 +151,18 @@ class KnownHosts:
 
     def _look(self, credential: str, message: PollRequest) -> Pending:
         with self._manager.reading() as work:
-            server = enrolment.authenticate(work, credential)
+            server = authentication.authenticate(work, credential)
             knows_more = shows_more(work, message.directory_revision)
         if knows_more:
             with self._manager.changing() as work:
                 note_more(work, message.directory_revision)
         with self._manager.reading() as work:
-            server = enrolment.authenticate(work, credential)
+            server = authentication.authenticate(work, credential)
             if server.assignment_revision == message.assignment_revision:
                 return pending(work, server, message)
         # An assignment may need a new certificate, which is kept.
         with self._manager.changing() as work:
-            return pending(work, enrolment.authenticate(work, credential), message)
+            return pending(work, authentication.authenticate(work, credential), message)
 
 
 class _DirectoryNews:

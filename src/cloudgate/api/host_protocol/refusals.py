@@ -10,7 +10,7 @@ from starlette.requests import Request
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.audit.refusals import REFUSED_JOIN, REFUSED_SERVER, UNKNOWN_HOST
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.host_protocol import enrolment
+from cloudgate.manager.host_protocol import authentication, enrolment
 from cloudgate.manager.registries.seen_addresses import usable
 from cloudgate.manager.registries.unknown_hosts import RefusedPoll
 from cloudgate.manager.servers.managed_servers import get_managed_server
@@ -45,7 +45,7 @@ class RefusalRecorder:
     def _note_knock(self, request: Request, address: str, now: datetime) -> None:
         """It may be a host that a database which was put back does not know any more."""
         try:
-            known = enrolment.token_hash(credential_of(request))
+            known = authentication.token_hash(credential_of(request))
         except NotAuthenticatedError:
             return
         try:
@@ -75,17 +75,17 @@ class RefusalRecorder:
         except NotAuthenticatedError:
             return None
         with self._manager.reading() as work:
-            server = enrolment.owner_of(work, credential)
+            server = authentication.owner_of(work, credential)
             return server.id if server else None
 
     def _note_host(self, address: str, server_id: UUID, reason: str) -> None:
         with self._manager.changing(address=address) as work:
-            enrolment.record_refusal(work, get_managed_server(work, server_id), reason)
+            authentication.record_refusal(work, get_managed_server(work, server_id), reason)
 
     def _note_unknown(self, address: str, token: str | None, reason: str) -> None:
         with self._manager.changing(address=address) as work:
             if token is None:
-                enrolment.record_unknown_host(work, reason)
+                authentication.record_unknown_host(work, reason)
             else:
                 enrolment.record_refused_join(work, token, reason)
 
