@@ -19,8 +19,7 @@ def dishonest(inside: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     for node in inside:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                answers = node.returns is not None and BOOL.search(ast.unparse(node.returns))
-                if PREDICATE.match(name) and not answers:
+                if PREDICATE.match(name) and not _answers(node):
                     yield node.lineno, name
             case ast.ClassDef(name=name, body=body):
                 for each in body:
@@ -28,6 +27,10 @@ def dishonest(inside: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
                         text = ast.unparse(each)
                         if f"{name}(" not in text and "type(self).__name__" not in text:
                             yield each.lineno, f"{name}.__repr__"
+
+
+def _answers(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return function.returns is not None and bool(BOOL.search(ast.unparse(function.returns)))
 
 
 @pytest.mark.parametrize("folder", [SOURCE, TESTS], ids=lambda folder: folder.name)
