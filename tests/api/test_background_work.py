@@ -22,8 +22,6 @@ from tests.support.disks import (
 from tests.support.manager import RunningManager, running_manager
 from tests.support.waiting import until
 
-DEVICE_THAT_IS_FULL = "/dev/full"
-
 
 def warnings(client: httpx2.Client) -> list[dict[str, Any]]:
     found = client.get("/warnings")
@@ -39,13 +37,16 @@ def of_the_manager(client: httpx2.Client) -> str:
 def test_an_audit_log_that_nothing_can_be_written_to_needs_a_look_and_all_else_goes_on(
     tmp_path: Path,
 ) -> None:
-    extras = Extras(audit_outlet=open_outlet(DEVICE_THAT_IS_FULL))
+    audit_log = tmp_path / "audit.log"
+    extras = Extras(audit_outlet=open_outlet(str(audit_log)))
+    audit_log.unlink()
+    audit_log.mkdir()
     with running_manager(tmp_path / "data", extras=extras) as manager:
         client = manager.logged_on()
         until(lambda: "Delivering the audit log has failed since" in of_the_manager(client))
         said = warnings(client)[0]
         assert said["ObjectType"] == "Manager"
-        assert "/dev/full cannot be written: No space left on device" in said["Message"]
+        assert f"{audit_log} cannot be written: Is a directory" in said["Message"]
         assert said["Since"]
         xml = client.get("/warnings", headers={"Accept": "application/xml"}).text
         assert "<OperatorWarning><Name>manager</Name>" in xml

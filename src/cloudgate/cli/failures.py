@@ -53,12 +53,15 @@ def failing_in_words() -> Iterator[None]:
 
 def _write_out() -> None:
     # Otherwise the interpreter does it at its end, and says what goes wrong its own way.
-    if sys.stdout is not None:
+    # One that the command has closed itself is written out.
+    if sys.stdout is not None and not sys.stdout.closed:
         sys.stdout.flush()
 
 
 def _is_refused() -> bool:
     """Whether it is standard output that cannot be written, and no other file: one more line."""
+    if sys.stdout is None or sys.stdout.closed:
+        return False
     try:
         print(flush=True)
     except OSError:  # ENOSPC, EIO, EBADF: whatever it is, it takes no line
