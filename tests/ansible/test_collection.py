@@ -64,42 +64,32 @@ def test_what_is_delivered_is_what_ansible_would_build_and_installs(tmp_path: Pa
 @needs_root
 def test_settings_of_a_manager_are_written_if_they_are_right_and_once(tmp_path: Path) -> None:
     ansible, file = Ansible(tmp_path), tmp_path / "manager.toml"
+    drop_in = tmp_path / "manager.d" / "folders.conf"
     given: Any = {
         "package_install": False,
         "manager_service": False,
         "manager_config": str(file),
+        "manager_drop_in": str(drop_in),
         "manager_group": "root",
     }
     settings = {"host": "192.0.2.10", "port": 9399, "trusted_proxy": ["192.0.2.1"]}
-    assert "changed=1 " in ansible.role("manager", **given, manager_settings=settings)
+    folders = {"audit_log": "/var/log/of us/audit.log", "backup_folder": "/mnt/100%"}
+    written = ansible.role("manager", **given, manager_settings={**settings, **folders})
+    assert "changed=3 " in written, "the file, the drop-in and its folder"
     assert 'trusted_proxy = ["192.0.2.1"]' in file.read_text()
     assert '\nfirst_admin_password_file = "/etc/cloudgate/admin.password"' in file.read_text()
     assert "\nadmin_password_file" not in file.read_text()
-    assert "changed=0 " in ansible.role("manager", **given, manager_settings=settings)
+    writable = ['ReadWritePaths="-/var/log/of us"', 'ReadWritePaths="-/mnt/100%%"']
+    assert drop_in.read_text().splitlines()[-3:] == ["[Service]", *writable]
+    again = ansible.role("manager", **given, manager_settings={**settings, **folders})
+    assert "changed=0 " in again
+    to_syslog = {**settings, "audit_log": "syslog"}
+    assert "changed=2 " in ansible.role("manager", **given, manager_settings=to_syslog)
+    assert not drop_in.exists(), "the service writes nowhere else any more"
     wrong = ansible.role("manager", succeeds=False, **given, manager_settings={"prot": 1})
     assert "prot" in wrong
     assert "failed=1 " in wrong
     assert "9399" in file.read_text()
-
-
-@needs_root
-def test_the_service_of_a_manager_may_write_where_its_settings_say(tmp_path: Path) -> None:
-    ansible, drop_in = Ansible(tmp_path), tmp_path / "manager.d" / "folders.conf"
-    given: Any = {
-        "package_install": False,
-        "manager_service": False,
-        "manager_config": str(tmp_path / "manager.toml"),
-        "manager_drop_in": str(drop_in),
-        "manager_group": "root",
-    }
-    settings = {"audit_log": "/var/log/of us/audit.log", "backup_folder": "/mnt/100%"}
-    ansible.role("manager", **given, manager_settings=settings)
-    said = drop_in.read_text().splitlines()
-    folders = ['ReadWritePaths="-/var/log/of us"', 'ReadWritePaths="-/mnt/100%%"']
-    assert said[-3:] == ["[Service]", *folders]
-    assert "changed=0 " in ansible.role("manager", **given, manager_settings=settings)
-    ansible.role("manager", **given, manager_settings={"audit_log": "syslog"})
-    assert not drop_in.exists()
 
 
 @needs_root
