@@ -215,22 +215,8 @@ def _json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def deliver(manager: Manager, outlet: Outlet) -> int:
-    """Give the outlet what it has not had yet. Returns how many events that were.
-
-    Raises:
-        UnavailableError: the outlet does not take them now.
-    """
-    count = 0
-    while some := deliver_some(manager, outlet):
-        count += some
-    return count
-
-
-def deliver_some(
-    manager: Manager, outlet: Outlet, is_over: Callable[[], bool] = lambda: False
-) -> int:
-    """Give the outlet the next that it has not had yet. Returns how many events that were.
+def deliver(manager: Manager, outlet: Outlet, is_over: Callable[[], bool] = lambda: False) -> int:
+    """Give the outlet the next `BATCH` that it has not had yet. Returns how many events that were.
 
     Args:
         manager: whose log it is.

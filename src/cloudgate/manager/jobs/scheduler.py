@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.audit.chain import has_seal
-from cloudgate.manager.audit.outlets import BATCH, Outlet, deliver_some
+from cloudgate.manager.audit.outlets import BATCH, Outlet, deliver
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
@@ -206,9 +206,7 @@ class Scheduler:
 
     def _deliver_some(self) -> None:
         if self._audit_outlet is not None:
-            count = deliver_some(
-                self._manager, self._audit_outlet, lambda: self._delivering.is_over
-            )
+            count = deliver(self._manager, self._audit_outlet, lambda: self._delivering.is_over)
             self._has_more = count == BATCH
 
     async def _renew(self) -> None:
