@@ -3,44 +3,31 @@
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 from bench.report import Goal, Section, table
-from bench.testbed.load import load
+from bench.testbed.gateway import provider
 from bench.testbed.tunnels import (
     PATIENCE_SECONDS,
     TunnelRefusedError,
-    Way,
     client_context,
-    connect_request,
     open_tunnel,
 )
-from tests.support.ports import free_port
-from tests.support.product import product
 
 WANTED_SECONDS = 1.0
-TARGET = "vault.example:443"
 HERE, ELSEWHERE = "127.0.0.0/8", "192.0.2.0/24"
 
 
 def measure(folder: Path, edits: int) -> Section:
     """Edit a tenant's networks, so that it may come no more, and so that it may again."""
-    folder.mkdir()
-    with ExitStack() as stack:
-        work = stack.enter_context(load())
-        client = stack.enter_context(stack.enter_context(product(folder / "data")).client())
-        port = free_port()
-        client.create_gateway(port)
-        vault = client.add_repository("vault", TARGET, f"127.0.0.1:{work.port}")
-        client.add_tenant("acme", "p4ssword", vault)
-        way, context = Way(port, connect_request(TARGET, "acme", "p4ssword")), client_context()
+    with provider(folder, "acme") as (client, ways):
+        context = client_context()
         (acme,) = client.http.get("/cloud/tenants").json()["Refs"]
         path = f"/cloud/tenants/{acme['UID'].rpartition(':')[2]}"
 
         def is_let_in() -> bool:
             try:
-                open_tunnel(way, context).close()
+                open_tunnel(ways["acme"], context).close()
             except TunnelRefusedError as refusal:
                 if " 403 " not in str(refusal):
                     raise

@@ -7,36 +7,21 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.report import Goal, Section, table
-from bench.testbed.load import load
+from bench.testbed.gateway import provider
 from bench.testbed.tunnels import (
     PATIENCE_SECONDS,
-    Way,
     client_context,
-    connect_request,
     open_tunnel,
 )
-from tests.support.ports import free_port
-from tests.support.product import product
 
 WANTED_SECONDS = 1.0
-TARGET = "vault.example:443"
 _AT_ONCE = 8
 
 
 def measure(folder: Path, tunnels: int) -> Section:
     """Disable a tenant that has many tunnels while another one has one."""
-    folder.mkdir()
     with ExitStack() as stack:
-        work = stack.enter_context(load())
-        client = stack.enter_context(stack.enter_context(product(folder / "data")).client())
-        port = free_port()
-        client.create_gateway(port)
-        vault = client.add_repository("vault", TARGET, f"127.0.0.1:{work.port}")
-        for name in ("acme", "other"):
-            client.add_tenant(name, "p4ssword", vault)
-        ways = {
-            name: Way(port, connect_request(TARGET, name, "p4ssword")) for name in ("acme", "other")
-        }
+        client, ways = stack.enter_context(provider(folder, "acme", "other"))
         context = client_context()
         spared = stack.enter_context(open_tunnel(ways["other"], context))
         with ThreadPoolExecutor(_AT_ONCE) as threads:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.testbed.accounting import children, thread_names
+from bench.testbed.load import load
 from bench.testbed.machine import PROXY_CORES, pinned
 from bench.testbed.proxies import GATEWAY, GATEWAY_BY_HTTP, Material, Proxy
 from bench.testbed.tunnels import (
@@ -22,7 +23,7 @@ from cloudgate.host.envoy.data_path.choice import VARIABLE, Way
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment
 from tests.support.ports import free_port
-from tests.support.product import product
+from tests.support.product import Client, product
 
 _TENANT, _PASSWORD, _TARGET = "acme", "p4ssword", "vault.example:443"
 _WORKER = "wrk:worker"
@@ -81,6 +82,22 @@ def gateway_proxy(
     if workers != 1:
         raise RuntimeError(f"Envoy has {workers} workers, where one core is compared.")
     return Proxy(name, way, (envoy_pid,), (host_service_pid,))
+
+
+@contextmanager
+def provider(folder: Path, *tenants: str) -> Iterator[tuple[Client, dict[str, Through]]]:
+    """A product with a repository that answers, and how each of these tenants comes in there."""
+    folder.mkdir()
+    with load() as work, product(folder / "data") as started, started.client() as client:
+        port = free_port()
+        client.create_gateway(port)
+        vault = client.add_repository("vault", _TARGET, f"127.0.0.1:{work.port}")
+        for each in tenants:
+            client.add_tenant(each, _PASSWORD, vault)
+        yield (
+            client,
+            {each: Through(port, connect_request(_TARGET, each, _PASSWORD)) for each in tenants},
+        )
 
 
 def host_service(manager_pid: int) -> int:
