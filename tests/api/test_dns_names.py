@@ -12,9 +12,9 @@ import pytest
 from cryptography import x509
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.core.dns_names import dns_names
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs import name_servers
+from cloudgate.manager.settings.dns_names import dns_names
 from cloudgate.trust.certificate_names import subject_alt_names
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager

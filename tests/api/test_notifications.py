@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import select, text
 
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.outgoing import MailServer, Outgoing, networks
 from cloudgate.manager.jobs.backup_schedule import WATCHING
 from cloudgate.manager.notifications import mail, rules, webhooks
 from cloudgate.manager.notifications.rules import RULES, Kind, delivery_pause
 from cloudgate.manager.quotas.operations import keep_use
+from cloudgate.manager.settings.outgoing import MailServer, Outgoing, networks
 from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.protocol import GatewayState, Guess

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
-from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.sessions import passkey_rules
 from cloudgate.manager.sessions.passkey_rules import Expected, PasskeyUser, RelyingParty
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.settings.signing_in import SigningIn
 from tests.support.authenticator import PRESENT, VERIFIED, Authenticator, raw
 from tests.support.authenticator import text as encoded
 from tests.support.manager import PASSWORD, RunningManager, running_manager

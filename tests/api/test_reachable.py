@@ -10,7 +10,6 @@ import pytest
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
 from cloudgate.host.authorization.resolver import Resolver
-from cloudgate.manager.core.reachable import Reachable, reachable_by
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import dial
 from cloudgate.manager.probes import webdav
@@ -18,6 +17,7 @@ from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, TenantStorage
 from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.settings.reachable import Reachable, reachable_by
 from cloudgate.network.destinations import is_loopback, is_never
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager

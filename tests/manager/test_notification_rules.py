@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.core.outgoing import MailServer, Outgoing, mail_server, networks
 from cloudgate.manager.notifications import mail, rules, webhooks
 from cloudgate.manager.notifications.outbox import Batch
 from cloudgate.manager.notifications.rules import Audience, Condition, Kind, Severity
 from cloudgate.manager.notifications.worker import MOST_AT_ONCE, MOST_OF_TENANTS, has_place
+from cloudgate.manager.settings.outgoing import MailServer, Outgoing, mail_server, networks
 
 NOON = datetime(2030, 6, 5, 12, 0, tzinfo=UTC)
 SITE, OTHER, TENANT = UUID(int=1), UUID(int=2), UUID(int=3)

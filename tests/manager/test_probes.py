@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.probes import measuring, rules, s3, webdav
 from cloudgate.manager.probes.answers import Limits
@@ -25,6 +24,7 @@ from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, Subj
 from cloudgate.manager.protection import object_lock
 from cloudgate.manager.protection import rules as protection
 from cloudgate.manager.protection.rules import Finding, Protection
+from cloudgate.manager.settings.reachable import Reachable
 from cloudgate.values.units import MB
 from tests.support.ports import free_port
 from tests.support.storage import (

@@ -18,9 +18,6 @@ import httpx2
 from sqlalchemy import select
 
 from cloudgate.api.server import Extras, ManagerServer, open_listener
-from cloudgate.manager.core.dns_names import DnsNames
-from cloudgate.manager.core.outgoing import Outgoing
-from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
@@ -30,6 +27,9 @@ from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
+from cloudgate.manager.settings.dns_names import DnsNames
+from cloudgate.manager.settings.outgoing import Outgoing
+from cloudgate.manager.settings.signing_in import SigningIn
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import AuditEvent
 from tests.support.scratch import scratch_root

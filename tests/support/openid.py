@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
-from cloudgate.manager.core.signing_in import SigningIn, SingleSignOn
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.settings.signing_in import SigningIn, SingleSignOn
 from tests.support.certificates import Made, pem_of
 
 CLIENT, SECRET = "cloudgate-console", "s3cret of the client & more"

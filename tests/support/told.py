@@ -19,7 +19,7 @@ from typing import Any, Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from cloudgate.manager.core.outgoing import MailServer
+from cloudgate.manager.settings.outgoing import MailServer
 from tests.support.certificates import Made, pem_of
 from tests.support.ports import free_port
 

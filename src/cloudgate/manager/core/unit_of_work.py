@@ -16,15 +16,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
 
 from cloudgate.errors import NotFoundError
-from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.notifier import Notifier
 from cloudgate.manager.core.openid_cache import OpenIdCache
-from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.query_counts import QueryCounts
-from cloudgate.manager.core.reachable import Reachable
-from cloudgate.manager.core.settings import Setting
-from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.faults import Faults
 from cloudgate.manager.registries.host_figures import HostFiguresRegistry
@@ -40,6 +35,11 @@ from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions, U
 from cloudgate.manager.registries.warnings import Warnings
 from cloudgate.manager.security.authority import Authority, Validity, gateway_term
 from cloudgate.manager.security.sealing import SealingKey
+from cloudgate.manager.settings.dns_names import DnsNames
+from cloudgate.manager.settings.given import Setting
+from cloudgate.manager.settings.outgoing import Outgoing
+from cloudgate.manager.settings.reachable import Reachable
+from cloudgate.manager.settings.signing_in import SigningIn
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.tables import Base, Counter, DirectoryRevision

@@ -16,12 +16,12 @@ import structlog
 
 from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.gateways.operations import is_up, is_wanted, list_gateways
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, reach_of
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.jobs.threads import run_in_thread
+from cloudgate.manager.settings.dns_names import DnsNames
 from cloudgate.network import hostport
 from cloudgate.network.destinations import is_loopback, is_never
 from cloudgate.values.enumeration import few

@@ -15,7 +15,7 @@ import dns.tsigkeyring
 import dns.update
 
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.dns_names import NameServer
+from cloudgate.manager.settings.dns_names import NameServer
 from cloudgate.network import hostport
 from cloudgate.network.happy_eyeballs import best_address
 from cloudgate.processes.programs import ask

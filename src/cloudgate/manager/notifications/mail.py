@@ -18,8 +18,8 @@ from string import Template
 from typing import Any
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.manager.core.outgoing import MailServer
 from cloudgate.manager.notifications.outbox import identifier_of
+from cloudgate.manager.settings.outgoing import MailServer
 from cloudgate.network import hostport
 
 ANSWER_SECONDS = 15.0

@@ -20,8 +20,8 @@ import httpx2
 
 from cloudgate import __version__
 from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.notifications.outbox import identifier_of
+from cloudgate.manager.settings.outgoing import Outgoing
 from cloudgate.network.destinations import is_own_name
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError
 from cloudgate.network.http_transport import DiallingTransport

@@ -12,8 +12,8 @@ import httpx2
 from lxml import etree
 
 from cloudgate import __version__
-from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.probes.rules import NotMeasuredError
+from cloudgate.manager.settings.reachable import Reachable
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError
 from cloudgate.network.http_transport import DiallingTransport
 from cloudgate.values.numbers import whole

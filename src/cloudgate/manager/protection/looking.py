@@ -4,10 +4,10 @@ from datetime import datetime
 from pathlib import Path
 
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.protection import append_only, object_lock, rules
 from cloudgate.manager.protection.operations import DueCheck
 from cloudgate.manager.protection.rules import Finding, Method
+from cloudgate.manager.settings.reachable import Reachable
 from cloudgate.processes.programs import ask
 
 HOOK_SECONDS = 60.0

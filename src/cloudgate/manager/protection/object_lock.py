@@ -7,11 +7,11 @@ import time
 
 from lxml import etree
 
-from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.probes.answers import Limits, Reader, calling, number
 from cloudgate.manager.probes.rules import DEFAULT_REGION, NotMeasuredError
 from cloudgate.manager.probes.s3 import Bucket, Keys, RefusedError
 from cloudgate.manager.protection.rules import Finding, Protection
+from cloudgate.manager.settings.reachable import Reachable
 
 _ANSWER_BYTES = 64 * 1024
 _DAYS_OF_A_YEAR = 365

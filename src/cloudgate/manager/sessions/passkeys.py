@@ -15,7 +15,6 @@ from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoun
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
-from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions import passkey_rules
 from cloudgate.manager.sessions.accounts import comes_by_provider_alone
@@ -23,6 +22,7 @@ from cloudgate.manager.sessions.administration import TYPE, get_account
 from cloudgate.manager.sessions.challenges import Challenge, hand_out, spend, taken_back
 from cloudgate.manager.sessions.operations import end_sessions, open_session
 from cloudgate.manager.sessions.passkey_rules import NOT_TAKEN, Expected, PasskeyUser, RelyingParty
+from cloudgate.manager.settings.signing_in import SigningIn
 from cloudgate.manager.storage.tables import Account, LogonSession, Passkey
 from cloudgate.values import json_texts
 

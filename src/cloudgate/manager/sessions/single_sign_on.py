@@ -22,7 +22,6 @@ from cloudgate.errors import (
 from cloudgate.manager.audit.events import WARNING, Change, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import LOG_ON
-from cloudgate.manager.core.signing_in import SingleSignOn
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions import openid_provider
 from cloudgate.manager.sessions.accounts import ADMINISTRATOR
@@ -44,6 +43,7 @@ from cloudgate.manager.sessions.operations import (
     open_session,
 )
 from cloudgate.manager.sessions.roles import BY_ID, Role
+from cloudgate.manager.settings.signing_in import SingleSignOn
 from cloudgate.manager.storage.tables import Account, AccountIdentity, LogonSession
 from cloudgate.values import fields
 

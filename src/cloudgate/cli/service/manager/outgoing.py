@@ -5,9 +5,9 @@ from pathlib import Path
 from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.options import DnsOptions, OutgoingOptions
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.core.dns_names import DnsNames, dns_names
-from cloudgate.manager.core.outgoing import Outgoing, mail_server, networks
 from cloudgate.manager.notifications.mail import read_templates
+from cloudgate.manager.settings.dns_names import DnsNames, dns_names
+from cloudgate.manager.settings.outgoing import Outgoing, mail_server, networks
 from cloudgate.named_files import text_of
 
 

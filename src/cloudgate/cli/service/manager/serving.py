@@ -37,12 +37,8 @@ from cloudgate.console.brand import Brand, brand_of
 from cloudgate.errors import CloudgateError, InvalidRequestError, UnavailableError
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.manager.audit.outlets import open_outlet
-from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.marks import check_keys, knows_keys
-from cloudgate.manager.core.outgoing import Outgoing
-from cloudgate.manager.core.reachable import reachable_by
-from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.backup_schedule import Schedule
 from cloudgate.manager.jobs.span_export import open_export
@@ -64,6 +60,10 @@ from cloudgate.manager.sessions.accounts import (
     first_password,
     note_first_password_known,
 )
+from cloudgate.manager.settings.dns_names import DnsNames
+from cloudgate.manager.settings.outgoing import Outgoing
+from cloudgate.manager.settings.reachable import reachable_by
+from cloudgate.manager.settings.signing_in import SigningIn
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen

@@ -6,9 +6,9 @@ from uuid import UUID
 from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.options import SigningInOptions
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.core.signing_in import SigningIn, SingleSignOn, address
 from cloudgate.manager.sessions.openid_provider import check_installed
 from cloudgate.manager.sessions.single_sign_on import role_named
+from cloudgate.manager.settings.signing_in import SigningIn, SingleSignOn, address
 
 
 def signing_in_of(options: SigningInOptions) -> SigningIn:

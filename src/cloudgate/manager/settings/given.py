@@ -1,4 +1,4 @@
-"""Settings: with what was this manager started?"""
+"""Given settings: with which was this manager started, to be looked at?"""
 
 from dataclasses import dataclass
 

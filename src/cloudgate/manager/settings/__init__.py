@@ -1,0 +1,1 @@
+"""Settings: what has whoever started the manager decided? Pure."""
