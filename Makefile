@@ -29,8 +29,9 @@ PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py)) $(addp
 	test_presence.py test_protection_rules.py test_quota_rules.py test_rules.py test_shared_tunnels.py test_totp.py \
 	test_unique_names.py test_write_turns.py) $(addprefix tests/host/, test_decision_cache.py test_envoy_counters.py \
 	test_grpc_server.py test_manager_addresses.py test_module_connection.py test_parts.py test_policy.py \
-	test_tenant_directory.py test_withdrawal.py) $(addprefix tests/api/, test_acceptor.py test_handshakes.py \
-	test_proxies.py test_request_parser.py test_told_updates.py) tests/cli/test_data_folders.py tests/connector/test_settings.py \
+	test_tenant_directory.py test_withdrawal.py) $(addprefix tests/api/, test_acceptor.py test_fair_queue.py \
+	test_fair_semaphore.py test_handshakes.py test_proxies.py test_request_parser.py test_told_updates.py) \
+	tests/cli/test_data_folders.py tests/connector/test_settings.py \
 	tests/console/test_rules.py tests/console/test_edits.py tests/console/test_languages.py $(addprefix tests/client/, test_conversation.py test_kinds.py)
 # They begin first: one that began last would leave the other workers idle. Each file is named, as
 # pytest takes those that a folder among them has in the folder's place.

@@ -5,12 +5,12 @@ have its own done before anybody else is heard, who is logged on included.
 """
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import TypeVar
 
 from cloudgate.api.connections.fair_queue import FairQueue, Waiter
+from cloudgate.api.connections.fair_semaphore import FairSemaphore
 from cloudgate.trust.login_throttle import client_network
 
 Result = TypeVar("Result")
@@ -24,14 +24,13 @@ class Handshakes:
 
     def __init__(self) -> None:
         self._lines = FairQueue()
-        self._turns: dict[Waiter, asyncio.Event] = {}
-        self._is_free = True
+        self._turns = FairSemaphore(1, self._lines)
 
     async def make(self, address: str, handshake: Awaitable[Result]) -> Result:
         """What a handshake comes to, which begins when it is this address's turn."""
         making: asyncio.Future[Result] | None = None
         try:
-            async with self._turn(address):
+            async with self._turns.held(Waiter(client_network(address))):
                 making = asyncio.ensure_future(handshake)
                 await asyncio.wait({making}, timeout=TURN_SECONDS)
             return await making
@@ -44,31 +43,6 @@ class Handshakes:
     def prefer(self, address: str) -> None:
         """Somebody who is known came from there: three turns of four are for such addresses."""
         self._lines.prefer(address)
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, address: str) -> AsyncIterator[None]:
-        waiter = Waiter(client_network(address))
-        turn = self._turns[waiter] = asyncio.Event()
-        self._lines.join(waiter)
-        self._call()
-        try:
-            await turn.wait()
-            yield
-        finally:
-            del self._turns[waiter]
-            if turn.is_set():
-                self._is_free = True
-                self._call()
-            else:
-                self._lines.leave(waiter)
-
-    def _call(self) -> None:
-        if not self._is_free:
-            return
-        waiter = self._lines.next()
-        if waiter is not None:
-            self._is_free = False
-            self._turns[waiter].set()
 
 
 async def wait_for_bytes(connection: socket.socket) -> None:

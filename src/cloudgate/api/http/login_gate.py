@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from cloudgate.api.connections.fair_queue import FairQueue, Waiter
+from cloudgate.api.connections.fair_semaphore import FairSemaphore, SemaphoreClosedError
 from cloudgate.errors import (
     AccessDeniedError,
     CloudgateError,
@@ -41,25 +42,18 @@ _NICE = 5
 class LoginGate:
     """Lets those through who say a password, each at its time. Used on the event loop only."""
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        lines: FairQueue | None = None,
-        at_once: int = AT_ONCE,
-    ) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, at_once: int = AT_ONCE) -> None:
         self._clock = clock
         self._failures = LoginThrottle(clock)
-        self._lines = lines or FairQueue()
-        self._free = at_once
-        self._turns: dict[Waiter, asyncio.Event] = {}
+        self._lines = FairQueue()
+        self._turns = FairSemaphore(at_once, self._lines)
         self._threads = ThreadPoolExecutor(at_once, "password check", _be_nice)
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
         """Answer those who wait at once: the manager stops."""
         self._stopping.set()
-        for turn in self._turns.values():
-            turn.set()
+        self._turns.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def log_on(
@@ -140,10 +134,13 @@ class LoginGate:
         while True:
             # Others of the address may have failed meanwhile: so it is looked at the turn, again.
             await self._wait(self._failures.delay_for(address) - (self._clock() - came_at))
-            await self._turn(waiter)
+            try:
+                await self._turns.acquire(waiter)
+            except SemaphoreClosedError:
+                raise _stops() from None
             if self._failures.delay_for(address) <= self._clock() - came_at:
                 break
-            self._give_back()
+            self._turns.release()
         checking = asyncio.wrap_future(self._start(check))
         answer = await self._counted(checking, account, address, note)
         self._lines.prefer(address)
@@ -175,35 +172,6 @@ class LoginGate:
         self._failures.succeeded(account, address)
         return answer
 
-    async def _turn(self, waiter: Waiter) -> None:
-        """Returns when it is this one's turn; what it then holds is given back."""
-        turn = asyncio.Event()
-        self._turns[waiter] = turn
-        self._lines.join(waiter)
-        self._call()
-        try:
-            await turn.wait()
-        except asyncio.CancelledError:
-            if turn.is_set() and not self._stopping.is_set():
-                self._give_back()
-            raise
-        finally:
-            self._lines.leave(waiter)
-            self._turns.pop(waiter, None)
-        self._check_running()
-
-    def _call(self) -> None:
-        while self._free:
-            waiter = self._lines.next()
-            if waiter is None:
-                return
-            self._free -= 1
-            self._turns[waiter].set()
-
-    def _give_back(self) -> None:
-        self._free += 1
-        self._call()
-
     def _start(self, check: Callable[[], Result]) -> "Future[Result]":
         """Begin a check; its place is free when it is over, whether or not somebody waits."""
         loop = asyncio.get_running_loop()
@@ -211,7 +179,7 @@ class LoginGate:
         def over(_: "Future[Result]") -> None:
             # RuntimeError: the loop has ended, and nobody waits for a turn.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._give_back)
+                loop.call_soon_threadsafe(self._turns.release)
 
         checking = self._threads.submit(check)
         checking.add_done_callback(over)
@@ -222,11 +190,12 @@ class LoginGate:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
-        self._check_running()
-
-    def _check_running(self) -> None:
         if self._stopping.is_set():
-            raise UnavailableError("The manager stops; try again when it has been started.")
+            raise _stops()
+
+
+def _stops() -> UnavailableError:
+    return UnavailableError("The manager stops; try again when it has been started.")
 
 
 def is_wrong(problem: CloudgateError) -> bool:
