@@ -1,5 +1,6 @@
 """Is what Envoy is told well formed, and does each setting have a name of its own?"""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,16 @@ from google.protobuf.json_format import ParseDict
 from cloudgate.host.access_log.record import refusal_lines
 from cloudgate.host.envoy import xds_resources
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
-from cloudgate.host.envoy.xds_listener import ListenAddress, listen_addresses, listener
+from cloudgate.host.envoy.xds_listener import (
+    AUTHORIZER_SECONDS,
+    FIRST_REQUEST_SECONDS,
+    ListenAddress,
+    listen_addresses,
+    listener,
+)
 from cloudgate.host.platform.resource_limits import Capacity
 from cloudgate.host.state.paths import StatePaths
+from data_path.build import HERE as SOURCES_OF_MODULE
 
 LAYOUT = StatePaths(Path("/state"), Path("/run/x"))
 DOORS = UnixEndpoints(LAYOUT)
@@ -68,6 +76,15 @@ def without_type(resource: dict[str, Any]) -> dict[str, Any]:
 )
 def test_every_resource_is_what_envoy_defines(resource: dict[str, Any], message: Any) -> None:
     ParseDict(without_type(resource), message())
+
+
+def test_the_module_gives_as_much_time_as_envoy_where_there_is_none() -> None:
+    header = (SOURCES_OF_MODULE / "asker.h").read_text(encoding="utf-8")
+    said = dict(re.findall(r"#define (FIRST_BYTE_MS|ANSWER_MS) (\d+)\n", header))
+    assert {name: int(ms) for name, ms in said.items()} == {
+        "FIRST_BYTE_MS": FIRST_REQUEST_SECONDS * 1000,
+        "ANSWER_MS": AUTHORIZER_SECONDS * 1000,
+    }
 
 
 def test_all_addresses_are_one_socket_where_there_is_ipv6() -> None:

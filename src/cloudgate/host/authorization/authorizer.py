@@ -40,6 +40,7 @@ from cloudgate.host.authorization.priority_queue import TooManyPendingError
 from cloudgate.host.authorization.refusal_log import RefusalLog
 from cloudgate.host.authorization.resolver import Resolver
 from cloudgate.host.envoy.start_rates import UNLIMITED_CLUSTER, to_several
+from cloudgate.host.envoy.xds_listener import AUTHORIZER_SECONDS
 from cloudgate.host.shaping.first_rates import FirstRates
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal
@@ -52,10 +53,11 @@ from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.network import address_ranges, hostport
 from cloudgate.protocol import Refusal, Tenant
 
+DEADLINE_SECONDS = AUTHORIZER_SECONDS - 1.0
+"""Who hears by then why it may not come in, hears it from here: Envoy waits a second longer."""
 SLOT_WAIT_SECONDS = 10.0
-LONGEST_SLOT_WAIT_SECONDS = 12.0
-DEADLINE_SECONDS = 14.0
-"""Envoy waits no longer for an answer (`cloudgate.host.envoy.xds_listener.AUTHORIZER_SECONDS`)."""
+LONGEST_SLOT_WAIT_SECONDS = DEADLINE_SECONDS - 2.0
+"""What is looked at besides has the rest."""
 AT_WORK_RETRY_SECONDS = 300
 """What Retry-After says in maintenance."""
 
