@@ -24,15 +24,19 @@ BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 # No process of the product, no Envoy: these take seconds. What stands beside them takes more.
 NOT_PURE := $(addprefix tests/test_, identifiers.py manuals.py monitoring_endpoint.py monitoring_files.py precis.py programs.py spoken.py standing.py)
-PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py)) $(addprefix tests/manager/, test_audit.py \
-	test_few_at_once.py test_filter.py test_host_figures.py test_host_queries.py test_limits.py test_notification_rules.py \
-	test_presence.py test_protection_rules.py test_quota_rules.py test_rules.py test_shared_tunnels.py test_totp.py \
-	test_unique_names.py test_write_turns.py) $(addprefix tests/host/, test_decision_cache.py test_envoy_counters.py \
-	test_grpc_server.py test_manager_addresses.py test_module_connection.py test_parts.py test_policy.py \
-	test_tenant_directory.py test_withdrawal.py) $(addprefix tests/api/, test_acceptor.py test_fair_queue.py \
-	test_fair_semaphore.py test_handshakes.py test_proxies.py test_request_parser.py test_told_updates.py) \
-	tests/cli/test_data_folders.py tests/connector/test_settings.py \
-	tests/console/test_rules.py tests/console/test_edits.py tests/console/test_languages.py $(addprefix tests/client/, test_conversation.py test_kinds.py)
+PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py))
+PURE += $(addprefix tests/api/test_, acceptor.py fair_queue.py fair_semaphore.py handshakes.py proxies.py \
+	request_parser.py told_updates.py)
+PURE += $(addprefix tests/cli/test_, data_folders.py)
+PURE += $(addprefix tests/client/test_, conversation.py kinds.py)
+PURE += $(addprefix tests/connector/test_, settings.py)
+PURE += $(addprefix tests/console/test_, edits.py languages.py rules.py)
+PURE += $(addprefix tests/host/test_, accounting.py connection_rates.py decision_cache.py envoy_counters.py \
+	full_targets.py grpc_server.py manager_addresses.py module_connection.py parts.py policy.py rate_meter.py \
+	revocation.py start_rates.py tenant_directory.py tunnel_metadata.py withdrawal.py)
+PURE += $(addprefix tests/manager/test_, audit.py few_at_once.py filter.py host_figures.py host_queries.py \
+	limits.py notification_rules.py presence.py protection_rules.py quota_rules.py rules.py shared_tunnels.py \
+	totp.py unique_names.py write_turns.py)
 # They begin first: one that began last would leave the other workers idle. Each file is named, as
 # pytest takes those that a folder among them has in the folder's place.
 LONGEST := tests/console/test_in_a_browser.py tests/clients/test_backup_programs.py tests/api/test_contract.py \

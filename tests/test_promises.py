@@ -18,7 +18,8 @@ from tests.host import test_hot_restart as succession
 from tests.host import test_machine as machine
 from tests.host import test_networks as networks
 from tests.host import test_restore_only as maintenance
-from tests.host import test_revocation as revocation
+from tests.host import test_revocation as rights
+from tests.host import test_revoked_tunnels as revocation
 from tests.host import test_service as host
 from tests.host import test_tunnels as tunnels
 from tests.network import test_machines_apart as apart
@@ -291,7 +292,7 @@ KEPT: dict[str, tuple[Cell, Cell]] = {
                 rules.test_a_new_password_is_asked_of_new_tunnels_only,
                 rules.test_a_new_password_ends_the_tunnels_when_that_is_asked_for,
                 rules.test_a_quota_that_is_taken_away_ends_the_tunnels_there_and_no_others_when_that_is_asked_for,
-                revocation.test_where_tunnels_to_some_targets_were_ended_those_to_others_go_on,
+                rights.test_where_tunnels_to_some_targets_were_ended_those_to_others_go_on,
                 networks.test_a_list_that_is_edited_holds_for_the_next_tunnel_and_live_ones_go_on,
                 networks.test_when_asked_live_tunnels_from_elsewhere_end_and_the_others_go_on,
             ),

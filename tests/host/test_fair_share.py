@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cloudgate.host.shaping import congestion
 from cloudgate.host.shaping.congestion import CongestionMonitor, MachineCounters
 from cloudgate.host.shaping.fair_share import QUIET_SAMPLES, FairShare
 from cloudgate.host.shaping.rate_allocations import LINGER_SECONDS, TTL_SECONDS, RateAllocations
 from cloudgate.manager.registries.rate_allocator import FRESH_SECONDS, RateAllocator
-from cloudgate.max_min import allocate
 from cloudgate.protocol import Allowance, Demand, GatewayState
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.host.test_limits import moved_bytes
@@ -150,23 +147,6 @@ def test_when_there_is_room_for_all_nobody_is_held_back_any_more() -> None:
         line.look()
     assert not line.fairness.is_active
     assert not line.held
-
-
-@given(
-    st.floats(1, 1e12),
-    st.dictionaries(
-        st.integers(), st.one_of(st.floats(0, 1e12), st.just(float("inf"))), min_size=1, max_size=9
-    ),
-)
-def test_nobody_gets_more_than_it_needs_while_another_needs_more(
-    whole: float, demands: dict[int, float]
-) -> None:
-    parts = allocate(whole, demands)
-    assert sum(parts.values()) <= whole + len(demands)
-    for who, part in parts.items():
-        assert part <= max(demands[who], 1)
-        for other, others in parts.items():
-            assert part <= others + 1 or others >= int(demands[other])
 
 
 def test_a_limit_is_divided_by_what_is_sent_through_each_gateway() -> None:

@@ -6,14 +6,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cloudgate.api.host_protocol.application import BODY_LIMIT_BYTES
 from cloudgate.host.access_log.record import (
     JSON_FORMAT,
-    AccessRecord,
-    RecordType,
     parse_record,
     released_slot,
 )
@@ -29,9 +25,6 @@ from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.host.tunnels.accounting import (
-    LONGEST_AWAY,
-    TOLD_BY_HOURS,
-    TOLD_BY_MINUTES,
     Tunnel,
     TunnelTable,
 )
@@ -47,69 +40,6 @@ from tests.support.waiting import PATIENCE_SECONDS, until_async
 BOTH_WAYS = True
 REPO = "repo.example:443"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def entry(kind: RecordType, tunnel: str, up: int, down: int = 0) -> AccessRecord:
-    return AccessRecord(
-        kind=kind,
-        tunnel=tunnel,
-        envoy="e",
-        started_at=NOW,
-        metadata=TunnelMetadata(slot_id="", tenant_id=UUID(int=1)),
-        target=REPO,
-        client="192.0.2.1:5",
-        from_address="",
-        bytes_up=up,
-        bytes_down=down,
-    )
-
-
-@given(st.lists(st.integers(0, 10**12), min_size=1).map(sorted), st.integers(0, 3))
-def test_what_is_counted_is_what_the_last_line_says(totals: list[int], repeated: int) -> None:
-    tunnels = TunnelTable()
-    taken: list[Usage] = []
-    for total in totals:
-        for _ in range(1 + repeated):
-            tunnels.apply(entry(RecordType.GOING_ON, "t", total), NOW)
-        taken += tunnels.drain_usage()
-    tunnels.apply(entry(RecordType.ENDED, "t", totals[-1]), NOW)
-    taken += tunnels.drain_usage()
-    assert sum(each.bytes_up for each in taken) == totals[-1]
-    assert sum(each.tunnels for each in taken) == 1
-    assert tunnels.live == ()
-
-
-minutes_ago = st.integers(0, 60 * 24 * 90)
-
-
-@given(st.lists(st.tuples(minutes_ago, st.integers(0, 10**9)), max_size=30))
-def test_what_waits_for_long_is_told_by_hours_and_days_and_nothing_is_lost(
-    seen: list[tuple[int, int]],
-) -> None:
-    tunnels = TunnelTable()
-    for number, (ago, up) in enumerate(seen):
-        tunnels.apply(entry(RecordType.ENDED, str(number), up), NOW - timedelta(minutes=ago))
-    tunnels.compact(NOW)
-    tunnels.compact(NOW)
-    told = tunnels.drain_usage()
-    assert sum(each.bytes_up for each in told) == sum(up for _, up in seen)
-    assert sum(each.tunnels for each in told) == len(seen)
-    for each in told:
-        if each.minute < NOW - TOLD_BY_HOURS:
-            assert (each.minute.hour, each.minute.minute) == (0, 0)
-        elif each.minute < NOW - TOLD_BY_MINUTES:
-            assert each.minute.minute == 0
-    assert [each.minute for each in told] == sorted(each.minute for each in told)
-
-
-def test_what_was_counted_by_a_clock_that_was_wrong_was_used_now() -> None:
-    right, long_ago, ahead = NOW - timedelta(minutes=5), NOW - 2 * LONGEST_AWAY, NOW + LONGEST_AWAY
-    used = {"tenant_id": UUID(int=1), "target": REPO, "tunnels": 1, "bytes_up": 5, "bytes_down": 0}
-    tunnels = TunnelTable(
-        used=[Usage.model_validate({"minute": each, **used}) for each in (right, long_ago, ahead)]
-    )
-    tunnels.mend_times(NOW)
-    assert {each.minute: each.bytes_up for each in tunnels.usage} == {right: 5, NOW: 10}
 
 
 def test_a_batch_is_never_larger_than_the_manager_takes(paths: StatePaths) -> None:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.host.tunnels.full_targets import full_reason_of
 from cloudgate.host.tunnels.restore_only import (
     REFUSED_SECONDS,
     RESTORE_REQUEST_BYTES,
@@ -240,7 +239,3 @@ async def test_a_restore_is_known_by_the_way_its_bytes_go(
     up: int, down: int, *, restore: bool
 ) -> None:
     assert looks_like_restore(up, down) is restore
-
-
-def test_where_a_tenant_is_gone_no_quota_of_it_bars_anybody() -> None:
-    assert full_reason_of(None, None, REPO, datetime.now(UTC)) == ""

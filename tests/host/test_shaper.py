@@ -18,24 +18,12 @@ from hypothesis import strategies as st
 from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy.start_rates import (
     CLUSTER_HEADER,
-    RATES_BYTES,
     UNLIMITED_CLUSTER,
     UNPACED_BYTES,
     cluster_of,
-    name_of,
-    rate_of,
-    to_several,
 )
-from cloudgate.host.envoy.xds_resources import SO_MAX_PACING_RATE, clusters
-from cloudgate.host.platform import SentBytes, linux_sockets
+from cloudgate.host.platform import linux_sockets
 from cloudgate.host.platform.linux_descriptors import Descriptors
-from cloudgate.host.shaping.connection_rates import (
-    MOST_OWED_PART,
-    MOST_SAVED_PART,
-    Account,
-    ConnectionShare,
-    rates_within,
-)
 from cloudgate.host.shaping.first_rates import (
     AT_ONCE_PART,
     HEADROOM,
@@ -46,11 +34,7 @@ from cloudgate.host.shaping.first_rates import (
     NewTunnel,
 )
 from cloudgate.host.shaping.rate_meter import (
-    BURST_BYTES,
-    LONGEST_SECONDS,
-    REMEMBERED_SECONDS,
     LastSample,
-    RateMeter,
 )
 from cloudgate.host.shaping.shaper import _unseen_bytes
 from cloudgate.host.tunnels.accounting import Tunnel
@@ -149,78 +133,6 @@ async def test_who_is_limited_no_more_is_as_fast_as_it_can(
 # ---------------------------------------------------------------------------------------------
 
 
-def test_each_start_rate_has_a_cluster_and_none_is_faster_than_asked() -> None:
-    assert rate_of(UNLIMITED_CLUSTER) is None
-    for rate in (*RATES_BYTES, 1_048_576, 9.9e8):
-        assert rate / 2 <= (rate_of(cluster_of(rate)) or 0) <= rate
-    assert rate_of(cluster_of(10**12)) == RATES_BYTES[-1]
-    assert rate_of(cluster_of(1)) == RATES_BYTES[0]
-
-
-def test_each_cluster_has_one_that_tries_several_addresses_and_begins_no_faster() -> None:
-    told = {each["name"]: each for each in clusters({"address": {}})}
-    assert rate_of(to_several(UNLIMITED_CLUSTER)) is None
-    assert "upstream_bind_config" not in told[to_several(UNLIMITED_CLUSTER)]
-    for rate in RATES_BYTES:
-        one = told[to_several(name_of(rate))]
-        options = one["upstream_bind_config"]["socket_options"]
-        (begins,) = [each["int_value"] for each in options if each["name"] == SO_MAX_PACING_RATE]
-        assert begins == rate_of(one["name"])
-        assert rate / 3 <= begins <= rate
-        assert one["typed_extension_protocol_options"]
-
-
-lines = st.dictionaries(
-    st.integers(0, 99).map(str),
-    st.builds(ConnectionShare, st.floats(0, 10**9), st.booleans()),
-    min_size=1,
-    max_size=40,
-)
-
-
-@given(limit=st.integers(1, 10**10), lines=lines)
-def test_those_that_press_share_what_the_others_leave(
-    limit: int, lines: dict[str, ConnectionShare]
-) -> None:
-    given = rates_within(limit, lines)
-    assert given.keys() == lines.keys()
-    assert min(given.values()) >= (1 if limit >= len(lines) else 0)
-    pressing = [given[name] for name, each in lines.items() if each.is_pressing]
-    idle = [given[name] for name, each in lines.items() if not each.is_pressing]
-    assert sum(pressing) <= limit + len(lines)
-    assert sum(idle) <= 2 * limit + len(lines)
-    assert not pressing or max(pressing) - min(pressing) <= len(lines)
-
-
-@given(
-    limit=st.integers(1000, 10**9),
-    steps=st.lists(st.tuples(st.floats(0.01, 2), st.floats(0, 5)), max_size=30),
-)
-def test_what_was_too_much_is_made_good_and_never_without_end(
-    limit: int, steps: list[tuple[float, float]]
-) -> None:
-    now, account = 0.0, Account(0.0)
-    for seconds, speed in steps:
-        now += seconds
-        account.record_sent(now, limit, int(speed * limit * seconds))
-        lowest, highest = 1 - MOST_OWED_PART, 1 + MOST_SAVED_PART
-        assert lowest * limit <= account.within(limit) * 1.001
-        assert account.within(limit) <= highest * limit * 1.001
-
-
-@given(
-    rate=st.integers(60_000, 10**9),
-    looks=st.lists(st.floats(0.05, 0.5), min_size=2, max_size=60),
-)
-def test_who_sends_in_bursts_all_that_it_may_presses(rate: int, looks: list[float]) -> None:
-    flows, now = RateMeter(), 0.0
-    for pause in looks:
-        now += pause
-        bursts = int(now * rate / BURST_BYTES)
-        flows.sample(now, {"a": SentBytes(bursts * BURST_BYTES, has_more=True)}, {"a": rate})
-        assert flows.is_pressing("a")
-
-
 @given(st.none() | st.integers(1, 2**70))
 def test_a_connection_takes_any_rate(rate: int | None) -> None:
     with socket.socket() as connection:
@@ -228,58 +140,6 @@ def test_a_connection_takes_any_rate(rate: int | None) -> None:
         set_to = connection.getsockopt(socket.SOL_SOCKET, linux_sockets._SO_MAX_PACING_RATE, 8)
         expected = min(rate or 2**64, 2**64 - 1)
         assert abs(int.from_bytes(set_to, sys.byteorder) - expected) <= 1
-
-
-def test_who_has_nothing_to_send_or_a_slow_line_does_not_press() -> None:
-    flows, rate = RateMeter(), 10 * MEBIBYTE
-    for look in range(50):
-        now = look / 5
-        sent = {
-            "idle": SentBytes(1000, has_more=False),
-            "slow line": SentBytes(int(now * rate / 4), has_more=True),
-        }
-        flows.sample(now, sent, dict.fromkeys(sent, rate))
-    assert not flows.is_pressing("idle")
-    assert not flows.is_pressing("slow line")
-    assert flows.rate("slow line") == pytest.approx(rate / 4, rel=0.01)
-    raised = dict.fromkeys(sent, 4.0 * rate)
-    flows.sample(10.0, {"slow line": SentBytes(int(10 * rate / 4), has_more=True)}, raised)
-    assert flows.is_pressing("slow line")  # until it was seen that more is of no use
-    assert flows.new_bytes(["slow line", "unknown"]) == pytest.approx(0.2 * rate / 4, rel=0.01)
-    assert not flows.is_measured("idle")
-    assert LONGEST_SECONDS > 0
-
-
-def test_who_was_seen_between_two_bursts_presses_until_it_sends_less() -> None:
-    flows, rate = RateMeter(), 100_000
-    looks = [(now / 5, int(now / 5 * rate), now % 2 == 0) for now in range(10)]
-    for now, total, has_more in looks:
-        flows.sample(now, {"it": SentBytes(total, has_more=has_more)}, {"it": rate})
-    assert flows.is_pressing("it")
-    for step in range(20):
-        flows.sample(2.0 + step / 5, {"it": SentBytes(looks[-1][1], has_more=False)}, {"it": rate})
-    assert not flows.is_pressing("it")
-
-
-def test_what_was_seen_of_a_connection_counts_once_though_its_end_is_told_later() -> None:
-    flows, rate = RateMeter(), 1000
-    rates = {"gone": rate, "there": rate}
-    first = {name: SentBytes(500, has_more=True) for name in rates}
-    flows.sample(10.0, first, rates, new={"gone"})
-    assert flows.new_bytes(["gone"]) == 500
-    assert flows.new_bytes(["there"]) == 0  # a host service before this one may have seen it
-    flows.sample(10.2, {name: SentBytes(700, has_more=True) for name in rates}, rates)
-    flows.sample(10.4, {"there": SentBytes(900, has_more=True)}, rates)
-    assert flows.is_gone("gone")
-    assert not flows.is_gone("there")
-    past = flows.past("gone")
-    assert past is not None
-    assert past.total_bytes == 700
-    assert past.most_bytes_until(10.3) == pytest.approx(0.1 * rate)
-    assert past.most_bytes_until(99.0) == pytest.approx(0.2 * rate)  # at 10.4 it was gone
-    assert past.most_bytes_until(10.1) == 0
-    flows.sample(10.2 + 2 * REMEMBERED_SECONDS, {}, rates)
-    assert flows.past("gone") is None
 
 
 @pytest.mark.parametrize(
@@ -496,12 +356,3 @@ def test_connections_are_found_whatever_came_and_went_unseen(
                 assert process.find(*there[-3:]) == set(there[-3:])
         assert process.find(*there) == set(there)
         assert process.find(*set(gone) - set(there)) == set()
-
-
-def test_a_connection_that_has_the_ports_of_one_before_has_a_speed_of_its_own() -> None:
-    meter = RateMeter()
-    for second, total in enumerate([1_000_000, 2_000_000, 30_000, 60_000]):
-        meter.sample(float(second), {"one": SentBytes(total, has_more=True)}, {"one": 1_000_000.0})
-        assert meter.rate("one") >= 0
-        assert meter.new_bytes(["one"]) == (0, 1_000_000, 30_000, 30_000)[second]
-    assert meter.rate("one") == 30_000
