@@ -116,8 +116,23 @@ def test_all_that_connections_of_one_name_have_sent_counts_once(
         meter.sample(float(second), found, {"one": 1000.0}, new=() if is_there else ("one",))
         counted += meter.new_bytes(["one"])
         is_there = True
+        assert not meter.is_gone("one")
         assert meter.rate("one") >= 0
     assert counted == sent
+
+
+def test_a_connection_that_has_the_name_of_one_that_has_ended_is_there() -> None:
+    meter, one = RateMeter(), {"one": SentBytes(700, has_more=True)}
+    meter.sample(1.0, one, {"one": 1000.0})
+    meter.sample(2.0, {}, {})
+    assert meter.is_gone("one")
+    meter.sample(3.0, {"one": SentBytes(10, has_more=True)}, {"one": 1000.0}, new=["one"])
+    assert not meter.is_gone("one")
+    assert meter.new_bytes(["one"]) == 10
+    meter.sample(4.0, {}, {})
+    past = meter.past("one")
+    assert past is not None
+    assert (past.total_bytes, past.gone_at_seconds) == (10, 4.0)
 
 
 def test_who_was_never_slowed_is_not_remembered_and_who_is_unknown_sends_nothing() -> None:

@@ -135,7 +135,9 @@ class RateMeter:
             seen.set_limit(now_seconds, rates.get(name))
         oldest = now_seconds - REMEMBERED_SECONDS
         self._gone = {
-            name: past for name, past in self._gone.items() if past.seen_at_seconds > oldest
+            name: past
+            for name, past in self._gone.items()
+            if past.seen_at_seconds > oldest and name not in sent  # where another has its name
         }
         for name, gone in before.items():
             if name not in sent and gone.rate is not None:
