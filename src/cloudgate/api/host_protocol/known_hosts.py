@@ -6,7 +6,7 @@ from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
-from cloudgate.manager.core.restored_state import note_more, shows_more
+from cloudgate.manager.backups.restored_state import note_more, shows_more
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import authentication
 from cloudgate.manager.host_protocol.authentication import HostAuthentication

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.manager.core.restored_state import remark_on_restore
+from cloudgate.manager.backups.restored_state import remark_on_restore
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.gateways.fleet import list_gateways_to_look_at

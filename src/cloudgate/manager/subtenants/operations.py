@@ -14,10 +14,10 @@ from sqlalchemy import select
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, WARNING, Event, change_to
 from cloudgate.manager.audit.log import record_at_end
-from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
 from cloudgate.manager.tenants import passwords, rules
+from cloudgate.manager.tenants.former_names import remember_names
 from cloudgate.manager.tenants.publication import ended_now, publish
 
 TYPE = "CloudSubtenant"

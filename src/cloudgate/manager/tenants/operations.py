@@ -22,7 +22,6 @@ from cloudgate.manager.audit.events import (
     change_to,
 )
 from cloudgate.manager.audit.log import record_at_end
-from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
 from cloudgate.manager.protection.operations import check_tenant
@@ -39,6 +38,7 @@ from cloudgate.manager.storage.tables import (
 from cloudgate.manager.storage.tenant_rows import ShownTenant, TenantRow
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import limits, passwords, rules
+from cloudgate.manager.tenants.former_names import remember_names
 from cloudgate.manager.tenants.limits import Limits
 from cloudgate.manager.tenants.publication import ended_now, publish
 from cloudgate.manager.tenants.resources import Quota, replace_resources

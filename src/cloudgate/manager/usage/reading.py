@@ -9,13 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Select, Subquery, cast, func, null, select
 
-from cloudgate.manager.core.former_names import names_of
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.queries.fields import Field, Fields, Kind
 from cloudgate.manager.queries.filter import Condition
 from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant, Usage
 from cloudgate.manager.storage.types import UtcHour, UtcMonth
+from cloudgate.manager.tenants.former_names import names_of
 from cloudgate.manager.tenants.operations import TYPE
 from cloudgate.manager.usage.compaction import HOUR
 

@@ -14,13 +14,13 @@ from cloudgate.api.http.router import DONE, Route, Routes, shows
 from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core.former_names import names_in
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.carrying import that_may_carry
 from cloudgate.manager.gateways.operations import TYPE, gateways_of_servers, get_gateway
 from cloudgate.manager.portal.own import gateway_addresses
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant
+from cloudgate.manager.tenants.former_names import names_in
 from cloudgate.manager.tenants.operations import TYPE as TENANT
 from cloudgate.manager.tenants.operations import get_tenant
 from cloudgate.values.identifiers import uid
