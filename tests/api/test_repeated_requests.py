@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from cloudgate.api.http import repeated_requests
-from cloudgate.manager.core.lease import Lease
+from cloudgate.manager.lease import Lease
 from cloudgate.manager.sessions.roles import Role
 from tests.api.test_api_tokens import make, shows
 from tests.api.test_security import add_account, logged_on_as

@@ -8,7 +8,7 @@ import pytest
 
 from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.service.manager.serving import started
-from cloudgate.manager.core.lease import Lease
+from cloudgate.manager.lease import Lease
 from cloudgate.manager.storage.database import Database
 from tests.support.ports import free_port
 from tests.support.postgres import needs_postgresql, shared_server

@@ -27,7 +27,6 @@ from cloudgate.manager.backups import archive, restoring, secrets
 from cloudgate.manager.backups.files import told_what_to_do
 from cloudgate.manager.backups.journal import JOURNAL, Journal
 from cloudgate.manager.backups.revocations import revocations_among
-from cloudgate.manager.core.marks import LAST_BACKUP_AT, check_keys, read_moment
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.jobs.backup_schedule import (
@@ -44,6 +43,7 @@ from cloudgate.manager.servers.backup_servers import BackupServerSettings, creat
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage import sqlite_files
 from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.marks import LAST_BACKUP_AT, check_keys, read_moment
 from cloudgate.manager.storage.tables import Account, Counter, LogonSession
 from cloudgate.manager.tenants import certificates
 from cloudgate.manager.tenants import operations as tenants

@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from cloudgate.manager.core.lease import Lease
+from cloudgate.manager.lease import Lease
 from tests.support.manager import running_manager
 from tests.support.postgres import needs_postgresql, new_server
 from tests.support.waiting import until

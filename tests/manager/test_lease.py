@@ -8,14 +8,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.lease import GOOD_FOR, LISTED_SECONDS, MARK, SILENT_SECONDS, Lease
-from cloudgate.manager.core.marks import read_mark
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.lease import GOOD_FOR, LISTED_SECONDS, MARK, SILENT_SECONDS, Lease
 from cloudgate.manager.notifications.conditions import all_conditions
 from cloudgate.manager.notifications.rules import Kind
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.marks import read_mark
 from cloudgate.manager.storage.postgresql import postgresql_url
 from cloudgate.manager.storage.tables import Counter
 from tests.support.manager import first_start

@@ -9,7 +9,7 @@ import pytest
 
 from cloudgate.api.handlers.sessions import HEADER
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.lease import Lease
+from cloudgate.manager.lease import Lease
 from cloudgate.manager.storage import failures
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter

@@ -9,9 +9,9 @@ import pytest
 
 from cloudgate.cli.service.manager.turns import take_turns
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.lease import MARK, Lease
-from cloudgate.manager.core.marks import put_mark, read_mark
+from cloudgate.manager.lease import MARK, Lease
 from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.marks import put_mark, read_mark
 from tests.support.postgres import needs_postgresql, shared_server
 
 pytestmark = needs_postgresql

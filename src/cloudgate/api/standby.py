@@ -32,8 +32,8 @@ from cloudgate.api.http.proxies import Network, is_trusted
 from cloudgate.api.server import configured
 from cloudgate.background import Background
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.lease import RETRY_SECONDS, Lease
 from cloudgate.manager.core.unit_of_work import utc_now
+from cloudgate.manager.lease import RETRY_SECONDS, Lease
 from cloudgate.manager.security.authority import Authority, PortCertificate
 from cloudgate.monitoring.endpoint import METRICS, Monitoring
 from cloudgate.monitoring.endpoint import serve as serve_monitoring

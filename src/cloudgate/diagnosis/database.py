@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError
 
 from cloudgate.diagnosis.findings import Finding, Verdict
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core import lease
+from cloudgate.manager import lease
 from cloudgate.manager.security.installation import DATABASE
 from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.failures import reason

@@ -63,7 +63,6 @@ def reset_admin(database: DatabaseUrl = None, data: Data = None) -> None:
     The account has its role again, and no second factor, session or API token.
     """
     with loading():
-        from cloudgate.manager.core.marks import check_keys  # noqa: PLC0415
         from cloudgate.manager.core.unit_of_work import Manager  # noqa: PLC0415
         from cloudgate.manager.security import installation  # noqa: PLC0415
         from cloudgate.manager.security.authority import open_authority  # noqa: PLC0415
@@ -73,6 +72,7 @@ def reset_admin(database: DatabaseUrl = None, data: Data = None) -> None:
         from cloudgate.manager.security.sealing import open_sealing  # noqa: PLC0415
         from cloudgate.manager.sessions.recovery import let_administrator_in  # noqa: PLC0415
         from cloudgate.manager.storage.database import Database, sqlite_url  # noqa: PLC0415
+        from cloudgate.manager.storage.marks import check_keys  # noqa: PLC0415
 
     folder = data or present_data_folder()
     file = folder / installation.DATABASE

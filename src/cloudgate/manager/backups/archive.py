@@ -26,7 +26,6 @@ from cloudgate import __version__
 from cloudgate.atomic_files import new_private
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.backups.files import told_what_to_do
-from cloudgate.manager.core.marks import LAST_BACKUP_AT, check_keys
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealed_files import SealedReader, SealedWriter, SealingSecret
@@ -36,6 +35,7 @@ from cloudgate.manager.storage.database import (
     newest_revision,
     sqlite_url,
 )
+from cloudgate.manager.storage.marks import LAST_BACKUP_AT, check_keys
 from cloudgate.manager.storage.sqlite_files import put_mark_into, quick_check, snapshot
 from cloudgate.manager.storage.tables import (
     AuditEvent,

@@ -6,14 +6,14 @@ the backup has was told of changes that are not here, whatever they were.
 
 from datetime import UTC, datetime
 
-from cloudgate.manager.core.marks import (
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.storage.marks import (
     BACKED_UP_AT,
     KNEW_UNTIL,
     RESTORED_AT,
     put_mark,
     read_moment,
 )
-from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.values import moments
 
 

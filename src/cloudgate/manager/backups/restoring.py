@@ -29,7 +29,6 @@ from cloudgate.manager.backups.archive import (
 )
 from cloudgate.manager.backups.journal import JOURNAL, entries_of_database, entries_of_file
 from cloudgate.manager.backups.revocations import ChangesSince, revocations_among
-from cloudgate.manager.core.marks import BACKED_UP_AT, OF_A_RESTORE, RESTORED_AT, put_mark
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import open_authority
@@ -40,6 +39,7 @@ from cloudgate.manager.storage.database import (
     Database,
     sqlite_url,
 )
+from cloudgate.manager.storage.marks import BACKED_UP_AT, OF_A_RESTORE, RESTORED_AT, put_mark
 from cloudgate.manager.storage.sqlite_files import snapshot, take_marks_from
 from cloudgate.manager.storage.tables import (
     BackupServer,

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
 
 from cloudgate.errors import NotFoundError
-from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.notifier import Notifier
 from cloudgate.manager.core.openid_cache import OpenIdCache
 from cloudgate.manager.core.query_counts import QueryCounts
+from cloudgate.manager.lease import Lease
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.faults import Faults
 from cloudgate.manager.registries.host_figures import HostFiguresRegistry

@@ -14,10 +14,10 @@ from sqlalchemy import select
 
 from cloudgate import protocol
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import REFUSED_JOIN
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.host_protocol.authentication import (
     CREDENTIAL_LIFE,

@@ -10,10 +10,10 @@ from cloudgate.background import Job
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.backups.archive import create
 from cloudgate.manager.backups.journal import JOURNAL, Journal
-from cloudgate.manager.core.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.security.sealed_files import SealingSecret
+from cloudgate.manager.storage.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.values import moments
 
 BACKING_UP = "Backing the manager up"

@@ -19,7 +19,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from cloudgate.background import Background
 from cloudgate.manager.audit.outlets import delivered_until
 from cloudgate.manager.certificates.rules import leaf_of
-from cloudgate.manager.core.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.core.unit_of_work import DIRECTORY, Manager, UnitOfWork
 from cloudgate.manager.monitoring import outbox_lines
 from cloudgate.manager.monitoring.fleet_rows import (
@@ -33,6 +32,7 @@ from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.registries.host_figures import LatestFigures
 from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.storage.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     CloudCertificate,

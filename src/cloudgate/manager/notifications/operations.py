@@ -11,9 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import DatabaseError
 
 from cloudgate.errors import CloudgateError, InvalidRequestError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.notifications import mail, outbox, rules, webhooks
 from cloudgate.manager.registries.faults import fault_id

@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record_at_end
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import get_gateway
 from cloudgate.manager.servers.backup_servers import choose_backup_server

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import NEW_PASSWORD, WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import ProbeChange, probe_of, set_probe
 from cloudgate.manager.protection import operations as protections

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import (
     BackupServer,

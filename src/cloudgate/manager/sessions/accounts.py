@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import NotAuthenticatedError
-from cloudgate.manager.core.marks import UNSHOWN, put_mark, read_mark, take_mark
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.security.generated_passwords import generate_password
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.storage.marks import UNSHOWN, put_mark, read_mark, take_mark
 from cloudgate.manager.storage.tables import Account, AccountIdentity, AccountRole
 from cloudgate.trust.password_hashes import hash_password, mark_of, matches
 from cloudgate.values import precis

@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError, NotFoundError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import NEW_PASSWORD, WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions.accounts import local_name
 from cloudgate.manager.sessions.roles import BY_ID, Role

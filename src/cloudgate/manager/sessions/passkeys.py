@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions import passkey_rules
 from cloudgate.manager.sessions.accounts import comes_by_provider_alone

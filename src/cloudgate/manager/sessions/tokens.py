@@ -23,9 +23,9 @@ from cloudgate.errors import (
     InvalidRequestError,
     NotFoundError,
 )
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions.administration import get_account, roles_of
 from cloudgate.manager.sessions.roles import BY_ID, Role

@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import TUNNELS_ENDED, WARNING, Change, Event
 from cloudgate.manager.audit.log import record_at_end
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import NEWS, forget_figure
 from cloudgate.manager.protection.operations import check_tenant

@@ -37,11 +37,10 @@ from cloudgate.console.brand import Brand, brand_of
 from cloudgate.errors import CloudgateError, InvalidRequestError, UnavailableError
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.manager.audit.outlets import open_outlet
-from cloudgate.manager.core.lease import Lease
-from cloudgate.manager.core.marks import check_keys, knows_keys
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.backup_schedule import Schedule
 from cloudgate.manager.jobs.span_export import open_export
+from cloudgate.manager.lease import Lease
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.security import installation
@@ -66,6 +65,7 @@ from cloudgate.manager.settings.reachable import reachable_by
 from cloudgate.manager.settings.signing_in import SigningIn
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.failures import reason as database_reason
+from cloudgate.manager.storage.marks import check_keys, knows_keys
 from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen
 from cloudgate.monitoring.systemd import Notifier, keep_informed
 from cloudgate.processes.signals import on_end

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.manager.core.lease import Lease
+from cloudgate.manager.lease import Lease
 from cloudgate.manager.storage.failures import reason
 from cloudgate.network import hostport
 from cloudgate.processes.end_deadline import ended_within

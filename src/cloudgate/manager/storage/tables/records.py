@@ -113,7 +113,7 @@ class Counter(Base):
 
 
 class InstallationMark(Base):
-    """Something that is to be known of the installation: `cloudgate.manager.core.marks`."""
+    """Something that is to be known of the installation: `cloudgate.manager.storage.marks`."""
 
     __tablename__ = "installation_marks"
 
