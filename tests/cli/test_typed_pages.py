@@ -17,11 +17,11 @@ import pytest
 
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.database_keys import check_keys
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.settings.outgoing import Outgoing, networks
 from cloudgate.manager.storage.database import Database, sqlite_url
-from cloudgate.manager.storage.marks import check_keys
 from tests.cli.conftest import Run
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost, obedient

@@ -38,12 +38,13 @@ from cloudgate.manager.jobs.backup_schedule import (
 )
 from cloudgate.manager.security import installation, sealed_files
 from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.database_keys import check_keys
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage import sqlite_files
 from cloudgate.manager.storage.database import Database, sqlite_url
-from cloudgate.manager.storage.marks import LAST_BACKUP_AT, check_keys, read_moment
+from cloudgate.manager.storage.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.storage.tables import Account, Counter, LogonSession
 from cloudgate.manager.tenants import certificates
 from cloudgate.manager.tenants import operations as tenants

@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import PortCertificate, open_authority
+from cloudgate.manager.security.database_keys import check_keys
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage import database
 from cloudgate.manager.storage.database import Database, sqlite_url
-from cloudgate.manager.storage.marks import check_keys
 from tests.support.disks import make_room, needs_mounts, small_disk, take_bytes
 from tests.support.ports import free_port
 

@@ -66,13 +66,13 @@ def reset_admin(database: DatabaseUrl = None, data: Data = None) -> None:
         from cloudgate.manager.core.unit_of_work import Manager  # noqa: PLC0415
         from cloudgate.manager.security import installation  # noqa: PLC0415
         from cloudgate.manager.security.authority import open_authority  # noqa: PLC0415
+        from cloudgate.manager.security.database_keys import check_keys  # noqa: PLC0415
         from cloudgate.manager.security.generated_passwords import (  # noqa: PLC0415
             generate_password,
         )
         from cloudgate.manager.security.sealing import open_sealing  # noqa: PLC0415
         from cloudgate.manager.sessions.recovery import let_administrator_in  # noqa: PLC0415
         from cloudgate.manager.storage.database import Database, sqlite_url  # noqa: PLC0415
-        from cloudgate.manager.storage.marks import check_keys  # noqa: PLC0415
 
     folder = data or present_data_folder()
     file = folder / installation.DATABASE

@@ -28,6 +28,7 @@ from cloudgate.errors import CloudgateError
 from cloudgate.manager.backups.files import told_what_to_do
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.database_keys import check_keys
 from cloudgate.manager.security.sealed_files import SealedReader, SealedWriter, SealingSecret
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import (
@@ -35,7 +36,7 @@ from cloudgate.manager.storage.database import (
     newest_revision,
     sqlite_url,
 )
-from cloudgate.manager.storage.marks import LAST_BACKUP_AT, check_keys
+from cloudgate.manager.storage.marks import LAST_BACKUP_AT
 from cloudgate.manager.storage.sqlite_files import put_mark_into, quick_check, snapshot
 from cloudgate.manager.storage.tables import (
     AuditEvent,

@@ -51,6 +51,7 @@ from cloudgate.manager.security.authority import (
     gateway_term,
     open_authority,
 )
+from cloudgate.manager.security.database_keys import check_keys, knows_keys
 from cloudgate.manager.security.sealed_files import sealing_secret
 from cloudgate.manager.security.sealing import SealingKey, open_sealing
 from cloudgate.manager.sessions.accounts import (
@@ -65,7 +66,6 @@ from cloudgate.manager.settings.reachable import reachable_by
 from cloudgate.manager.settings.signing_in import SigningIn
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.manager.storage.marks import check_keys, knows_keys
 from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen
 from cloudgate.monitoring.systemd import Notifier, keep_informed
 from cloudgate.processes.signals import on_end
