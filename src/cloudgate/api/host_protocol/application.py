@@ -30,6 +30,7 @@ from cloudgate.errors import (
     UnavailableError,
 )
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.fault_isolation import fault_id
 from cloudgate.manager.host_protocol import enrolment, report_handling
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.host_protocol.tenant_feed import (
@@ -38,7 +39,6 @@ from cloudgate.manager.host_protocol.tenant_feed import (
 )
 from cloudgate.manager.host_protocol.versions import check_protocol
 from cloudgate.manager.jobs.reachability_probe import Prober
-from cloudgate.manager.registries.faults import fault_id
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.usage.billable import ever_served

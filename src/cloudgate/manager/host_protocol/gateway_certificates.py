@@ -8,8 +8,8 @@ from cloudgate.errors import NotFoundError
 from cloudgate.manager.certificates.operations import BroughtCertificates
 from cloudgate.manager.certificates.warnings import note_warning
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.fault_isolation import each_alone
 from cloudgate.manager.gateways.operations import signed_names
-from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.security.authority import CertificateRequest
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.servers.managed_servers import touch_assignment

@@ -6,9 +6,9 @@ from sqlalchemy import select
 
 from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.fault_isolation import each_alone
 from cloudgate.manager.gateways.operations import dialled_at, settings_in_force
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
-from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.servers.maintenance import current_maintenance
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway

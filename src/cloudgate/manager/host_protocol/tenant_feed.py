@@ -14,8 +14,8 @@ from sqlalchemy import or_, select
 
 from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.fault_isolation import each_alone
 from cloudgate.manager.quotas.operations import host_fields
-from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.tenant_scope import (
     NO_POOL,
     PoolPeriod,

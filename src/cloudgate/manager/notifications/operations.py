@@ -15,8 +15,8 @@ from cloudgate.manager import naming
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
+from cloudgate.manager.fault_isolation import fault_id
 from cloudgate.manager.notifications import mail, outbox, rules, webhooks
-from cloudgate.manager.registries.faults import fault_id
 from cloudgate.manager.settings.outgoing import Outgoing
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.tables import (

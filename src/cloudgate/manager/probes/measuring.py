@@ -6,11 +6,11 @@ from uuid import UUID
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.fault_isolation import each_alone
 from cloudgate.manager.probes import rules, s3, webdav
 from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.operations import Batch, Disk, Outcome, Share
 from cloudgate.manager.probes.rules import Method, NotMeasuredError
-from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import ManagedServer
 from cloudgate.protocol import DirectoryProbe, DirectorySize
