@@ -35,8 +35,8 @@ PURE += $(addprefix tests/host/test_, accounting.py connection_rates.py decision
 	full_targets.py grpc_server.py manager_addresses.py module_connection.py parts.py policy.py rate_meter.py \
 	revocation.py start_rates.py tenant_directory.py tunnel_metadata.py withdrawal.py)
 PURE += $(addprefix tests/manager/test_, audit.py fault_isolation.py few_at_once.py filter.py host_figures.py \
-	host_queries.py limits.py naming.py notification_rules.py presence.py protection_rules.py quota_rules.py \
-	rules.py shared_tunnels.py totp.py unique_names.py write_turns.py)
+	host_queries.py limits.py naming.py notification_rules.py presence.py protection_rules.py query_counts.py \
+	quota_rules.py rules.py shared_tunnels.py totp.py unique_names.py write_turns.py)
 # They begin first: one that began last would leave the other workers idle. Each file is named, as
 # pytest takes those that a folder among them has in the folder's place.
 LONGEST := tests/console/test_in_a_browser.py tests/clients/test_backup_programs.py tests/api/test_contract.py \

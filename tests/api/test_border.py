@@ -15,7 +15,7 @@ from cloudgate import __version__
 from cloudgate.api.host_protocol.application import BODY_LIMITS_BYTES
 from cloudgate.manager.gateways.operations import dialled_at
 from cloudgate.manager.host_protocol.site_document import MOST_INSIDE
-from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudGateway
 from cloudgate.protocol import PollRequest, Report

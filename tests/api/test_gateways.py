@@ -12,7 +12,7 @@ from lxml import etree
 from sqlalchemy import select
 
 from cloudgate.manager.jobs.timeouts import DRAIN_MARGIN, finish_due_tasks
-from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import BackupServer
 from cloudgate.manager.tasks.operations import GATEWAY_DEADLINE

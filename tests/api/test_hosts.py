@@ -24,7 +24,7 @@ from cloudgate.manager.registries.audit_throttle import (
     AuditThrottle,
     network_of,
 )
-from cloudgate.manager.registries.presence import (
+from cloudgate.manager.registries.hosts.presence import (
     CHANGES_AT_ONCE,
     LONGEST_SILENCE,
     ONLINE_FOR,

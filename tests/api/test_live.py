@@ -9,8 +9,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from cloudgate.manager.registries import host_queries
-from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.hosts import host_queries
+from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.maintenance import MESSAGE
 from cloudgate.manager.servers.managed_servers import get_managed_server, touch_assignment
 from cloudgate.protocol import LiveTunnel

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from cloudgate.manager.probes import measuring
-from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import Repository
 from cloudgate.protocol import Answer, DirectoryProbe, DirectorySize
 from tests.support.host import ScriptedHost

@@ -28,7 +28,7 @@ from cloudgate.manager.host_protocol.reachability import (
     listening_gateways,
 )
 from cloudgate.manager.jobs import reachability_probe
-from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.tasks.operations import GATEWAY_DEADLINE
 from cloudgate.protocol import GatewayState
 from tests.support.certificates import Made, pem_of

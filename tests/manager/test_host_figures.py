@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloudgate.manager.registries import host_figures
-from cloudgate.manager.registries.host_figures import (
+from cloudgate.manager.registries.hosts import host_figures
+from cloudgate.manager.registries.hosts.host_figures import (
     HOUR_SECONDS,
     HostFiguresRegistry,
     parts_by_hour,

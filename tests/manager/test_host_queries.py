@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.registries.host_queries import HostQueries
+from cloudgate.manager.registries.hosts.host_queries import HostQueries
 from cloudgate.protocol import Answer
 
 ONE, OTHER = UUID(int=1), UUID(int=2)

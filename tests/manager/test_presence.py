@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.manager.registries.presence import (
+from cloudgate.manager.registries.hosts.presence import (
     CHANGES_AT_ONCE,
     NOTED_EVERY,
     ONLINE_FOR,

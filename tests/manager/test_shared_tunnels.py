@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.manager.registries import shared_tunnels
-from cloudgate.manager.registries.host_queries import HostQueries
-from cloudgate.manager.registries.shared_tunnels import SharedTunnels
+from cloudgate.manager.registries.hosts import shared_tunnels
+from cloudgate.manager.registries.hosts.host_queries import HostQueries
+from cloudgate.manager.registries.hosts.shared_tunnels import SharedTunnels
 from cloudgate.protocol import Answer, LiveTunnel
 from tests.support.waiting import until
 

@@ -17,20 +17,20 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.core.notifier import Notifier
-from cloudgate.manager.core.openid_cache import OpenIdCache
-from cloudgate.manager.core.query_counts import QueryCounts
 from cloudgate.manager.lease import Lease
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
-from cloudgate.manager.registries.faults import Faults
-from cloudgate.manager.registries.host_figures import HostFiguresRegistry
-from cloudgate.manager.registries.host_queries import HostQueries
-from cloudgate.manager.registries.presence import Presence
-from cloudgate.manager.registries.rate_allocator import RateAllocator
+from cloudgate.manager.registries.hosts.faults import Faults
+from cloudgate.manager.registries.hosts.host_figures import HostFiguresRegistry
+from cloudgate.manager.registries.hosts.host_queries import HostQueries
+from cloudgate.manager.registries.hosts.presence import Presence
+from cloudgate.manager.registries.hosts.rate_allocator import RateAllocator
+from cloudgate.manager.registries.hosts.shared_tunnels import SharedTunnels
+from cloudgate.manager.registries.hosts.slot_tokens import SlotTokenAllocator
+from cloudgate.manager.registries.hosts.unknown_hosts import UnknownHosts
+from cloudgate.manager.registries.openid_cache import OpenIdCache
+from cloudgate.manager.registries.query_counts import QueryCounts
 from cloudgate.manager.registries.refused_callers import RefusedCallers
-from cloudgate.manager.registries.shared_tunnels import SharedTunnels
-from cloudgate.manager.registries.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.task_timelines import EndedTask, RunningTask, Step, TaskTimelines
-from cloudgate.manager.registries.unknown_hosts import UnknownHosts
 from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions, UsedCodes
 from cloudgate.manager.registries.warnings import Warnings
 from cloudgate.manager.security.authority import Authority, Validity, gateway_term

@@ -17,7 +17,7 @@ from cloudgate.manager.audit.events import Change, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import REFUSED_SERVER, UNKNOWN_HOST
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import is_heard, last_seen
 from cloudgate.manager.storage.tables import ManagedServer

@@ -15,7 +15,7 @@ from cloudgate.manager.host_protocol.failed_logins import record_failed_logins
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, apply_report
 from cloudgate.manager.host_protocol.old_passwords import note_old_passwords
 from cloudgate.manager.host_protocol.site_document import told_of
-from cloudgate.manager.registries.presence import CHANGE_SECONDS
+from cloudgate.manager.registries.hosts.presence import CHANGE_SECONDS
 from cloudgate.manager.servers.facts import check_facts, keep_report
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import ManagedServer

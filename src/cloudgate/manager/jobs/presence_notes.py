@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.host_protocol.enrolment import Joined, remark_on_knocks
-from cloudgate.manager.registries.presence import NOTED_EVERY, ONLINE_FOR
+from cloudgate.manager.registries.hosts.presence import NOTED_EVERY, ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import is_online, last_seen
 from cloudgate.manager.storage.tables import ManagedServer
 

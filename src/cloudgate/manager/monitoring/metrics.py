@@ -30,8 +30,8 @@ from cloudgate.manager.monitoring.fleet_rows import (
 )
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.protection import operations as protections
-from cloudgate.manager.registries.host_figures import LatestFigures
-from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.hosts.host_figures import LatestFigures
+from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.storage.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.storage.tables import (
     AuditEvent,

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.monitoring.unique_names import UniqueNames
-from cloudgate.manager.registries.host_figures import TenantSums
+from cloudgate.manager.registries.hosts.host_figures import TenantSums
 from cloudgate.manager.storage.raw_values import hex_of, seconds_of
 from cloudgate.manager.storage.tables import CloudTenant, FormerName, TenantResource, UsageTotal
 from cloudgate.manager.tenants.limits import from_document

@@ -23,8 +23,8 @@ import structlog
 
 from cloudgate import __version__
 from cloudgate.errors import NotAuthenticatedError, NotOfferedError, UnavailableError
-from cloudgate.manager.core.openid_cache import CachedDocument, OpenIdCache
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.registries.openid_cache import CachedDocument, OpenIdCache
 from cloudgate.manager.sessions.openid_keys import public_keys
 from cloudgate.manager.settings.signing_in import SingleSignOn
 from cloudgate.network.http_transport import AsyncDiallingTransport

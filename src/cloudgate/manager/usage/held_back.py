@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
-from cloudgate.manager.registries.host_figures import HeldBack, HeldBackHours
+from cloudgate.manager.registries.hosts.host_figures import HeldBack, HeldBackHours
 from cloudgate.manager.storage.tables import CloudTenant, HeldBackTime, ManagedServer
 from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.compaction import HOUR, begin_of

@@ -42,7 +42,7 @@ from cloudgate.manager.jobs.backup_schedule import Schedule
 from cloudgate.manager.jobs.span_export import open_export
 from cloudgate.manager.lease import Lease
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
-from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import (
     GATEWAY_DAYS,

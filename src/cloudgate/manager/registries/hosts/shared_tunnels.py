@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from uuid import UUID
 
-from cloudgate.manager.registries.host_queries import HostQueries
+from cloudgate.manager.registries.hosts.host_queries import HostQueries
 from cloudgate.protocol import LiveTunnel
 
 KNOWN_SECONDS = 0.5
