@@ -7,7 +7,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from cloudgate import background
-from cloudgate.background import Background, Failing, Job
+from cloudgate.background import Background, FailingJob, Job
 from cloudgate.errors import UnavailableError
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
@@ -133,7 +133,7 @@ async def test_the_operator_is_told_why_and_of_a_fault_of_the_program_where_the_
 ) -> None:
     work = Work()
     work.problem = surprise
-    told: list[tuple[str, Failing | None]] = []
+    told: list[tuple[str, FailingJob | None]] = []
     together = Background([job(work)], on_change=lambda *each: told.append(each))
     with capture_logs() as logged:
         running = asyncio.create_task(together.run())
@@ -154,7 +154,7 @@ async def test_the_operator_is_told_why_and_of_a_fault_of_the_program_where_the_
 async def test_what_lasts_is_told_once_and_logged_rarely() -> None:
     work = Work()
     work.problem = OSError(28, "No space left on device")
-    told: list[Failing | None] = []
+    told: list[FailingJob | None] = []
     together = Background(
         [job(work, longest_pause_seconds=0.02)], on_change=lambda _, each: told.append(each)
     )
@@ -176,7 +176,7 @@ async def test_what_lasts_is_told_once_and_logged_rarely() -> None:
 
 async def test_pauses_grow_up_to_the_longest() -> None:
     structlog.reset_defaults()
-    one = background._Supervised(job(Work(), longest_pause_seconds=1.0))
+    one = background._SupervisedJob(job(Work(), longest_pause_seconds=1.0))
     together = Background(())
     pauses = [together._note_failure(one, OSError(28, "full")) for _ in range(40)]
     assert pauses[:4] == [0.01, 0.02, 0.04, 0.08]

@@ -6,7 +6,7 @@ from pathlib import Path
 from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Treatment
 from cloudgate.api.contract_document import elements_of_bodies, filled
 from cloudgate.api.table import ROUTES
-from cloudgate.wire.description import Described, parts
+from cloudgate.wire.description import ResourceType, parts
 from cloudgate.wire.description import element as element_of_xml
 from cloudgate.wire.resources.cloud.gateways import CloudGateway
 
@@ -19,7 +19,7 @@ def test_the_tables_of_the_page_are_what_there_is() -> None:
 
 
 def test_every_element_of_every_body_is_in_the_list() -> None:
-    bodies: set[type[Described]] = {kind for route in ROUTES for kind in route.bodies}
+    bodies: set[type[ResourceType]] = {kind for route in ROUTES for kind in route.bodies}
     in_lists, told = {"BackupResource", "RepositoryQuota"}, elements_of_bodies()
     assert {kind.root() for kind in bodies} | in_lists == told.keys()
     for kind in bodies:
@@ -34,7 +34,7 @@ def test_an_extension_says_of_itself_that_it_acts() -> None:
         sooner: int | None = element_of_xml(extension=True)
 
     @dataclass(frozen=True, kw_only=True)
-    class Extension(Described):
+    class Extension(ResourceType):
         EXTENSION = True
 
         first: str | None = element_of_xml()

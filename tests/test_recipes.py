@@ -20,7 +20,7 @@ from cloudgate.client.blocking_collections import ReadableCollection
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.limits import Limits
-from cloudgate.wire.description import Described, parts
+from cloudgate.wire.description import ResourceType, parts
 from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
 from cloudgate.wire.resources.cloud.pools import CloudGatewayPool, CreateCloudGatewayPoolSpec
 from cloudgate.wire.resources.cloud.tenants import CloudTenant, CreateCloudTenantSpec
@@ -100,7 +100,7 @@ def test_every_collection_of_the_client_is_in_its_document() -> None:
     assert not members - told, "name it in docs/sdk.md"
 
 
-def extensions(bodies: Iterable[type[Described]]) -> dict[str, str]:
+def extensions(bodies: Iterable[type[ResourceType]]) -> dict[str, str]:
     """What this product has added to published bodies: the fields, with their names in the API."""
     return {
         part.field: part.name

@@ -54,7 +54,7 @@ def test_no_loop_looks_again_and_again_but_that_of_support() -> None:
     assert [name for name, text in texts.items() if silenced in text] == []
 
 
-class Counted:
+class CountedLooks:
     """Comes to hold at the third look."""
 
     looks = 0
@@ -68,9 +68,9 @@ class Counted:
 
 
 def test_what_comes_to_hold_is_returned_and_looked_for_no_more() -> None:
-    assert until(Counted().looked_at) == 3
-    assert asyncio.run(until_async(Counted().looked_at)) == 3
-    assert asyncio.run(until_async(Counted().asked)) == 3
+    assert until(CountedLooks().looked_at) == 3
+    assert asyncio.run(until_async(CountedLooks().looked_at)) == 3
+    assert asyncio.run(until_async(CountedLooks().asked)) == 3
 
 
 def nothing() -> bool:

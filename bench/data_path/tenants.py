@@ -43,7 +43,7 @@ _TENANT_PASSWORD = "p4ssword"
 
 
 @dataclass
-class Loaded:
+class LoadedGateway:
     """A gateway that knows so many tenants."""
 
     proxy: Proxy
@@ -80,7 +80,7 @@ def measure(folder: Path, many: int, tunnels: int) -> Section:
     return Section("Many tenants", note, table(head, rows), (goal,))
 
 
-def _loaded(stack: ExitStack, data: Path, work: Load, tenants: int) -> Loaded:
+def _loaded(stack: ExitStack, data: Path, work: Load, tenants: int) -> LoadedGateway:
     _fill(data, tenants, f"127.0.0.1:{work.port}")
     with pinned(PROXY_CORES):
         started = stack.enter_context(product(data))
@@ -100,7 +100,7 @@ def _loaded(stack: ExitStack, data: Path, work: Load, tenants: int) -> Loaded:
             time.sleep(0.05)
     seconds = time.perf_counter() - begin
     host = host_service(started.process.pid)
-    return Loaded(
+    return LoadedGateway(
         gateway_proxy(state_paths(data / "host"), way, host), seconds, memory_kib([host]) / 1024
     )
 

@@ -24,7 +24,7 @@ from bench.managers.api import GATEWAYS, PASSWORD, TENANTS, Process, fill, servi
 from bench.report import Goal, Section, table
 from bench.testbed.accounting import cpu_seconds
 from bench.testbed.machine import LOAD_CORES, PROXY_CORES, pinned
-from bench.testbed.simulated_hosts import Filled, polling
+from bench.testbed.simulated_hosts import FilledManager, polling
 from cloudgate import __version__
 from cloudgate.manager.audit import chain
 from cloudgate.manager.core.unit_of_work import Manager
@@ -173,12 +173,12 @@ def measure(folder: Path, rounds: int) -> Section:
 
 
 @contextmanager
-def _answering(known: "_Known", ca_file: Path, port: int) -> Iterator[None]:
+def _answering(known: "_KnownIds", ca_file: Path, port: int) -> Iterator[None]:
     """Hosts poll and say which tunnels they have, beside all else."""
     is_over, have_come = threading.Event(), threading.Event()
 
     async def poll() -> None:
-        filled = Filled(known.credentials, 1)
+        filled = FilledManager(known.credentials, 1)
         async with polling(filled, ca_file, port) as (hosts, _heard):
             for number, each in enumerate(hosts):
                 each.tunnels = (_tunnel(known.tenant_id, number),)
@@ -315,7 +315,7 @@ def _section(found: Sequence[Figures]) -> Section:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _KnownIds:
     """What there is to look at."""
 
     tenant_id: UUID
@@ -324,7 +324,7 @@ class _Known:
     """Of the hosts that are there."""
 
 
-def _fill_more(data: Path) -> _Known:
+def _fill_more(data: Path) -> _KnownIds:
     """Quotas for all tenants, records, and one tenant with a password and a past."""
     database = Database(sqlite_url(data / "cloudgate.db"))
     manager = Manager(database, open_authority(data / "tls"), open_sealing(data))
@@ -368,7 +368,7 @@ def _fill_more(data: Path) -> _Known:
                 "before": {"Description": ""}, "after": {"Description": "new"}, "message": "",
             }  # fmt: skip
             chain.append(work, entry)
-        known = _Known(own.id, gateway.id, credentials)
+        known = _KnownIds(own.id, gateway.id, credentials)
     database.close()
     return known
 

@@ -12,7 +12,7 @@ from statistics import median
 from bench.report import Goal, Section, table
 from bench.testbed.accounting import cpu_seconds, memory_kib
 from bench.testbed.gateway import host_service
-from bench.testbed.simulated_hosts import Filled, fill, polling
+from bench.testbed.simulated_hosts import FilledManager, fill, polling
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -74,7 +74,7 @@ def measure(folder: Path) -> Section:
     return Section("Many hosts", note, table(("", "reached"), rows), goals)
 
 
-def _fill(data: Path) -> Filled:
+def _fill(data: Path) -> FilledManager:
     """A data folder with hosts that have joined, and tenants."""
     data.mkdir(parents=True)
     (data / "tls").mkdir()
@@ -86,7 +86,7 @@ def _fill(data: Path) -> Filled:
     return filled
 
 
-async def _idle(started: Product, filled: Filled, manager: int) -> float:
+async def _idle(started: Product, filled: FilledManager, manager: int) -> float:
     """The part of a core that the manager takes while nothing changes."""
     async with polling(filled, started.ca_file, started.port):
         await asyncio.sleep(IDLE_SECONDS)  # all have connected, and have polled once more
@@ -95,7 +95,9 @@ async def _idle(started: Product, filled: Filled, manager: int) -> float:
         return (cpu_seconds([manager]) - before) / (time.monotonic() - begin)
 
 
-async def _told(started: Product, filled: Filled, manager: int) -> tuple[list[float], float, float]:
+async def _told(
+    started: Product, filled: FilledManager, manager: int
+) -> tuple[list[float], float, float]:
     """Seconds until all have heard, CPU milliseconds of the manager, and bytes for each host."""
     with started.client() as client:
         async with polling(filled, started.ca_file, started.port) as (hosts, heard):

@@ -10,7 +10,7 @@ from statistics import median, quantiles
 
 import httpx2
 
-from bench.testbed.simulated_hosts import Filled, SimulatedHost, fill, polling
+from bench.testbed.simulated_hosts import FilledManager, SimulatedHost, fill, polling
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -48,7 +48,7 @@ class Outcome:
         return quantiles(self.told_seconds, n=100, method="inclusive")[98]
 
 
-def prepare(data: Path, url: str) -> Filled:
+def prepare(data: Path, url: str) -> FilledManager:
     """An empty database, and the folder of the manager that is started first on it."""
     (data / "tls").mkdir(parents=True)
     database = Database(url)
@@ -59,7 +59,7 @@ def prepare(data: Path, url: str) -> Filled:
     return filled
 
 
-async def measure(both: Managers, filled: Filled) -> Outcome:
+async def measure(both: Managers, filled: FilledManager) -> Outcome:
     """Change tenants, then kill the one that leads."""
     leader, other = both.leading()
     told, offline = list[float](), list[int]()
@@ -88,7 +88,7 @@ async def measure(both: Managers, filled: Filled) -> Outcome:
 
 @asynccontextmanager
 async def _hosts(
-    both: Managers, filled: Filled
+    both: Managers, filled: FilledManager
 ) -> AsyncIterator[tuple[list[SimulatedHost], "asyncio.Queue[int]"]]:
     """They poll, half of them at each manager, and know all that there is."""
     ports = tuple(each.port for each in both.sites)

@@ -126,20 +126,20 @@ class SimulatedHost:
 
 
 @dataclass(frozen=True)
-class Filled:
+class FilledManager:
     """What is there: credentials of hosts, and the directory revision that they know."""
 
     credentials: list[str]
     revision: int
 
-    def some(self, count: int) -> "Filled":
+    def some(self, count: int) -> "FilledManager":
         """With as many hosts."""
-        return Filled(self.credentials[:count], self.revision)
+        return FilledManager(self.credentials[:count], self.revision)
 
 
 @asynccontextmanager
 async def polling(
-    filled: Filled, ca_file: Path, *ports: int
+    filled: FilledManager, ca_file: Path, *ports: int
 ) -> AsyncIterator[tuple[list[SimulatedHost], "asyncio.Queue[int]"]]:
     """All of them poll, at each manager as many, once they have been answered for the first time.
 
@@ -167,7 +167,7 @@ async def polling(
             each.cancel()
 
 
-def fill(manager: Manager, hosts: int, tenants: int) -> Filled:
+def fill(manager: Manager, hosts: int, tenants: int) -> FilledManager:
     """Have a site with hosts that have joined, and tenants."""
     key, credentials = public_key_pem(), []
     with manager.changing() as work:
@@ -199,4 +199,4 @@ def fill(manager: Manager, hosts: int, tenants: int) -> Filled:
             for number in range(tenants)
         ]
         work.session.execute(insert(CloudTenant), rows)
-    return Filled(credentials, revision)
+    return FilledManager(credentials, revision)

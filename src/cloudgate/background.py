@@ -62,7 +62,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Failing:
+class FailingJob:
     """A job whose last attempt has failed."""
 
     name: str
@@ -98,7 +98,7 @@ class Background:
         self,
         jobs: Iterable[Job],
         *,
-        on_change: Callable[[str, Failing | None], None] | None = None,
+        on_change: Callable[[str, FailingJob | None], None] | None = None,
         foreseen: Callable[[Exception], str | None] | None = None,
     ) -> None:
         """What it is told of.
@@ -109,7 +109,7 @@ class Background:
             foreseen: the reason of a failure, in words for the operator; None for one that nobody
                 foresaw. Failures of this product and of the system need none.
         """
-        self._supervised = {job.name: _Supervised(job) for job in jobs}
+        self._supervised = {job.name: _SupervisedJob(job) for job in jobs}
         self._on_change = on_change or _nobody
         self._foreseen = foreseen or _nothing
         self.is_running = False
@@ -120,7 +120,7 @@ class Background:
         return tuple(each.record for each in self._supervised.values())
 
     @property
-    def failing(self) -> tuple[Failing, ...]:
+    def failing(self) -> tuple[FailingJob, ...]:
         """The jobs whose last attempt has failed."""
         return tuple(each.failing for each in self._supervised.values() if each.failing)
 
@@ -139,13 +139,13 @@ class Background:
         finally:
             self.is_running = False
 
-    async def _supervise(self, each: "_Supervised") -> None:
+    async def _supervise(self, each: "_SupervisedJob") -> None:
         with each.job.news(each.woken):
             if each.job.first_after_seconds:
                 await _event_or(each.woken, each.job.first_after_seconds)
             await self._repeat(each)
 
-    async def _repeat(self, each: "_Supervised") -> None:
+    async def _repeat(self, each: "_SupervisedJob") -> None:
         while True:
             each.woken.clear()
             began = time.thread_time()  # not what others made it wait
@@ -164,7 +164,7 @@ class Background:
             await _event_or(each.woken, pause_seconds)
 
     @contextmanager
-    def _well_after_a_while(self, each: "_Supervised") -> Iterator[None]:
+    def _well_after_a_while(self, each: "_SupervisedJob") -> Iterator[None]:
         if not (each.job.lasts and each.failing):
             yield
             return
@@ -175,7 +175,7 @@ class Background:
         finally:
             timer.cancel()
 
-    def _note_failure(self, each: "_Supervised", error: Exception) -> float:
+    def _note_failure(self, each: "_SupervisedJob", error: Exception) -> float:
         """Have it known; how many seconds to wait."""
         before = each.failing
         foreseen = self._foreseen(error) or _reason(error)
@@ -185,7 +185,7 @@ class Background:
             f"an error that nobody foresaw ({type(error).__name__}); the log says more at"
             f" {each.mark}."
         )
-        failing = Failing(
+        failing = FailingJob(
             name=each.job.name,
             since=before.since if before else datetime.now(UTC),
             failures=before.failures + 1 if before else 1,
@@ -213,7 +213,7 @@ class Background:
             )
         return doubled(FIRST_PAUSE_SECONDS, each.job.longest_pause_seconds, failing.failures)
 
-    def _note_success(self, each: "_Supervised") -> None:
+    def _note_success(self, each: "_SupervisedJob") -> None:
         before, each.failing = each.failing, None
         each.record.runs += 1
         each.record.succeeded_at = datetime.now(UTC)
@@ -227,13 +227,13 @@ class Background:
             )
 
 
-class _Supervised:
+class _SupervisedJob:
     """A job, and how it is with it."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.woken = asyncio.Event()
-        self.failing: Failing | None = None
+        self.failing: FailingJob | None = None
         self.record = JobRecord(job.name)
         self.mark = ""
         """Where the log says more about this row of failures."""
@@ -284,7 +284,7 @@ async def _event_or(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _nobody(_name: str, _failing: Failing | None) -> None:
+def _nobody(_name: str, _failing: FailingJob | None) -> None:
     return
 
 

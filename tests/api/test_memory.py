@@ -191,7 +191,7 @@ def test_live_tunnels_are_never_told_from_memory(
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownResources:
     """What there is to ask for."""
 
     ids: dict[str, str]
@@ -213,7 +213,7 @@ class Known:
         return None if "{" in template else template
 
 
-def filled_in(running: RunningManager, client: httpx2.Client, host: ScriptedHost) -> Known:
+def filled_in(running: RunningManager, client: httpx2.Client, host: ScriptedHost) -> KnownResources:
     """One of each kind."""
     made = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()
     task = client.post(
@@ -245,7 +245,7 @@ def filled_in(running: RunningManager, client: httpx2.Client, host: ScriptedHost
     with running.manager.reading() as work:
         subtenants = work.session.scalars(select(Subtenant)).all()
         pools = work.session.scalars(select(GatewayPool)).all()
-    return Known(
+    return KnownResources(
         {
             "repository": guid(made),
             "gateway": guid(client.get("/cloud/gateways").json()["Refs"][0]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from cloudgate.api.compatibility.published import CALLS, Published
+from cloudgate.api.compatibility.published import CALLS, PublishedCall
 from cloudgate.api.handlers.absent import COLLECTIONS
 from cloudgate.api.http.router import choose
 from cloudgate.api.table import router
@@ -26,19 +26,19 @@ def client(running: RunningManager) -> httpx2.Client:
     return running.logged_on()
 
 
-def path_of(published: Published) -> str:
+def path_of(published: PublishedCall) -> str:
     return published.path.replace("{ID}", GUID).replace("{name}", "some machine.vbk")
 
 
 def test_the_list_is_whole() -> None:
     assert len(CALLS) > 300
     assert len(set(CALLS)) == len(CALLS)
-    assert Published("POST", "/backupServers/{ID}", "veeamzip") in CALLS
-    assert Published("GET", "/cloud/tenants/{ID}/vCloudComputeResources") in CALLS
+    assert PublishedCall("POST", "/backupServers/{ID}", "veeamzip") in CALLS
+    assert PublishedCall("GET", "/cloud/tenants/{ID}/vCloudComputeResources") in CALLS
 
 
 @pytest.mark.parametrize("published", CALLS, ids=str)
-def test_every_published_call_has_a_route(published: Published) -> None:
+def test_every_published_call_has_a_route(published: PublishedCall) -> None:
     found = router().match(path_of(published))
     assert found is not None
     assert published.verb in found.routes
@@ -49,7 +49,7 @@ def test_every_published_call_has_a_route(published: Published) -> None:
 
 @pytest.mark.parametrize("published", CALLS, ids=str)
 def test_every_published_call_is_answered_with_what_it_is_about(
-    client: httpx2.Client, published: Published
+    client: httpx2.Client, published: PublishedCall
 ) -> None:
     if published.path in ("/sessionMngr", "/logonSessions/{ID}", "/query"):
         return

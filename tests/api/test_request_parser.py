@@ -15,7 +15,7 @@ OFFER = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settin
 
 
 @dataclass
-class Asked:
+class AskedRequest:
     """What was understood of one request."""
 
     method: bytes = b""
@@ -30,7 +30,7 @@ class Listener:
     """Stands where uvicorn's protocol does."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[AskedRequest] = []
         self.url = b""
         self.headers: list[tuple[bytes, bytes]] = []
         self.parser: Any = RequestParser(self)
@@ -47,7 +47,7 @@ class Listener:
     def on_headers_complete(self) -> None:
         assert not self.parser.should_upgrade()
         assert self.parser.get_http_version() == "1.1"
-        known = Asked(self.parser.get_method(), self.url, self.headers)
+        known = AskedRequest(self.parser.get_method(), self.url, self.headers)
         known.keeps_alive = self.parser.should_keep_alive()
         self.asked.append(known)
 

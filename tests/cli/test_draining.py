@@ -22,11 +22,11 @@ from tests.support.product import PASSWORD, Installation, Product, installation
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.end_to_end
-Way = Callable[[dict[str, str]], AbstractContextManager["Watched"]]
+Way = Callable[[dict[str, str]], AbstractContextManager["WatchedCommand"]]
 COMMAND = [sys.executable, "-m", "cloudgate", "gateway", "drain", "localhost"]
 
 
-class Watched:
+class WatchedCommand:
     """A command that runs, and all that it has said so far."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", descriptor: int) -> None:
@@ -72,24 +72,24 @@ def _read_or_nothing(descriptor: int) -> bytes:
 
 
 @contextmanager
-def at_a_terminal(environment: dict[str, str]) -> Iterator[Watched]:
+def at_a_terminal(environment: dict[str, str]) -> Iterator[WatchedCommand]:
     """The command, and somebody who watches it."""
     own, its = pty.openpty()
     terminal = {**environment, "TERM": "xterm-256color"}
     with subprocess.Popen(COMMAND, env=terminal, stdin=its, stdout=its, stderr=its) as process:
         os.close(its)
-        yield Watched(process, own)
+        yield WatchedCommand(process, own)
 
 
 @contextmanager
-def by_a_script(environment: dict[str, str]) -> Iterator[Watched]:
+def by_a_script(environment: dict[str, str]) -> Iterator[WatchedCommand]:
     """The command where nobody is watching."""
     out, nothing, both = subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT
     with subprocess.Popen(
         COMMAND, env=environment, stdin=nothing, stdout=out, stderr=both
     ) as process:
         assert process.stdout is not None
-        yield Watched(process, os.dup(process.stdout.fileno()))
+        yield WatchedCommand(process, os.dup(process.stdout.fileno()))
 
 
 def environment(started: Product) -> dict[str, str]:

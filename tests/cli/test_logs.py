@@ -16,7 +16,7 @@ import pytest
 from cloudgate.cli.service.logs import (
     LossyStream,
     RepetitionFilter,
-    _Coloured,
+    _ColouredLines,
     _JsonLines,
     _missing_as,
 )
@@ -102,7 +102,7 @@ def test_every_line_is_json_with_its_time_its_level_and_what_happened_first() ->
     assert all(each["timestamp"].endswith("Z") for each in found)
 
 
-@pytest.mark.parametrize("render", [_Coloured(), _JsonLines(with_priority=False)])
+@pytest.mark.parametrize("render", [_ColouredLines(), _JsonLines(with_priority=False)])
 def test_what_others_say_steers_no_terminal_and_begins_no_line(render: Any) -> None:
     steering = "\x1b]0;x\x07\x9b2J\n2030-01-01 [info] nothing happened"
     said = {
@@ -115,7 +115,7 @@ def test_what_others_say_steers_no_terminal_and_begins_no_line(render: Any) -> N
     ours = re.sub(r"\x1b\[[0-9]*m", "", lines)
     assert ours.replace("\n", "").isprintable()
     ends = [line for line in ours.split("\n") if line.startswith("2030")]
-    assert len(ends) == isinstance(render, _Coloured)  # of the exception, which has several lines
+    assert len(ends) == isinstance(render, _ColouredLines)  # of the exception
 
 
 def test_journald_is_told_how_urgent_each_line_is() -> None:

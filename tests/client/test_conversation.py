@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.exchange import Answer, Delay, Exclusive, Reply, Request, Steps
-from cloudgate.client.core.logons import InMemory, LogonIdentity
+from cloudgate.client.core.exchange import Answer, CriticalSection, Delay, Reply, Request, Steps
+from cloudgate.client.core.logons import LogonIdentity, LogonMemory
 from cloudgate.client.core.refusals import RefusedError
 from cloudgate.client.core.retries import NONE, Retries, UnreachedError, UntrustedError
 from cloudgate.client.core.tasks import NOBODY, TaskFailedError, TaskLeftError, finished
@@ -59,7 +59,7 @@ class Script:
     def done(self, wanted: Any) -> Any:
         if isinstance(wanted, Delay):
             return self.pauses.append(wanted.seconds)
-        if isinstance(wanted, Exclusive):
+        if isinstance(wanted, CriticalSection):
             return self.run(wanted.steps)
         self.sent.append(wanted)
         said = self.said.pop(0) if self.said else reply()
@@ -72,7 +72,7 @@ def talk(
     *urls: str, retries: Retries | None = None, token: str | None = "token of a test"
 ) -> Conversation:
     who = LogonIdentity("admin", password=lambda: "secret", token=lambda: token)
-    return Conversation(urls or (ONE,), who, InMemory(), retries or Retries())
+    return Conversation(urls or (ONE,), who, LogonMemory(), retries or Retries())
 
 
 FAILURES = [reply(503, after="2"), reply(503), reply(429, after="30"), LOST, UNREACHED]
@@ -138,12 +138,12 @@ def test_a_code_is_asked_for_once_the_manager_has_not_let_in_without() -> None:
     who = LogonIdentity("ann", lambda: "secret", asked_code=lambda: "123456")
     begun = reply(201, {"SessionId": "a"})
     script = Script(reply(401), begun, reply())
-    script.run(Conversation([ONE], who, InMemory(), NONE).get("/tasks"))
+    script.run(Conversation([ONE], who, LogonMemory(), NONE).get("/tasks"))
     assert [each.code for each in script.sent] == [None, "123456", None]
     known = LogonIdentity("ann", lambda: "secret", code=lambda: "1", asked_code=lambda: "2")
     wrong = Script(reply(401))
     with pytest.raises(NotAuthenticatedError):
-        wrong.run(Conversation([ONE], known, InMemory(), NONE).get("/tasks"))
+        wrong.run(Conversation([ONE], known, LogonMemory(), NONE).get("/tasks"))
     assert [each.code for each in wrong.sent] == ["1"]
 
 

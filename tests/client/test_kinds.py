@@ -16,32 +16,32 @@ from cloudgate.client import Client, surface
 from cloudgate.client.blocking_collections import ReadableCollection
 from cloudgate.client.core import kinds
 from cloudgate.client.core.kinds import Kind
-from cloudgate.wire.description import Described, json_parts, parts
+from cloudgate.wire.description import ResourceType, json_parts, parts
 from cloudgate.wire.resources.queries import Entities, Resources
 from tests.support.client_twin import written
 
 
 @dataclass(frozen=True)
-class Typed:
+class TypedKind:
     """A kind with the types by which a member of the client has it; None where it has none."""
 
     kind: Kind
-    entity: type[Described]
-    spec: type[Described] | None
-    change: type[Described] | None
+    entity: type[ResourceType]
+    spec: type[ResourceType] | None
+    change: type[ResourceType] | None
 
 
-def typed(member: ReadableCollection[Any, Any, Any]) -> Typed:
+def typed(member: ReadableCollection[Any, Any, Any]) -> TypedKind:
     """Types stand where the member is made, or at its class."""
     made_as = vars(member).get("__orig_class__")
     arguments = get_args(made_as) or get_args(vars(type(member))["__orig_bases__"][0])
     entity, *rest = arguments
     assert entity is member._these.entity
-    spec, change = (None if each is Described else each for each in rest)
-    return Typed(member._these.kind, entity, spec, change)
+    spec, change = (None if each is ResourceType else each for each in rest)
+    return TypedKind(member._these.kind, entity, spec, change)
 
 
-def members() -> list[Typed]:
+def members() -> list[TypedKind]:
     with Client("https://manager.example:9398", password="x") as client:
         inside = (client.tenants.quotas("acme"), client.tenants.subtenants("acme"))
         found = (*vars(client).values(), *inside)
@@ -57,7 +57,7 @@ def test_a_client_has_a_member_for_each_kind() -> None:
     assert set(ALL) == known, "make it in client/asynchronous_client.py"
 
 
-def collection_path(of: Typed) -> str:
+def collection_path(of: TypedKind) -> str:
     return f"/cloud/tenants/{{id}}/{of.kind.path}" if of.kind.inside else of.kind.path
 
 
@@ -66,7 +66,7 @@ def route(verb: str, path: str, action: str | None = None) -> Route | None:
     return found[0] if found else None
 
 
-def one_of(of: Typed, verb: str) -> Route | None:
+def one_of(of: TypedKind, verb: str) -> Route | None:
     """The call on one thing of a kind."""
     begins = f"{collection_path(of)}/{{"
     found = [
@@ -79,7 +79,7 @@ def one_of(of: Typed, verb: str) -> Route | None:
 
 
 @each_kind
-def test_a_kind_is_listed_and_shown_as_the_routes_say(of: Typed) -> None:
+def test_a_kind_is_listed_and_shown_as_the_routes_say(of: TypedKind) -> None:
     listed = route("GET", collection_path(of))
     assert listed is not None
     assert listed.answers is not None
@@ -92,7 +92,7 @@ def test_a_kind_is_listed_and_shown_as_the_routes_say(of: Typed) -> None:
 
 
 @each_kind
-def test_a_kind_is_made_and_changed_by_the_types_that_the_routes_take(of: Typed) -> None:
+def test_a_kind_is_made_and_changed_by_the_types_that_the_routes_take(of: TypedKind) -> None:
     made = route("POST", collection_path(of), of.kind.action or None)
     edited, deleted = one_of(of, "PUT"), one_of(of, "DELETE")
     assert (of.spec is None) == (made is None or not made.bodies)
@@ -106,7 +106,7 @@ def test_a_kind_is_made_and_changed_by_the_types_that_the_routes_take(of: Typed)
 
 
 @each_kind
-def test_a_kind_is_asked_for_where_the_query_service_has_it(of: Typed) -> None:
+def test_a_kind_is_asked_for_where_the_query_service_has_it(of: TypedKind) -> None:
     known = {each.name: each for each in TYPES if each.whole or each.wholes}
     if of.kind.inside:
         return  # those of one tenant are few, and never asked for

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.connector.tls_connection import Identity, identity
-from tests.connector.support import Connected, Gateways, connected_to
+from tests.connector.support import Gateways, RunningConnector, connected_to
 from tests.host.support import PASSWORD, Authority, echo_server, running_machine, tenant
 from tests.support.ports import free_port
 
@@ -53,6 +53,6 @@ async def gateways(
 
 
 @pytest.fixture
-async def connected(gateways: Gateways, who: Identity) -> AsyncIterator[Connected]:
+async def connected(gateways: Gateways, who: Identity) -> AsyncIterator[RunningConnector]:
     async with connected_to([gateways.address(0)], who) as made:
         yield made

@@ -55,7 +55,7 @@ class Gateways:
             machine.site.replace(Site(revision=revision, gateways=peers, maintenance=at_work))
 
 
-class Connected:
+class RunningConnector:
     """A connector inside the test."""
 
     def __init__(self, fleet: Balancer, ports: LocalListeners, port: int) -> None:
@@ -78,7 +78,9 @@ class Connected:
 
 
 @asynccontextmanager
-async def connected_to(gateways: Sequence[HostPort], who: Identity) -> AsyncIterator[Connected]:
+async def connected_to(
+    gateways: Sequence[HostPort], who: Identity
+) -> AsyncIterator[RunningConnector]:
     """A connector that was given some gateways."""
     fleet = Balancer(gateways, who, half_close=False)
     await fleet.discover()
@@ -86,19 +88,19 @@ async def connected_to(gateways: Sequence[HostPort], who: Identity) -> AsyncIter
     port = await ports.listen(Forward(HostPort("127.0.0.1", 0), TARGET))
     looking = asyncio.create_task(fleet.run())
     try:
-        yield Connected(fleet, ports, port)
+        yield RunningConnector(fleet, ports, port)
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
         await ports.close()
 
 
-async def until_known(connected: Connected, *, healthy: int, of: int) -> None:
+async def until_known(connected: RunningConnector, *, healthy: int, of: int) -> None:
     """Wait until the connector knows so many gateways, and so many of them as healthy."""
     await until_async(lambda: _counts(connected) == (healthy, of), said=lambda: _counts(connected))
 
 
-def _counts(connected: Connected) -> tuple[int, int]:
+def _counts(connected: RunningConnector) -> tuple[int, int]:
     gateways = connected.fleet.gateways
     return sum(each.healthy for each in gateways), len(gateways)
 

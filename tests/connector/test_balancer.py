@@ -26,7 +26,7 @@ from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.network.hostport import HostPort
 from cloudgate.network.race import race
-from tests.connector.support import TARGET, Connected, Gateways, connected_to, until_known
+from tests.connector.support import TARGET, Gateways, RunningConnector, connected_to, until_known
 from tests.host.support import PASSWORD, Authority, Client, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import until_async
@@ -89,7 +89,7 @@ async def mute(
 
 @pytest.mark.anyio
 async def test_the_list_is_read_again_while_tunnels_are_asked_for(
-    connected: Connected, gateways: Gateways
+    connected: RunningConnector, gateways: Gateways
 ) -> None:
     await until_known(connected, healthy=3, of=3)
     gateways.list(1)
@@ -127,7 +127,7 @@ async def test_a_gateway_that_falls_silent_before_its_answer_costs_a_moment(
 
 @pytest.mark.anyio
 async def test_a_gateway_that_cuts_a_tunnel_is_asked_though_nobody_dials(
-    connected: Connected, gateways: Gateways
+    connected: RunningConnector, gateways: Gateways
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", connected.port)
     writer.write(b"ping")

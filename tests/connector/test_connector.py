@@ -19,7 +19,7 @@ from cloudgate.connector.tls_connection import Identity, identity
 from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.network.hostport import HostPort
-from tests.connector.support import Connected, Gateways, until_known
+from tests.connector.support import Gateways, RunningConnector, until_known
 from tests.host.support import PASSWORD, Authority
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
@@ -28,7 +28,7 @@ ALLOWED = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 
 @pytest.mark.anyio
 async def test_bytes_go_both_ways_and_an_answer_outlives_the_question(
-    connected: Connected,
+    connected: RunningConnector,
 ) -> None:
     data = os.urandom(3_000_000)
     assert await connected.echoes(data)
@@ -40,7 +40,7 @@ async def test_bytes_go_both_ways_and_an_answer_outlives_the_question(
 @pytest.mark.alone
 @pytest.mark.anyio
 async def test_new_tunnels_are_possible_within_two_seconds_though_two_gateways_die_in_a_row(
-    connected: Connected, gateways: Gateways
+    connected: RunningConnector, gateways: Gateways
 ) -> None:
     await until_known(connected, healthy=3, of=3)
     for dying in (0, 1):

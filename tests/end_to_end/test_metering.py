@@ -22,7 +22,7 @@ TOLD_SECONDS = PERIOD_SECONDS + USAGE_SECONDS + 5.0
 
 
 @dataclass(frozen=True)
-class Used:
+class Traffic:
     """What went through tunnels."""
 
     tunnels: int
@@ -65,16 +65,16 @@ class Site:
         assert found.status == 200, found.reason
         return found
 
-    def used(self, tenant: str) -> Used:
+    def used(self, tenant: str) -> Traffic:
         """What the manager says that a tenant used."""
         with self.product.client() as client:
             entities = client.http.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
             uid = next(each["UID"] for each in entities if each["Name"] == tenant)
             shown = client.http.get(f"/cloud/tenants/{uid}/usage").json()["CloudTenantUsages"]
         names = ("Tunnels", "BytesUp", "BytesDown")
-        return Used(*(sum(each[name] for each in shown) for name in names))
+        return Traffic(*(sum(each[name] for each in shown) for name in names))
 
-    def wait_for(self, tenant: str, bytes_up: int) -> Used:
+    def wait_for(self, tenant: str, bytes_up: int) -> Traffic:
         """What a tenant used, once it is that much."""
         for _ in looks(TOLD_SECONDS):
             if (found := self.used(tenant)).bytes_up >= bytes_up:
@@ -129,7 +129,7 @@ def test_every_byte_of_tunnels_that_live_through_kills_of_the_other_parts_is_cou
     site.kill_manager_and_start_again()
     going.exchange(16, 1)
     going.close()
-    assert site.wait_for("acme", 123_416) == Used(2, 123_416, 1_050_911)
+    assert site.wait_for("acme", 123_416) == Traffic(2, 123_416, 1_050_911)
     assert site.pid_of("--config-path") == envoy
 
 

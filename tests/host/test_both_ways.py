@@ -149,7 +149,7 @@ class Answer:
 
 
 @dataclass
-class Noted:
+class NotedRequests:
     """What a gateway has noted of requests."""
 
     tunnels: list[tuple[object, ...]]
@@ -279,7 +279,7 @@ async def test_both_ways_give_the_same_answers_and_note_the_same(
     assert noted[Way.MODULE] == noted[Way.HTTP]
 
 
-async def _noted(machine: Machine, clients: Counter[str]) -> Noted:
+async def _noted(machine: Machine, clients: Counter[str]) -> NotedRequests:
     ended: Counter[str] = Counter()
     said: list[tuple[object, ...]] = []
     with machine.paths.access_log.open() as log:
@@ -292,7 +292,7 @@ async def _noted(machine: Machine, clients: Counter[str]) -> Noted:
                     break
     assert ended == clients
     refused = {str(kind): count for kind, count in machine.authorizer.meter.refused.items()}
-    return Noted(sorted(said, key=str), refused)
+    return NotedRequests(sorted(said, key=str), refused)
 
 
 async def _ends(log: TextIO) -> AsyncIterator[AccessRecord]:

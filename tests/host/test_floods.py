@@ -21,7 +21,7 @@ from cloudgate.host.authorization.refusal_log import (
     MOST_KINDS,
     TOLD_ONE_BY_ONE,
     RefusalLog,
-    Refused,
+    RefusedRequest,
 )
 from cloudgate.host.envoy import launcher
 from cloudgate.host.envoy.xds_listener import MOST_REQUESTS
@@ -175,9 +175,9 @@ def _lines_with_both_ends(machine: Machine) -> str:
     return log.read_text()
 
 
-def a_refusal(number: int = 0, **changes: Any) -> Refused:
-    usual = Refused("acme", REPO, 407, "wrong", f"192.0.2.{number % 256}")
-    return Refused(**{**vars(usual), **changes})
+def a_refusal(number: int = 0, **changes: Any) -> RefusedRequest:
+    usual = RefusedRequest("acme", REPO, 407, "wrong", f"192.0.2.{number % 256}")
+    return RefusedRequest(**{**vars(usual), **changes})
 
 
 def test_the_first_refusals_are_told_and_the_others_summed_up() -> None:

@@ -24,10 +24,10 @@ from cloudgate.host.authorization.authenticator import Authenticator
 from cloudgate.host.authorization.password_verifier import PasswordVerifier
 from cloudgate.host.authorization.priority_queue import (
     IN_A_ROW,
+    QueueEntry,
     Requester,
     TooManyPendingError,
     VerificationQueue,
-    Waiting,
     in_order,
 )
 from cloudgate.protocol import GatewayState
@@ -47,7 +47,7 @@ def asker(tenant_name: str = "acme", **standing: int) -> Requester:
 
 def order(*askers: Requester) -> list[int]:
     """Whose turn it is, by the order in which they came."""
-    waiting = [Waiting(each, number) for number, each in enumerate(askers)]
+    waiting = [QueueEntry(each, number) for number, each in enumerate(askers)]
     return [each.number for each in in_order(waiting)]
 
 
@@ -76,7 +76,7 @@ askers = st.builds(
 
 @given(st.lists(askers, max_size=20))
 def test_everybody_has_a_turn_and_nobody_before_who_stands_better(some: list[Requester]) -> None:
-    waiting = [Waiting(each, number) for number, each in enumerate(some)]
+    waiting = [QueueEntry(each, number) for number, each in enumerate(some)]
     found = in_order(waiting)
     assert sorted(each.number for each in found) == list(range(len(some)))
     ranks = [

@@ -12,7 +12,7 @@ from cloudgate.host.authorization.refusal_log import (
     OTHERS,
     TOLD_ONE_BY_ONE,
     RefusalLog,
-    Refused,
+    RefusedRequest,
 )
 from cloudgate.protocol import GatewayState
 from tests.host.support import Machine
@@ -22,8 +22,8 @@ from tests.support.waiting import until_async
 SUMMARY = "refused requests are summed up"
 
 
-def refused(reason: str, address: str = "192.0.2.1") -> Refused:
-    return Refused("acme", "repo.example:443", 403, reason, address)
+def refused(reason: str, address: str = "192.0.2.1") -> RefusedRequest:
+    return RefusedRequest("acme", "repo.example:443", 403, reason, address)
 
 
 def test_the_first_have_a_line_each_and_the_rest_a_line_for_each_kind_and_a_sum() -> None:

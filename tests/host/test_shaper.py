@@ -30,7 +30,7 @@ from cloudgate.host.shaping.first_rates import (
     JUST_SECONDS,
     LEAST_PART,
     FirstRates,
-    Granted,
+    GrantedRate,
     NewTunnel,
 )
 from cloudgate.host.shaping.rate_meter import (
@@ -178,7 +178,7 @@ def test_of_a_tunnel_that_ended_counts_what_can_have_left_this_machine(
         assert _unseen_bytes(huge, pasts, began, 10.0) == UNPACED_BYTES + 100
 
 
-class Slowed:
+class SlowedConnections:
     """What the authorizer had done to clients' connections."""
 
     def __init__(self, limit: int | None) -> None:
@@ -191,7 +191,7 @@ class Slowed:
 @pytest.mark.anyio
 async def test_newcomers_all_together_begin_with_little_more_than_the_limit() -> None:
     limit = 100 * MEBIBYTE
-    slowed = Slowed(limit)
+    slowed = SlowedConnections(limit)
     for number in range(16):
         await slowed.starts.begin(f"place {number}", ACME, f"client {number}", 0)
     first, second, *others = slowed.rates.values()
@@ -199,7 +199,7 @@ async def test_newcomers_all_together_begin_with_little_more_than_the_limit() ->
     assert first + second + 2 * UNPACED_BYTES <= HEADROOM * limit
     assert all(each == int(LEAST_PART * limit) for each in others)
     slowed.starts.hand_over([f"place {number}" for number in range(16)])
-    slowed.starts.follow({ACME: Granted(3, limit)})
+    slowed.starts.follow({ACME: GrantedRate(3, limit)})
     await slowed.starts.begin("o", ACME, "too soon", 0)
     assert slowed.rates["too soon"] == int(LEAST_PART * limit)  # the others count until they show
     slowed.starts.hand_over(["o"])
@@ -207,7 +207,7 @@ async def test_newcomers_all_together_begin_with_little_more_than_the_limit() ->
     await slowed.starts.begin("p", ACME, "late", 0)
     sent_at_once = (16 + 2) * UNPACED_BYTES
     assert slowed.rates["late"] == int(HEADROOM * limit - limit - sent_at_once)
-    slowed.starts.give_back(ACME, Granted(3, limit))
+    slowed.starts.give_back(ACME, GrantedRate(3, limit))
     slowed.starts.hand_over(["p"])
     slowed.now += 2 * JUST_SECONDS
     await slowed.starts.begin("q", ACME, "alone", 0)
@@ -217,8 +217,8 @@ async def test_newcomers_all_together_begin_with_little_more_than_the_limit() ->
 @pytest.mark.anyio
 async def test_what_short_tunnels_send_before_they_are_slowed_counts_for_a_second() -> None:
     limit = MEBIBYTE
-    slowed = Slowed(limit)
-    slowed.starts.follow({ACME: Granted(1, 0.8 * limit)})
+    slowed = SlowedConnections(limit)
+    slowed.starts.follow({ACME: GrantedRate(1, 0.8 * limit)})
     for number in range(25):
         assert await slowed.starts.begin("place", ACME, f"client {number}", 0) is not None
         slowed.starts.hand_over(["place"])
@@ -231,7 +231,7 @@ async def test_what_short_tunnels_send_before_they_are_slowed_counts_for_a_secon
 @pytest.mark.anyio
 async def test_who_opens_tunnels_faster_than_its_limit_pays_for_waits_or_is_told_so() -> None:
     limit = MEBIBYTE
-    slowed = Slowed(limit)
+    slowed = SlowedConnections(limit)
     let_in = 0
     while await slowed.starts.begin(f"place {let_in}", ACME, "client", 0) is not None:
         let_in += 1
@@ -248,14 +248,14 @@ async def test_who_opens_tunnels_faster_than_its_limit_pays_for_waits_or_is_told
 
 @pytest.mark.anyio
 async def test_who_has_no_limit_or_cannot_be_slowed_is_let_in_as_before() -> None:
-    free = Slowed(None)
+    free = SlowedConnections(None)
     assert await free.starts.begin("p", ACME, "client", 0) == UNLIMITED_CLUSTER
     assert not free.rates
 
     def fail(client: str, rate: int) -> None:
         raise UnavailableError(f"{client} {rate}")
 
-    limited = Slowed(MEBIBYTE)
+    limited = SlowedConnections(MEBIBYTE)
     limited.starts.slow = fail
     assert await limited.starts.begin("p", ACME, "client", 0) == UNLIMITED_CLUSTER
     assert not limited.starts.newcomers()

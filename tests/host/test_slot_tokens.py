@@ -52,7 +52,7 @@ class Line(TunnelSlots):
         return self.line
 
 
-class Known:
+class KnownTenant:
     """A tenant that may come in by so many gateways."""
 
     def __init__(self, limit: int | None, gateways: int) -> None:
@@ -73,7 +73,7 @@ class Known:
 class Gateway:
     """The gateway's side of it as it is, without a network."""
 
-    def __init__(self, number: int, known: Known, clock: "Clock") -> None:
+    def __init__(self, number: int, known: KnownTenant, clock: "Clock") -> None:
         self.server_id = UUID(int=100 + number)
         self.known = known
         self.slots = Line()
@@ -143,7 +143,7 @@ class Site(RuleBasedStateMachine):
     @initialize(limit=st.integers(1, 6))
     def begin(self, limit: int) -> None:
         self.limit, self.clock = limit, Clock()
-        self.known = Known(limit, GATEWAYS)
+        self.known = KnownTenant(limit, GATEWAYS)
         self.manager = SlotTokenAllocator(-1000.0)
         self.is_up = True
         self.slack = 0
@@ -260,7 +260,7 @@ def test_tokens_go_where_they_are_needed() -> None:
 
 
 def test_a_tenant_at_one_gateway_needs_no_manager() -> None:
-    gateway = Gateway(1, Known(4, 1), Clock())
+    gateway = Gateway(1, KnownTenant(4, 1), Clock())
     gateway.slots.line = 9
     gateway.let_in()
     assert len(gateway.live) == 4
@@ -268,12 +268,12 @@ def test_a_tenant_at_one_gateway_needs_no_manager() -> None:
 
 
 def test_without_a_limit_nothing_is_counted() -> None:
-    gateway = Gateway(1, Known(None, 3), Clock())
+    gateway = Gateway(1, KnownTenant(None, 3), Clock())
     assert gateway.tokens.limit(gateway.known.tenant) is None
 
 
 def test_a_manager_of_the_release_before_leaves_each_gateway_the_limit() -> None:
-    gateway = Gateway(1, Known(4, 3), Clock())
+    gateway = Gateway(1, KnownTenant(4, 3), Clock())
     gateway.slots.line = 9
     gateway.let_in()
     assert gateway.live == []
@@ -293,7 +293,7 @@ def test_a_host_of_the_release_before_gets_what_it_had_and_counts_for_nobody() -
 
 def test_a_manager_that_does_not_answer_is_away_after_a_while() -> None:
     clock = Clock()
-    gateway = Gateway(1, Known(4, 3), clock)
+    gateway = Gateway(1, KnownTenant(4, 3), clock)
     gateway.slots.line = 2
     gateway.tokens.limit(gateway.known.tenant)
     gateway.tokens.demands(())
@@ -305,7 +305,7 @@ def test_a_manager_that_does_not_answer_is_away_after_a_while() -> None:
 
 
 def test_what_was_let_in_before_there_was_another_gateway_counts() -> None:
-    known = Known(4, 1)
+    known = KnownTenant(4, 1)
     gateway = Gateway(1, known, Clock())
     gateway.slots.line = 3
     gateway.let_in()
@@ -350,7 +350,7 @@ def test_what_a_revoked_host_held_is_for_the_others_at_once() -> None:
 
 @pytest.mark.parametrize("live", [0, 3])
 def test_a_live_tunnel_keeps_its_token_whatever_the_manager_says(live: int) -> None:
-    gateway = Gateway(1, Known(4, 2), Clock())
+    gateway = Gateway(1, KnownTenant(4, 2), Clock())
     for number in range(live):
         gateway.slots.confirm(str(number), ACME)
     gateway.tokens.limit(gateway.known.tenant)

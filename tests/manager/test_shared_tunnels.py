@@ -28,7 +28,7 @@ def tunnel(name: str, tenant_id: UUID) -> LiveTunnel:
     )
 
 
-class Asked:
+class AskedHost:
     """A host that answers when it is rung for, unless it is silent."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Asked:
 
 
 def test_all_who_look_share_what_a_host_said_for_a_moment() -> None:
-    host = Asked()
+    host = AskedHost()
     host.tunnels = (tunnel("a", ACME), tunnel("b", OTHER))
     assert [host.seen(ACME), host.seen(OTHER), host.seen(ACME)] == [["a"], ["b"], ["a"]]
     assert host.times == 1
@@ -68,7 +68,7 @@ def test_a_host_that_is_silent_is_waited_for_by_one_and_unknown_to_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shared_tunnels, "PATIENCE_SECONDS", 0.05)
-    host = Asked()
+    host = AskedHost()
     host.is_silent = True
     assert [host.seen(ACME), host.seen(OTHER)] == [None, None]
     assert host.times == 1, "it is not asked again at once"
@@ -81,7 +81,7 @@ def test_who_looks_while_a_host_is_asked_has_what_it_said_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shared_tunnels, "PATIENCE_SECONDS", 30.0)
-    host = Asked()
+    host = AskedHost()
     host.tunnels = (tunnel("a", ACME),)
     assert host.seen(ACME) == ["a"]
     host.now += shared_tunnels.KNOWN_SECONDS + 0.01

@@ -19,7 +19,7 @@ from cloudgate.api.openapi.schemas import reference, schemas
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import json, resources, schema, xml
 from cloudgate.wire.answers import from_object
-from cloudgate.wire.description import Described, Part, Shape, parts
+from cloudgate.wire.description import Part, ResourceType, Shape, parts
 from cloudgate.wire.values import BLANKS
 from tests.wire.test_values import plainly_written
 
@@ -35,15 +35,15 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters=NEVER))
 TIMES = st.datetimes(datetime(1753, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))
 
 
-def all_types() -> list[type[Described]]:
-    found: list[type[Described]] = []
+def all_types() -> list[type[ResourceType]]:
+    found: list[type[ResourceType]] = []
     for module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}."):
         namespace = vars(importlib.import_module(module.name))
         found += [
             value
             for value in namespace.values()
             if isinstance(value, type)
-            and issubclass(value, Described)
+            and issubclass(value, ResourceType)
             and value.__module__ == module.name
         ]
     return found
@@ -59,16 +59,16 @@ ROOTS = [kind for kind in all_types() if kind.root() in global_elements()]
 
 
 COMPONENTS = schemas(ROOTS)
-INSTANCES: dict[type[Described], st.SearchStrategy[Described]] = {}
+INSTANCES: dict[type[ResourceType], st.SearchStrategy[ResourceType]] = {}
 
 
-def validator(kind: type[Described]) -> Draft202012Validator:
+def validator(kind: type[ResourceType]) -> Draft202012Validator:
     return Draft202012Validator({**reference(kind), "components": {"schemas": COMPONENTS}})
 
 
 def values(part: Part, described: dict[str, Any]) -> st.SearchStrategy[Any]:
     """What OpenAPI lets a part be, as the model holds it."""
-    if issubclass(part.value_type, Described):
+    if issubclass(part.value_type, ResourceType):
         return instances(part.value_type)
     if part.value_type is bool:
         return st.booleans()
@@ -85,18 +85,18 @@ def values(part: Part, described: dict[str, Any]) -> st.SearchStrategy[Any]:
     return texts.filter(lambda text: shortest <= len(text) <= longest)
 
 
-def says_something(value: Described) -> bool:
+def says_something(value: ResourceType) -> bool:
     """What is for others and holds nothing is as if left out."""
     return any(getattr(value, part.field) not in (None, ()) for part in parts(type(value)))
 
 
-def instances(kind: type[Described]) -> st.SearchStrategy[Described]:
+def instances(kind: type[ResourceType]) -> st.SearchStrategy[ResourceType]:
     if kind not in INSTANCES:
         INSTANCES[kind] = built(kind)
     return INSTANCES[kind]
 
 
-def built(kind: type[Described]) -> st.SearchStrategy[Described]:
+def built(kind: type[ResourceType]) -> st.SearchStrategy[ResourceType]:
     component = COMPONENTS[kind.__name__]
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for part in parts(kind):
@@ -111,7 +111,7 @@ def built(kind: type[Described]) -> st.SearchStrategy[Described]:
         else:
             one = values(part, described)
         optional = part.name not in component.get("required", ())
-        if optional and issubclass(part.value_type, Described) and not part.is_list:
+        if optional and issubclass(part.value_type, ResourceType) and not part.is_list:
             one = one.filter(says_something)
         always = not optional or part.shape is Shape.REPEATED
         fields[part.field] = one if always else st.none() | one
@@ -119,10 +119,10 @@ def built(kind: type[Described]) -> st.SearchStrategy[Described]:
 
 
 @pytest.mark.parametrize("kind", ROOTS, ids=lambda kind: kind.__name__)
-def test_what_is_written_is_valid_and_read_back_the_same(kind: type[Described]) -> None:
+def test_what_is_written_is_valid_and_read_back_the_same(kind: type[ResourceType]) -> None:
     @settings(max_examples=settings().max_examples // 8)
     @given(instances(kind))
-    def agrees(value: Described) -> None:
+    def agrees(value: ResourceType) -> None:
         read = xml.read(xml.write(value), kind)
         assert json.read(json.write(value), kind) == read
         assert json.write(value) == plainly_written(json.to_object(value))
@@ -174,7 +174,7 @@ ODD_VALUES = st.recursive(
 
 
 @st.composite
-def damaged(draw: st.DrawFn, kind: type[Described]) -> Any:
+def damaged(draw: st.DrawFn, kind: type[ResourceType]) -> Any:
     """A document of a type with one change, which may or may not make it invalid."""
     document = json.to_object(draw(instances(kind)))
     found: Any = document
@@ -206,7 +206,7 @@ OPENAPI = {kind: validator(kind) for kind in ROOTS}
 
 
 @pytest.mark.parametrize("kind", ROOTS, ids=lambda kind: kind.__name__)
-def test_openapi_accepts_exactly_what_is_read(kind: type[Described]) -> None:
+def test_openapi_accepts_exactly_what_is_read(kind: type[ResourceType]) -> None:
     @settings(max_examples=settings().max_examples // 4, suppress_health_check=list(HealthCheck))
     @given(damaged(kind))
     def agrees(document: Any) -> None:
@@ -227,10 +227,12 @@ BLANK_ONES = ["", " ", "\t\n", "\xa0", None]
 
 
 @pytest.mark.parametrize("kind", ROOTS, ids=lambda kind: kind.__name__)
-def test_openapi_and_the_reader_agree_on_what_is_blank_in_each_place(kind: type[Described]) -> None:
+def test_openapi_and_the_reader_agree_on_what_is_blank_in_each_place(
+    kind: type[ResourceType],
+) -> None:
     @settings(max_examples=1, derandomize=True, database=None, phases=[Phase.generate])
     @given(instances(kind))
-    def agrees(value: Described) -> None:
+    def agrees(value: ResourceType) -> None:
         document = json.to_object(value)
         for part in parts(kind):
             for blank in BLANK_ONES:
@@ -240,7 +242,7 @@ def test_openapi_and_the_reader_agree_on_what_is_blank_in_each_place(kind: type[
     agrees()
 
 
-def is_read(document: Any, kind: type[Described]) -> bool:
+def is_read(document: Any, kind: type[ResourceType]) -> bool:
     try:
         json.read(stdlib_json.dumps(document).encode(), kind)
     except InvalidRequestError:
@@ -262,7 +264,7 @@ def test_every_element_of_the_schema_has_a_model_and_the_other_way_round() -> No
 
 
 @pytest.mark.parametrize("kind", ROOTS, ids=lambda kind: kind.__name__)
-def test_the_parts_of_a_model_are_those_of_the_schema(kind: type[Described]) -> None:
+def test_the_parts_of_a_model_are_those_of_the_schema(kind: type[ResourceType]) -> None:
     """Each part alone, empty where it may be, in a document: known to the schema by that name."""
     for part in parts(kind):
         if part.shape is Shape.ATTRIBUTE:
@@ -274,7 +276,7 @@ def test_the_parts_of_a_model_are_those_of_the_schema(kind: type[Described]) -> 
         assert f"{name} is not expected" not in refused.value.message or required_first(kind)
 
 
-def required_first(kind: type[Described]) -> bool:
+def required_first(kind: type[ResourceType]) -> bool:
     return bool(COMPONENTS[kind.__name__].get("required"))
 
 

@@ -8,13 +8,13 @@ from lxml import etree
 from cloudgate.api.table import ROUTES
 from cloudgate.wire import schema
 from cloudgate.wire.declarations import XSD, Declarations
-from cloudgate.wire.description import Described, Shape, parts
+from cloudgate.wire.description import ResourceType, Shape, parts
 
 BODIES = sorted({kind for route in ROUTES for kind in route.bodies}, key=lambda kind: kind.root())
 DECLARED = Declarations(etree.fromstring(schema.schema_bytes()))
 
 
-def optional_values(kind: type[Described], names: list[str]) -> Iterator[tuple[list[str], str]]:
+def optional_values(kind: type[ResourceType], names: list[str]) -> Iterator[tuple[list[str], str]]:
     """Where each value stands that may be left out of a body, and the type that it has there."""
     declared = DECLARED.elements[names[0]]
     for name in names[1:]:
@@ -28,7 +28,7 @@ def optional_values(kind: type[Described], names: list[str]) -> Iterator[tuple[l
     for part in parts(kind):
         if part.shape is Shape.ATTRIBUTE or part.name == "Links":
             continue
-        if part.is_list or issubclass(part.value_type, Described):
+        if part.is_list or issubclass(part.value_type, ResourceType):
             if part.shape is Shape.ELEMENT and part.name in contents.elements:
                 yield from optional_values(part.value_type, [*names, part.name])
         elif contents.elements[part.name].get("minOccurs") == "0":
@@ -42,7 +42,7 @@ CASES = [(kind, *case) for kind in BODIES for case in optional_values(kind, [kin
     ("kind", "names", "name"), CASES, ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_an_empty_value_that_may_be_left_out_is_none(
-    kind: type[Described], names: list[str], name: str
+    kind: type[ResourceType], names: list[str], name: str
 ) -> None:
     type_name = DECLARED.type_name([*names, name])
     document = etree.fromstring(schema.schema_bytes())

@@ -15,7 +15,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.values import moments
 from cloudgate.wire import encoding, json, schema, xml
 from cloudgate.wire.declarations import XSD, Declarations
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources.base import EntityRef
 from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
 from cloudgate.wire.resources.cloud.live import CloudMaintenance
@@ -28,7 +28,7 @@ NS = schema.NAMESPACE
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 
 
-def in_xml(kind: type[Described], inner: str) -> bytes:
+def in_xml(kind: type[ResourceType], inner: str) -> bytes:
     return f'<{kind.root()} xmlns="{NS}">{inner}</{kind.root()}>'.encode()
 
 
@@ -36,7 +36,7 @@ def plainly_written(document: Any) -> bytes:
     return stdlib_json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def refused(read: Any, body: bytes, kind: type[Described]) -> str:
+def refused(read: Any, body: bytes, kind: type[ResourceType]) -> str:
     with pytest.raises(InvalidRequestError) as problem:
         read(body, kind)
     return problem.value.message
@@ -101,7 +101,7 @@ def test_a_required_value_that_is_empty_is_missing_whatever_its_type(
     ],
 )
 def test_both_forms_say_that_it_is_missing(
-    kind: type[Described], inner: str, document: str
+    kind: type[ResourceType], inner: str, document: str
 ) -> None:
     for message in (
         refused(xml.read, in_xml(kind, inner), kind),
@@ -219,7 +219,7 @@ def test_numbers_are_read_with_signs_zeros_and_blanks(text: str, value: int | No
     ],
 )
 def test_a_message_names_the_limit_that_has_refused(
-    kind: type[Described], name: str, length: int, limit: str
+    kind: type[ResourceType], name: str, length: int, limit: str
 ) -> None:
     before = "<Enabled>true</Enabled>" if kind is CloudMaintenance else ""
     body = in_xml(kind, f"{before}<{name}>{'x' * length}</{name}>")
@@ -371,7 +371,7 @@ def test_blanks_around_a_word_do_not_count(name: str) -> None:
     ],
 )
 def test_a_refusal_in_json_names_the_rule_that_refused(
-    kind: type[Described], document: dict[str, Any], message: str
+    kind: type[ResourceType], document: dict[str, Any], message: str
 ) -> None:
     assert refused(json.read, stdlib_json.dumps(document).encode(), kind) == message
 

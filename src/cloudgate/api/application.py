@@ -64,7 +64,7 @@ from cloudgate.manager.sessions.second_factor import owes_one
 from cloudgate.manager.sessions.tokens import watches
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.wire import json, xml
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 
 log = structlog.get_logger(__name__)
 
@@ -294,7 +294,7 @@ class Application:
                 "The body is a form's; this call needs none. Leave it out, and the Content-Type."
             )
 
-        def given() -> tuple[Described, ...]:
+        def given() -> tuple[ResourceType, ...]:
             return bodies.described(route, body, content_type)
 
         if route.proof is None:
@@ -304,7 +304,7 @@ class Application:
         return await run_in_threadpool(lambda: _handled(route, proven, read, form, found))
 
     async def _proven(
-        self, request: Request, proof: Proof, call: Call, given: tuple[Described, ...]
+        self, request: Request, proof: Proof, call: Call, given: tuple[ResourceType, ...]
     ) -> Call:
         """The call once its password was found right, in its turn."""
         proof.require(call)
@@ -433,7 +433,7 @@ def refusal(problem: Exception, accept: str | None) -> Response:
 
 
 def _handled(
-    route: Route, call: Call, given: tuple[Described, ...], form: Form, found: Match
+    route: Route, call: Call, given: tuple[ResourceType, ...], form: Form, found: Match
 ) -> Response:
     """What a call comes to; with a tag, if it shows an entity that can be changed."""
     if call.precondition is not None:

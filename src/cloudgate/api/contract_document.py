@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Element, Treatment
-from cloudgate.api.compatibility.published import CALLS, Published
+from cloudgate.api.compatibility.published import CALLS, PublishedCall
 from cloudgate.api.handlers import absent
 from cloudgate.api.http.router import Route, choose
 from cloudgate.api.table import ROUTES, router
@@ -42,7 +42,7 @@ def _calls() -> Iterator[str]:
         yield f"| `{path}` {', '.join(verbs)} | {answer} |"
 
 
-def _answer(published: Published) -> str:
+def _answer(published: PublishedCall) -> str:
     found = router().match(published.path.replace("{ID}", _SAMPLE).replace("{name}", "x"))
     if found is None or published.verb not in found.routes:
         raise LookupError(f"{published} has no route.")

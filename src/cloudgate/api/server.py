@@ -29,7 +29,7 @@ from cloudgate.api.http.header_spelling import PublishedHeaderNames, all_spelled
 from cloudgate.api.http.proxies import Network, is_trusted
 from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.api.watchers import MonitoringTarget
-from cloudgate.background import Background, Failing, Job
+from cloudgate.background import Background, FailingJob, Job
 from cloudgate.console.brand import Brand
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
@@ -250,7 +250,7 @@ class ManagerServer:
                     each.cancel()
         await run_in_threadpool(self._ticking.finish)
 
-    def _note_failing(self, name: str, failing: Failing | None) -> None:
+    def _note_failing(self, name: str, failing: FailingJob | None) -> None:
         self._manager.warn(name, failing.text if failing else "")
 
     def _renew_certificate(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from cloudgate.client.core.conversation import MessageTerms
-from cloudgate.client.core.exchange import Delay, Exclusive, Reply, Request, Steps, Wanted
+from cloudgate.client.core.exchange import CriticalSection, Delay, Reply, Request, Steps, Wanted
 from cloudgate.client.verification import (
     AUTHORITY_PATH,
     TIMEOUT_SECONDS,
@@ -94,7 +94,7 @@ class AsyncTransport:
             return None
         return await self._done_alone(wanted)
 
-    async def _done_alone(self, wanted: Exclusive) -> Any:
+    async def _done_alone(self, wanted: CriticalSection) -> Any:
         async with self._alone:
             return await self.run(wanted.steps)
 

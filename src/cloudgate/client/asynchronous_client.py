@@ -21,12 +21,12 @@ from cloudgate.client.asynchronous_collections import (
 from cloudgate.client.core import kinds, resources
 from cloudgate.client.core.addresses import DEFAULT_USER
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.resources import Sorted
+from cloudgate.client.core.resources import Selection
 from cloudgate.client.core.retries import Retries
 from cloudgate.client.opening import Secret
 from cloudgate.client.verification import TIMEOUT_SECONDS, Trust
 from cloudgate.errors import UnavailableError
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources.audit import AuditEvent, AuditEvents
 from cloudgate.wire.resources.cloud.certificates import CloudCertificate, CreateCloudCertificateSpec
 from cloudgate.wire.resources.cloud.gateways import CloudGateway
@@ -72,10 +72,10 @@ from cloudgate.wire.resources.security import (
 from cloudgate.wire.resources.sessions import Task
 from cloudgate.wire.resources.tokens import ApiToken, CreateApiTokenSpec
 
-Type = TypeVar("Type", bound=Described)
+Type = TypeVar("Type", bound=ResourceType)
 
 
-class _AsyncConnected:
+class _AsyncBaseClient:
     def __init__(self, talk: Conversation, trust: Trust, timeout_seconds: float) -> None:
         self._talk = talk
         self._driver = AsyncTransport(trust, timeout_seconds=timeout_seconds)
@@ -113,7 +113,7 @@ class _AsyncConnected:
         return await self._driver.run(resources.read(self._talk, path, kind))
 
 
-class AsyncClient(_AsyncConnected):
+class AsyncClient(_AsyncBaseClient):
     """An installation, as one of the provider's accounts sees it. Connects with the first call.
 
     Several may use it at once. All that goes wrong is a `CloudgateError`.
@@ -165,7 +165,7 @@ class AsyncClient(_AsyncConnected):
         self.pools = AsyncPools(*known, kinds.POOL, CloudGatewayPool)
         self.tenants = AsyncTenants(*known, kinds.TENANT, CloudTenant)
         self.certificates = AsyncCreatableCollection[
-            CloudCertificate, CreateCloudCertificateSpec, Described
+            CloudCertificate, CreateCloudCertificateSpec, ResourceType
         ](*known, kinds.CERTIFICATE, CloudCertificate)
         self.tasks = AsyncTasks(*known, kinds.TASK, Task)
         self.receivers = AsyncEditableCollection[
@@ -174,10 +174,10 @@ class AsyncClient(_AsyncConnected):
         self.accounts = AsyncEditableCollection[
             EnterpriseAccount, EnterpriseAccountCreateSpec, EnterpriseAccountPasswordSpec
         ](*known, kinds.ACCOUNT, EnterpriseAccount)
-        self.roles = AsyncReadableCollection[EnterpriseRole, Described, Described](
+        self.roles = AsyncReadableCollection[EnterpriseRole, ResourceType, ResourceType](
             *known, kinds.ROLE, EnterpriseRole
         )
-        self.tokens = AsyncCreatableCollection[ApiToken, CreateApiTokenSpec, Described](
+        self.tokens = AsyncCreatableCollection[ApiToken, CreateApiTokenSpec, ResourceType](
             *known, kinds.TOKEN, ApiToken
         )
 
@@ -210,7 +210,7 @@ class AsyncClient(_AsyncConnected):
         descending: bool = False,
     ) -> AsyncIterator[AuditEvent]:
         """What is in the audit log, page by page."""
-        path = resources.audit_path(Sorted(filter, sort_by, descending))
+        path = resources.audit_path(Selection(filter, sort_by, descending))
         while path:
             found, path = await self._driver.run(resources.part(self._talk, path, AuditEvents))
             for each in found.audit_events or ():
@@ -225,14 +225,14 @@ class AsyncClient(_AsyncConnected):
         return await self.call("PUT", "/cloud/maintenance", CloudMaintenance, wanted)
 
     async def call(
-        self, verb: str, path: str, answer: type[Type], body: Described | None = None
+        self, verb: str, path: str, answer: type[Type], body: ResourceType | None = None
     ) -> Type:
         """Any other call of the API: a path below ``/api``, and the type of its answer."""
         came = await self._driver.run(resources.call(self._talk, verb, path, body))
         return resources.typed(self._talk, came.body, answer)
 
 
-class AsyncTenantClient(_AsyncConnected):
+class AsyncTenantClient(_AsyncBaseClient):
     """What a tenant, or one of its users, sees of its own. Connects with the first call."""
 
     def __init__(

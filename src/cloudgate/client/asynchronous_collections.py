@@ -7,9 +7,9 @@ from cloudgate.client.asynchronous import AsyncTransport
 from cloudgate.client.core import kinds, resources
 from cloudgate.client.core.conversation import Conversation
 from cloudgate.client.core.kinds import DRAIN, END, Kind
-from cloudgate.client.core.resources import Collection, Entity, Sorted, TaskFollowing
+from cloudgate.client.core.resources import Collection, Entity, Selection, TaskFollowing
 from cloudgate.client.core.tasks import NOBODY, Watcher
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
 from cloudgate.wire.resources.cloud.live import (
     CloudGatewayTunnel,
@@ -35,10 +35,10 @@ from cloudgate.wire.resources.cloud.usage import (
 from cloudgate.wire.resources.infrastructure import CreateManagedServerSpec, ManagedServer
 from cloudgate.wire.resources.sessions import Task, TaskTimeline
 
-Spec = TypeVar("Spec", bound=Described)
-"""What a new one is made of; `Described` where none can be made."""
-Change = TypeVar("Change", bound=Described)
-"""What an edit is told: what is None in it stays as it is. `Described` where nothing can."""
+Spec = TypeVar("Spec", bound=ResourceType)
+"""What a new one is made of; `ResourceType` where none can be made."""
+Change = TypeVar("Change", bound=ResourceType)
+"""What an edit is told: what is None in it stays as it is. `ResourceType` where nothing can."""
 
 
 class AsyncReadableCollection(Generic[Entity, Spec, Change]):
@@ -78,7 +78,7 @@ class AsyncReadableCollection(Generic[Entity, Spec, Change]):
         descending: bool = False,
     ) -> AsyncIterator[Entity]:
         """One after the other, as pages of the query service come."""
-        path = resources.query_path(self._these, Sorted(filter, sort_by, descending))
+        path = resources.query_path(self._these, Selection(filter, sort_by, descending))
         while path:
             steps = resources.page(self._talk, self._these, path)
             found, path = await self._driver.run(steps)
@@ -269,7 +269,7 @@ class AsyncGateways(AsyncByTask[CloudGateway, CreateCloudGatewaySpec, CloudGatew
 
 
 AsyncPools = AsyncByTask[CloudGatewayPool, CreateCloudGatewayPoolSpec, CloudGatewayPool]
-AsyncQuotas = AsyncByTask[CloudTenantResource, CreateCloudTenantResourceSpec, Described]
+AsyncQuotas = AsyncByTask[CloudTenantResource, CreateCloudTenantResourceSpec, ResourceType]
 
 
 class _AsyncWithPasswords(AsyncByTask[Entity, Spec, Change]):
@@ -333,7 +333,7 @@ class AsyncTenants(_AsyncWithPasswords[CloudTenant, CreateCloudTenantSpec, Cloud
         return found.cloud_held_back_times
 
 
-class AsyncServers(AsyncCreatableCollection[ManagedServer, CreateManagedServerSpec, Described]):
+class AsyncServers(AsyncCreatableCollection[ManagedServer, CreateManagedServerSpec, ResourceType]):
     """Managed servers. A new one has the token, this once, with which its machine joins."""
 
     async def renew_join_token(self, word: str) -> ManagedServer:
@@ -348,7 +348,7 @@ class AsyncServers(AsyncCreatableCollection[ManagedServer, CreateManagedServerSp
         await self._driver.run(resources.call(self._talk, "POST", path))
 
 
-class AsyncTasks(AsyncRemovableCollection[Task, Described, Described]):
+class AsyncTasks(AsyncRemovableCollection[Task, ResourceType, ResourceType]):
     """Tasks: the records of changes that take time."""
 
     async def wait(

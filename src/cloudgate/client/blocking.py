@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from cloudgate.client.core.conversation import MessageTerms
-from cloudgate.client.core.exchange import Delay, Exclusive, Reply, Request, Steps, Wanted
+from cloudgate.client.core.exchange import CriticalSection, Delay, Reply, Request, Steps, Wanted
 from cloudgate.client.verification import (
     AUTHORITY_PATH,
     TIMEOUT_SECONDS,
@@ -97,7 +97,7 @@ class Transport:
             return None
         return self._done_alone(wanted)
 
-    def _done_alone(self, wanted: Exclusive) -> Any:
+    def _done_alone(self, wanted: CriticalSection) -> Any:
         with self._alone:
             return self.run(wanted.steps)
 

@@ -21,12 +21,12 @@ from cloudgate.client.blocking_collections import (
 from cloudgate.client.core import kinds, resources
 from cloudgate.client.core.addresses import DEFAULT_USER
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.resources import Sorted
+from cloudgate.client.core.resources import Selection
 from cloudgate.client.core.retries import Retries
 from cloudgate.client.opening import Secret
 from cloudgate.client.verification import TIMEOUT_SECONDS, Trust
 from cloudgate.errors import UnavailableError
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources.audit import AuditEvent, AuditEvents
 from cloudgate.wire.resources.cloud.certificates import CloudCertificate, CreateCloudCertificateSpec
 from cloudgate.wire.resources.cloud.gateways import CloudGateway
@@ -72,10 +72,10 @@ from cloudgate.wire.resources.security import (
 from cloudgate.wire.resources.sessions import Task
 from cloudgate.wire.resources.tokens import ApiToken, CreateApiTokenSpec
 
-Type = TypeVar("Type", bound=Described)
+Type = TypeVar("Type", bound=ResourceType)
 
 
-class _Connected:
+class _BaseClient:
     def __init__(self, talk: Conversation, trust: Trust, timeout_seconds: float) -> None:
         self._talk = talk
         self._driver = Transport(trust, timeout_seconds=timeout_seconds)
@@ -113,7 +113,7 @@ class _Connected:
         return self._driver.run(resources.read(self._talk, path, kind))
 
 
-class Client(_Connected):
+class Client(_BaseClient):
     """An installation, as one of the provider's accounts sees it. Connects with the first call.
 
     Several threads may use it at once. All that goes wrong is a `CloudgateError`.
@@ -165,7 +165,7 @@ class Client(_Connected):
         self.pools = Pools(*known, kinds.POOL, CloudGatewayPool)
         self.tenants = Tenants(*known, kinds.TENANT, CloudTenant)
         self.certificates = CreatableCollection[
-            CloudCertificate, CreateCloudCertificateSpec, Described
+            CloudCertificate, CreateCloudCertificateSpec, ResourceType
         ](*known, kinds.CERTIFICATE, CloudCertificate)
         self.tasks = Tasks(*known, kinds.TASK, Task)
         self.receivers = EditableCollection[
@@ -174,10 +174,10 @@ class Client(_Connected):
         self.accounts = EditableCollection[
             EnterpriseAccount, EnterpriseAccountCreateSpec, EnterpriseAccountPasswordSpec
         ](*known, kinds.ACCOUNT, EnterpriseAccount)
-        self.roles = ReadableCollection[EnterpriseRole, Described, Described](
+        self.roles = ReadableCollection[EnterpriseRole, ResourceType, ResourceType](
             *known, kinds.ROLE, EnterpriseRole
         )
-        self.tokens = CreatableCollection[ApiToken, CreateApiTokenSpec, Described](
+        self.tokens = CreatableCollection[ApiToken, CreateApiTokenSpec, ResourceType](
             *known, kinds.TOKEN, ApiToken
         )
 
@@ -209,7 +209,7 @@ class Client(_Connected):
         descending: bool = False,
     ) -> Iterator[AuditEvent]:
         """What is in the audit log, page by page."""
-        path = resources.audit_path(Sorted(filter, sort_by, descending))
+        path = resources.audit_path(Selection(filter, sort_by, descending))
         while path:
             found, path = self._driver.run(resources.part(self._talk, path, AuditEvents))
             yield from found.audit_events or ()
@@ -222,13 +222,15 @@ class Client(_Connected):
         """Begin or end maintenance of the whole provider."""
         return self.call("PUT", "/cloud/maintenance", CloudMaintenance, wanted)
 
-    def call(self, verb: str, path: str, answer: type[Type], body: Described | None = None) -> Type:
+    def call(
+        self, verb: str, path: str, answer: type[Type], body: ResourceType | None = None
+    ) -> Type:
         """Any other call of the API: a path below ``/api``, and the type of its answer."""
         came = self._driver.run(resources.call(self._talk, verb, path, body))
         return resources.typed(self._talk, came.body, answer)
 
 
-class TenantClient(_Connected):
+class TenantClient(_BaseClient):
     """What a tenant, or one of its users, sees of its own. Connects with the first call."""
 
     def __init__(

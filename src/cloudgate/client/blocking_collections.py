@@ -7,9 +7,9 @@ from cloudgate.client.blocking import Transport
 from cloudgate.client.core import kinds, resources
 from cloudgate.client.core.conversation import Conversation
 from cloudgate.client.core.kinds import DRAIN, END, Kind
-from cloudgate.client.core.resources import Collection, Entity, Sorted, TaskFollowing
+from cloudgate.client.core.resources import Collection, Entity, Selection, TaskFollowing
 from cloudgate.client.core.tasks import NOBODY, Watcher
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
 from cloudgate.wire.resources.cloud.live import (
     CloudGatewayTunnel,
@@ -35,10 +35,10 @@ from cloudgate.wire.resources.cloud.usage import (
 from cloudgate.wire.resources.infrastructure import CreateManagedServerSpec, ManagedServer
 from cloudgate.wire.resources.sessions import Task, TaskTimeline
 
-Spec = TypeVar("Spec", bound=Described)
-"""What a new one is made of; `Described` where none can be made."""
-Change = TypeVar("Change", bound=Described)
-"""What an edit is told: what is None in it stays as it is. `Described` where nothing can."""
+Spec = TypeVar("Spec", bound=ResourceType)
+"""What a new one is made of; `ResourceType` where none can be made."""
+Change = TypeVar("Change", bound=ResourceType)
+"""What an edit is told: what is None in it stays as it is. `ResourceType` where nothing can."""
 
 
 class ReadableCollection(Generic[Entity, Spec, Change]):
@@ -78,7 +78,7 @@ class ReadableCollection(Generic[Entity, Spec, Change]):
         descending: bool = False,
     ) -> Iterator[Entity]:
         """One after the other, as pages of the query service come."""
-        path = resources.query_path(self._these, Sorted(filter, sort_by, descending))
+        path = resources.query_path(self._these, Selection(filter, sort_by, descending))
         while path:
             steps = resources.page(self._talk, self._these, path)
             found, path = self._driver.run(steps)
@@ -266,7 +266,7 @@ class Gateways(ByTask[CloudGateway, CreateCloudGatewaySpec, CloudGateway]):
 
 
 Pools = ByTask[CloudGatewayPool, CreateCloudGatewayPoolSpec, CloudGatewayPool]
-Quotas = ByTask[CloudTenantResource, CreateCloudTenantResourceSpec, Described]
+Quotas = ByTask[CloudTenantResource, CreateCloudTenantResourceSpec, ResourceType]
 
 
 class _WithPasswords(ByTask[Entity, Spec, Change]):
@@ -330,7 +330,7 @@ class Tenants(_WithPasswords[CloudTenant, CreateCloudTenantSpec, CloudTenant]):
         return found.cloud_held_back_times
 
 
-class Servers(CreatableCollection[ManagedServer, CreateManagedServerSpec, Described]):
+class Servers(CreatableCollection[ManagedServer, CreateManagedServerSpec, ResourceType]):
     """Managed servers. A new one has the token, this once, with which its machine joins."""
 
     def renew_join_token(self, word: str) -> ManagedServer:
@@ -345,7 +345,7 @@ class Servers(CreatableCollection[ManagedServer, CreateManagedServerSpec, Descri
         self._driver.run(resources.call(self._talk, "POST", path))
 
 
-class Tasks(RemovableCollection[Task, Described, Described]):
+class Tasks(RemovableCollection[Task, ResourceType, ResourceType]):
     """Tasks: the records of changes that take time."""
 
     def wait(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cloudgate.client.core.addresses import manager_url
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.logons import InMemory, LogonIdentity
+from cloudgate.client.core.logons import LogonIdentity, LogonMemory
 from cloudgate.client.core.retries import Retries
 from cloudgate.client.verification import Trust
 from cloudgate.errors import InvalidRequestError
@@ -27,7 +27,7 @@ def conversation(
         raise InvalidRequestError(
             "url names no manager; give its address, such as https://HOST:9398."
         )
-    return Conversation(urls, who, InMemory(), retries or Retries())
+    return Conversation(urls, who, LogonMemory(), retries or Retries())
 
 
 def operator(

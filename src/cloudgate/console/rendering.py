@@ -42,7 +42,7 @@ def asset_version() -> str:
     return hashlib.sha256(together).hexdigest()[:12]
 
 
-class _Translated(Extension):
+class _Translation(Extension):
     """Has texts in the page's language where a template is compiled, once: a page has hundreds."""
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
@@ -68,7 +68,7 @@ def _environment(language: Language) -> Environment:
         undefined=ChainableUndefined,  # the API leaves out what is not known
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n", _Translated],
+        extensions=["jinja2.ext.i18n", _Translation],
         auto_reload=False,
     )
     made.install_gettext_callables(language.text, language.catalogue.ngettext, newstyle=False)  # type: ignore[attr-defined]

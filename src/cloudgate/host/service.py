@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from cloudgate.background import Background, Failing
+from cloudgate.background import Background, FailingJob
 from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authorizer import Authorizer
@@ -208,7 +208,7 @@ def _compose(
     )
     authorizer.own.ask = sync.hand_on
 
-    def note_failing(name: str, failing: Failing | None) -> None:
+    def note_failing(name: str, failing: FailingJob | None) -> None:
         known.conditions.set(name, failing.text if failing else "")
         reporter.mark_dirty()
 

@@ -23,7 +23,7 @@ LEAST_ROOM_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What one check has found."""
 
     name: str
@@ -40,7 +40,7 @@ class Finding:
         return f"[+]{self.name} ok" + (f": {self.remark}" if self.remark else "")
 
 
-Found = Finding | Iterable[Finding] | str
+Found = CheckResult | Iterable[CheckResult] | str
 """A string is the problem; empty when there is none."""
 Check = Callable[[], Found | Awaitable[Found]]
 
@@ -59,7 +59,7 @@ class Health:
         """`checks`: by name, in the order in which they are shown."""
         self._checks = checks
         self._clock_seconds = clock_seconds
-        self._looking: asyncio.Task[tuple[Finding, ...]] | None = None
+        self._looking: asyncio.Task[tuple[CheckResult, ...]] | None = None
         self._looked_at_seconds = 0.0
         self._is_draining = False
 
@@ -67,7 +67,7 @@ class Health:
         """It is about to end, and to be given no more work."""
         self._is_draining = True
 
-    async def findings(self) -> tuple[Finding, ...]:
+    async def findings(self) -> tuple[CheckResult, ...]:
         """What every check has found, a moment ago at most."""
         now = self._clock_seconds()
         known = self._looking
@@ -75,34 +75,34 @@ class Health:
             known = self._looking = asyncio.ensure_future(self._look())
             self._looked_at_seconds = now
         found = await asyncio.shield(known)
-        return (*found, Finding("shutdown", "it is about to end" if self._is_draining else ""))
+        return (*found, CheckResult("shutdown", "it is about to end" if self._is_draining else ""))
 
-    async def problems(self) -> tuple[Finding, ...]:
+    async def problems(self) -> tuple[CheckResult, ...]:
         """What keeps it from being ready."""
         return tuple(each for each in await self.findings() if each.problem)
 
-    async def _look(self) -> tuple[Finding, ...]:
+    async def _look(self) -> tuple[CheckResult, ...]:
         found = await asyncio.gather(
             *(_checked(name, check) for name, check in self._checks.items())
         )
         return tuple(each for some in found for each in some)
 
 
-async def _checked(name: str, check: Check) -> tuple[Finding, ...]:
+async def _checked(name: str, check: Check) -> tuple[CheckResult, ...]:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             said = check()
             found = await said if isinstance(said, Awaitable) else said
     except TimeoutError:
-        return (Finding(name, f"it does not answer within {CHECK_SECONDS:g} seconds"),)
+        return (CheckResult(name, f"it does not answer within {CHECK_SECONDS:g} seconds"),)
     except Exception as error:  # noqa: BLE001  what cannot be looked at is not known to be well
-        return (Finding(name, f"it cannot be looked at ({type(error).__name__})"),)
+        return (CheckResult(name, f"it cannot be looked at ({type(error).__name__})"),)
     if isinstance(found, str):
-        return (Finding(name, found.rstrip(".")),)
-    return (found,) if isinstance(found, Finding) else tuple(found)
+        return (CheckResult(name, found.rstrip(".")),)
+    return (found,) if isinstance(found, CheckResult) else tuple(found)
 
 
-class InThread:
+class BlockingCheck:
     """A check that blocks, in a thread of its own: one at a time, however long it hangs."""
 
     def __init__(self, check: Callable[[], Found]) -> None:
@@ -124,13 +124,13 @@ class InThread:
 def jobs_check(background: Background) -> Check:
     """Whether background work goes on. What may wait does not keep anybody from being ready."""
 
-    def look() -> Iterable[Finding]:
+    def look() -> Iterable[CheckResult]:
         if not background.is_running:
-            return [Finding("background jobs", "they do not run")]
+            return [CheckResult("background jobs", "they do not run")]
         needed = [each for each in background.failing if each.is_needed]
         other = [each for each in background.failing if not each.is_needed]
         return [
-            Finding(
+            CheckResult(
                 "background jobs",
                 " ".join(each.text for each in needed).rstrip("."),
                 " ".join(each.text for each in other),

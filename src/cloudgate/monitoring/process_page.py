@@ -10,7 +10,7 @@ from functools import cache
 from cloudgate import __version__
 from cloudgate.background import Background
 from cloudgate.monitoring.exposition import OPEN_METRICS, Lines, media_type
-from cloudgate.monitoring.health import Finding, Health
+from cloudgate.monitoring.health import CheckResult, Health
 from cloudgate.monitoring.page_threads import in_page_thread
 
 
@@ -36,7 +36,7 @@ async def page(
     return await in_page_thread(render), form
 
 
-def _write_health(lines: Lines, found: tuple[Finding, ...]) -> None:
+def _write_health(lines: Lines, found: tuple[CheckResult, ...]) -> None:
     lines.put("cloudgate_build_info", 1, __version__)
     lines.put("cloudgate_ready", int(not any(each.problem for each in found)))
     for each in found:

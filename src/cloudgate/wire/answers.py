@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.wire.description import Described, Part, Shape, parts
+from cloudgate.wire.description import Part, ResourceType, Shape, parts
 from cloudgate.wire.values import from_text
 
-Type = TypeVar("Type", bound=Described)
+Type = TypeVar("Type", bound=ResourceType)
 
 
 def from_object(document: Mapping[str, Any], resource_type: type[Type]) -> Type:
@@ -41,7 +41,7 @@ def _of_part(value: Any, part: Part) -> Any:
 
 def _value(value: Any, part: Part) -> Any:
     wanted = part.value_type
-    if issubclass(wanted, Described):
+    if issubclass(wanted, ResourceType):
         if not isinstance(value, Mapping):
             raise ValueError(f"{part.name} is no object.")  # noqa: TRY004
         return from_object(value, wanted)

@@ -124,7 +124,7 @@ def _field(**metadata: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Described:
+class ResourceType:
     """A resource type: anything that is read from or written as XML and JSON."""
 
     ROOT: ClassVar[str] = ""
@@ -138,7 +138,7 @@ class Described:
     def __init_subclass__(cls) -> None:
         """Have `__repr__` be this one: a data class makes its own, unless it has one."""
         super().__init_subclass__()
-        type.__setattr__(cls, "__repr__", Described.__repr__)
+        type.__setattr__(cls, "__repr__", ResourceType.__repr__)
 
     def __repr__(self) -> str:
         """What is said, without the ways on from there, and without secrets."""
@@ -156,25 +156,25 @@ class Described:
         return cls.ROOT or cls.__name__
 
 
-_parts: dict[type[Described], tuple[Part, ...]] = {}
-_json_parts: dict[type[Described], tuple[Part, ...]] = {}
+_parts: dict[type[ResourceType], tuple[Part, ...]] = {}
+_json_parts: dict[type[ResourceType], tuple[Part, ...]] = {}
 
 
-def parts(resource_type: type[Described]) -> tuple[Part, ...]:
+def parts(resource_type: type[ResourceType]) -> tuple[Part, ...]:
     """The fields of a resource type in the order of the XML: base types' first."""
     if resource_type not in _parts:
         _parts[resource_type] = _read_parts(resource_type)
     return _parts[resource_type]
 
 
-def json_parts(resource_type: type[Described]) -> tuple[Part, ...]:
+def json_parts(resource_type: type[ResourceType]) -> tuple[Part, ...]:
     """The fields of a resource type in the order of the JSON."""
     if resource_type not in _json_parts:
         _json_parts[resource_type] = _json_order(resource_type)
     return _json_parts[resource_type]
 
 
-def _read_parts(resource_type: type[Described]) -> tuple[Part, ...]:
+def _read_parts(resource_type: type[ResourceType]) -> tuple[Part, ...]:
     hints = typing.get_type_hints(resource_type)
     return tuple(
         _part(resource_type, field, hints[field.name])
@@ -183,7 +183,7 @@ def _read_parts(resource_type: type[Described]) -> tuple[Part, ...]:
     )
 
 
-def _json_order(resource_type: type[Described]) -> tuple[Part, ...]:
+def _json_order(resource_type: type[ResourceType]) -> tuple[Part, ...]:
     tail = ("Id", "Name", "UID", "Links", "Href", "Type")
     first = resource_type.JSON_FIRST
 
@@ -197,7 +197,7 @@ def _json_order(resource_type: type[Described]) -> tuple[Part, ...]:
     return tuple(sorted(parts(resource_type), key=place))
 
 
-def _part(resource_type: type[Described], field: dataclasses.Field[Any], hint: Any) -> Part:
+def _part(resource_type: type[ResourceType], field: dataclasses.Field[Any], hint: Any) -> Part:
     metadata = field.metadata
     return Part(
         field=field.name,

@@ -14,18 +14,18 @@ from lxml import etree
 from cloudgate.errors import InvalidRequestError
 from cloudgate.values.moments import time_text
 from cloudgate.wire import schema, validation, xml
-from cloudgate.wire.description import Described, Part, Shape, json_parts, parts
+from cloudgate.wire.description import Part, ResourceType, Shape, json_parts, parts
 from cloudgate.wire.encoding import json_text
 from cloudgate.wire.values import BLANKS
 
-Type = TypeVar("Type", bound=Described)
+Type = TypeVar("Type", bound=ResourceType)
 _NAMESPACES: Any = {None: schema.NAMESPACE}  # the stubs do not know the default namespace
 _AT_ONCE = 200
 """Items of an array that are written at a time."""
 _KINDS = {str: "a string", int: "a whole number", bool: "true or false", list: "an array"}
 
 
-def write(resource: Described) -> bytes:
+def write(resource: ResourceType) -> bytes:
     """A resource as JSON in UTF-8, without a byte order mark."""
     return b"".join(_written(to_object(resource)))
 
@@ -63,7 +63,7 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, list) and len(value) > _AT_ONCE
 
 
-def to_object(resource: Described) -> dict[str, Any]:
+def to_object(resource: ResourceType) -> dict[str, Any]:
     """A resource as the object that `write` writes."""
     document: dict[str, Any] = {}
     values = vars(resource)
@@ -80,10 +80,10 @@ _Writer = tuple[str, str, bool, Callable[[Any], Any] | None]
 """Field, property, whether it is left out when absent, and how to write it unless as it is."""
 
 
-_known_writers: dict[type[Described], tuple[_Writer, ...]] = {}
+_known_writers: dict[type[ResourceType], tuple[_Writer, ...]] = {}
 
 
-def _writers(resource_type: type[Described]) -> tuple[_Writer, ...]:
+def _writers(resource_type: type[ResourceType]) -> tuple[_Writer, ...]:
     known = _known_writers.get(resource_type)
     if known is None:
         known = _known_writers[resource_type] = tuple(
@@ -94,7 +94,7 @@ def _writers(resource_type: type[Described]) -> tuple[_Writer, ...]:
 
 
 def _writer(part: Part) -> Callable[[Any], Any] | None:
-    if issubclass(part.value_type, Described):
+    if issubclass(part.value_type, ResourceType):
         one: Callable[[Any], Any] | None = to_object
     else:
         one = time_text if part.value_type is datetime else None
@@ -164,7 +164,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _fill(
-    node: etree._Element, document: dict[str, Any], resource_type: type[Described], where: str
+    node: etree._Element, document: dict[str, Any], resource_type: type[ResourceType], where: str
 ) -> None:
     """Put the properties of an object into an element, in the order of the schema."""
     known = parts(resource_type)
@@ -199,7 +199,7 @@ def _fill_list(node: etree._Element, value: Any, part: Part) -> None:
 
 
 def _holds_parts(part: Part) -> bool:
-    return part.is_list or issubclass(part.value_type, Described)
+    return part.is_list or issubclass(part.value_type, ResourceType)
 
 
 def _is_bare(part: Part) -> bool:
@@ -241,7 +241,7 @@ def item_names(part: Part) -> tuple[str, ...]:
 
 
 def _fill_element(node: etree._Element, name: str, value: Any, part: Part) -> None:
-    if not issubclass(part.value_type, Described):
+    if not issubclass(part.value_type, ResourceType):
         _child(node, name).text = _scalar(value, part)
     elif isinstance(value, dict):
         _fill(_child(node, name), value, part.value_type, name)

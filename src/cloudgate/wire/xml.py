@@ -8,7 +8,7 @@ from lxml import etree
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import schema, validation
-from cloudgate.wire.description import Described, Part, Scalar, Shape, parts
+from cloudgate.wire.description import Part, ResourceType, Scalar, Shape, parts
 from cloudgate.wire.encoding import xml_text
 from cloudgate.wire.values import BLANKS, from_text, to_text
 
@@ -22,17 +22,17 @@ _NO_CHARACTERS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 _ATTRIBUTE_ESCAPES = {'"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
 _TEXT_ESCAPES = {"\r": "&#13;"}
 
-Type = TypeVar("Type", bound=Described)
+Type = TypeVar("Type", bound=ResourceType)
 
 
-def write(resource: Described) -> bytes:
+def write(resource: ResourceType) -> bytes:
     """A resource as a document in UTF-8."""
     pieces = [DECLARATION]
     _write(resource, resource.root(), NAMESPACES, pieces)
     return "".join(pieces).encode()
 
 
-def _write(resource: Described, name: str, extra: str, pieces: list[str]) -> None:
+def _write(resource: ResourceType, name: str, extra: str, pieces: list[str]) -> None:
     pieces.append(f"<{name}")
     inner: list[str] = []
     for part in parts(type(resource)):
@@ -66,8 +66,8 @@ def _write_inner(part: Part, value: Any, pieces: list[str]) -> None:
         pieces.append(f"</{part.name}>")
 
 
-def _write_value(name: str, value: Described | Scalar, pieces: list[str]) -> None:
-    if isinstance(value, Described):
+def _write_value(name: str, value: ResourceType | Scalar, pieces: list[str]) -> None:
+    if isinstance(value, ResourceType):
         _write(value, name, "", pieces)
     elif text := _escaped(value, _TEXT_ESCAPES):
         pieces.append(f"<{name}>{text}</{name}>")
@@ -169,7 +169,7 @@ def _one(found: list[etree._Element], part: Part) -> etree._Element:
 
 
 def _value(node: etree._Element, part: Part) -> Any:
-    if issubclass(part.value_type, Described):
+    if issubclass(part.value_type, ResourceType):
         return from_element(node, part.value_type)
     return from_text(node.text or "", part.value_type, part.name)
 

@@ -221,7 +221,7 @@ _CALLS = """
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedCall:
     """A call of the published reference."""
 
     verb: str
@@ -233,13 +233,13 @@ class Published:
         return f"{self.verb} {self.path}" + (f"?action={self.action}" if self.action else "")
 
 
-def _read() -> tuple[Published, ...]:
+def _read() -> tuple[PublishedCall, ...]:
     found = []
     for line in _CALLS.split("\n"):
         path, *said = line.split() or [""]
         for each in said:
             verb, _, action = each.partition("?action=")
-            found.append(Published(verb, path, action))
+            found.append(PublishedCall(verb, path, action))
     return tuple(found)
 
 

@@ -160,7 +160,7 @@ class Relay(asyncio.Protocol):
         said = self._greeting(_plain(str(peer[0])), scheme)
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                self.leader = await self._dial(lambda: _ToLeader(self, said))
+                self.leader = await self._dial(lambda: _LeaderConnection(self, said))
         except OSError as problem:  # also TimeoutError, and what TLS does not like
             log.warning("the manager that leads is not reached", reason=str(problem))
             self._answer_here(client)
@@ -217,7 +217,7 @@ class Relay(asyncio.Protocol):
             self.leader.abort()
 
 
-class _ToLeader(asyncio.Protocol):
+class _LeaderConnection(asyncio.Protocol):
     """The other half: the connection to the manager that leads."""
 
     def __init__(self, relay: Relay, said: Handover) -> None:

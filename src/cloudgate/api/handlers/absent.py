@@ -11,7 +11,7 @@ from functools import cache
 from uuid import UUID
 
 from cloudgate.api.access import ADMINISTRATORS, EVERYBODY, PROVIDERS, RESTORERS
-from cloudgate.api.compatibility.published import CALLS, Published
+from cloudgate.api.compatibility.published import CALLS, PublishedCall
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import GUID, Route, fails, segments, shows, shows_either
 from cloudgate.errors import NotFoundError, NotOfferedError
@@ -20,7 +20,7 @@ from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.tenants.operations import get_tenant
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources import absent
 from cloudgate.wire.resources.base import EntityReferences, Error, Link, Resource
 
@@ -53,7 +53,7 @@ class Absent:
     """Below the API's root."""
     kind: str
     """Resource type of what would be in it."""
-    entities: type[Described]
+    entities: type[ResourceType]
     what: str
     """As an error message names what would be in it."""
     is_key: bool = True
@@ -332,7 +332,7 @@ def _calls_within(collection: Absent) -> Iterator[tuple[str, str]]:
 
 
 @cache
-def _published() -> Mapping[str, Sequence[tuple[Published, list[str]]]]:
+def _published() -> Mapping[str, Sequence[tuple[PublishedCall, list[str]]]]:
     """The published calls with the parts of their paths, by the first of these."""
     found = defaultdict(list)
     for published in CALLS:

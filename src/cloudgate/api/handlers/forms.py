@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 
 Row = TypeVar("Row")
@@ -20,8 +20,8 @@ class Forms(Generic[Row]):
 
     reference: Callable[[str, Row], EntityRef]
     """Gets the API's root and a row."""
-    entity: Callable[[str, Row], Described]
-    collection: Callable[[tuple[Any, ...]], Described]
+    entity: Callable[[str, Row], ResourceType]
+    collection: Callable[[tuple[Any, ...]], ResourceType]
 
     def one(self, call: Call, row: Row) -> Answer:
         """The form of one thing that is asked for."""

@@ -10,7 +10,7 @@ from cloudgate.api.http.router import Route
 from cloudgate.errors import InvalidRequestError
 from cloudgate.values.numbers import whole
 from cloudgate.wire import json, xml
-from cloudgate.wire.description import Described, parts
+from cloudgate.wire.description import ResourceType, parts
 from cloudgate.wire.encoding import json_text, xml_text
 
 PIECE_BYTES = 256 * 1024
@@ -37,7 +37,7 @@ async def received(request: Request, limit_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-def described(route: Route, body: bytes, content_type: str | None) -> tuple[Described, ...]:
+def described(route: Route, body: bytes, content_type: str | None) -> tuple[ResourceType, ...]:
     """What the handler of a route gets besides the call.
 
     Raises:
@@ -53,7 +53,7 @@ def described(route: Route, body: bytes, content_type: str | None) -> tuple[Desc
     return (_read(text, form, route.bodies),)
 
 
-def _read(body: str, form: Form, kinds: tuple[type[Described], ...]) -> Described:
+def _read(body: str, form: Form, kinds: tuple[type[ResourceType], ...]) -> ResourceType:
     """A body as the first of `kinds` that it can be.
 
     Raises:
@@ -65,7 +65,7 @@ def _read(body: str, form: Form, kinds: tuple[type[Described], ...]) -> Describe
     return xml.read(body, kind) if form is Form.XML else json.read(body, kind)
 
 
-def _fits(body: str, form: Form, kind: type[Described]) -> bool:
+def _fits(body: str, form: Form, kind: type[ResourceType]) -> bool:
     """Whether a body means to be of a kind: by its root element, or by its properties."""
     if form is Form.XML:
         return xml.root_name(body) == kind.root()

@@ -17,7 +17,7 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.manager.tasks.operations import ALL_TASKS, TaskScope
 from cloudgate.values.identifiers import parse
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 
 NO_TEXT_HAS = "\0"
 """PostgreSQL keeps and compares none that has it. Of bodies the schema refuses it."""
@@ -144,7 +144,7 @@ class Answer:
     """What goes back: a resource in the form that was asked for, or bytes as they are."""
 
     status: int = 200
-    resource: Described | None = None
+    resource: ResourceType | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     document: bytes | None = None
     """What is not a resource, such as the schema."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cloudgate.errors import ChangedMeanwhileError
 from cloudgate.manager.audit.log import last_change
 from cloudgate.values import identifiers, moments
-from cloudgate.wire.description import Described, parts
+from cloudgate.wire.description import ResourceType, parts
 
 if TYPE_CHECKING:
     from cloudgate.api.http.call import Answer, Call
@@ -46,7 +46,7 @@ def digest(answer: "Answer") -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Described):
+    if isinstance(value, ResourceType):
         return {
             part.name: _plain(getattr(value, part.field))
             for part in parts(type(value))

@@ -7,7 +7,7 @@ from typing import Any
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 
 Handler = Callable[..., Answer]
 
@@ -20,7 +20,7 @@ class Outcome:
     """What a call that succeeds answers: for the description of the API, not for the handler."""
 
     status: int = 200
-    kinds: tuple[type[Described], ...] = ()
+    kinds: tuple[type[ResourceType], ...] = ()
     """Types of which the answer is one; with none of them, it has no body."""
     headers: tuple[str, ...] = ()
     """Headers that always come along."""
@@ -33,27 +33,27 @@ class Outcome:
 DONE = Outcome(status=204)
 
 
-def shows(*kinds: type[Described]) -> Outcome:
+def shows(*kinds: type[ResourceType]) -> Outcome:
     """200 and a resource."""
     return Outcome(kinds=kinds)
 
 
-def shows_either(reference: type[Described], entity: type[Described]) -> Outcome:
+def shows_either(reference: type[ResourceType], entity: type[ResourceType]) -> Outcome:
     """200 and the reference form, or with ``?format=Entity`` the entity form."""
     return Outcome(kinds=(reference, entity), formats=True)
 
 
-def adds(*kinds: type[Described]) -> Outcome:
+def adds(*kinds: type[ResourceType]) -> Outcome:
     """201, where the new resource is, and the resource, if any is named."""
     return Outcome(status=201, kinds=kinds, headers=("Location",))
 
 
-def starts(task: type[Described]) -> Outcome:
+def starts(task: type[ResourceType]) -> Outcome:
     """202 and the task."""
     return Outcome(status=202, kinds=(task,))
 
 
-def fails(status: int, error: type[Described]) -> Outcome:
+def fails(status: int, error: type[ResourceType]) -> Outcome:
     """Nothing but an error, for whoever may ask at all."""
     return Outcome(status=status, kinds=(error,))
 
@@ -112,7 +112,7 @@ class Route:
     """Who may call it; None for whom its `Routes` are for. Roles of one account add up."""
     for_tenants: bool = False
     """Whether a session that was opened for a tenant may call it; such a one sees nothing else."""
-    bodies: tuple[type[Described], ...] = ()
+    bodies: tuple[type[ResourceType], ...] = ()
     """Types of which the body is one; the handler gets it as its second argument."""
     body_optional: bool = False
     action: str | None = None

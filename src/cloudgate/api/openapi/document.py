@@ -8,7 +8,7 @@ from cloudgate import __version__
 from cloudgate.api.http.router import Outcome, Parameter, Route, segments
 from cloudgate.api.openapi.schemas import reference, schemas
 from cloudgate.api.openapi.values import Json
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources.base import Error
 
 JSON = "application/json"
@@ -108,7 +108,7 @@ def _by_path_and_verb(routes: list[Route]) -> list[list[Route]]:
     return list(found.values())
 
 
-def _kinds(route: Route) -> tuple[type[Described], ...]:
+def _kinds(route: Route) -> tuple[type[ResourceType], ...]:
     return route.bodies + (route.answers.kinds if route.answers else ())
 
 
@@ -148,7 +148,7 @@ def _shows_password(route: Route) -> bool:
     return shown and not route.needs_session
 
 
-def _one_of(kinds: list[type[Described]]) -> Json:
+def _one_of(kinds: list[type[ResourceType]]) -> Json:
     found = [reference(kind) for kind in kinds]
     return found[0] if len(found) == 1 else {"anyOf": found}
 

@@ -10,7 +10,7 @@ from lxml import etree
 
 from cloudgate.api.openapi.values import Json, Values
 from cloudgate.wire.declarations import Contents, Declarations
-from cloudgate.wire.description import Described, Part, Shape, json_parts
+from cloudgate.wire.description import Part, ResourceType, Shape, json_parts
 from cloudgate.wire.json import array_names, item_names
 from cloudgate.wire.schema import schema_bytes
 
@@ -21,12 +21,12 @@ _BLANK: Json = {"title": NOTHING, "type": "string", "pattern": r"^[ \t\r\n]*$"}
 """Stands for nothing where a value would hold others, as an empty element does in XML."""
 
 
-def reference(resource_type: type[Described]) -> Json:
+def reference(resource_type: type[ResourceType]) -> Json:
     """Points to the schema of a resource type in a document."""
     return {"$ref": f"#/components/schemas/{resource_type.__name__}"}
 
 
-def schemas(resource_types: list[type[Described]]) -> dict[str, Json]:
+def schemas(resource_types: list[type[ResourceType]]) -> dict[str, Json]:
     """The schemas of resource types and of all that is in them, by name."""
     reading = _SchemaWalker(etree.fromstring(schema_bytes()))
     for resource_type in resource_types:
@@ -39,15 +39,15 @@ class _SchemaWalker:
 
     def __init__(self, root: etree._Element) -> None:
         self.found: dict[str, Json] = {}
-        self._models: dict[str, type[Described]] = {}
+        self._models: dict[str, type[ResourceType]] = {}
         self._values = Values(root)
         self._declared = Declarations(root)
 
-    def add_root(self, resource_type: type[Described]) -> None:
+    def add_root(self, resource_type: type[ResourceType]) -> None:
         """Take in a type that stands for a whole body."""
         self._add(resource_type, self._complex(self._declared.elements[resource_type.root()]))
 
-    def _add(self, resource_type: type[Described], node: etree._Element) -> None:
+    def _add(self, resource_type: type[ResourceType], node: etree._Element) -> None:
         name = resource_type.__name__
         if self._models.setdefault(name, resource_type) is not resource_type:
             raise ValueError(f"Two resource types are called {name}; rename one of them.")
@@ -81,7 +81,7 @@ class _SchemaWalker:
         needed = part.name in contents.required and part.shape is not Shape.REPEATED
         if part.is_list:
             return _or(one, _BLANK) if needed else _or(one, _BLANK, _NULL)
-        if not issubclass(part.value_type, Described):
+        if not issubclass(part.value_type, ResourceType):
             return one if needed else _or_null(one)
         holds = self.found[part.value_type.__name__].get("required", ())
         if needed:
@@ -94,7 +94,7 @@ class _SchemaWalker:
         )
 
     def _one(self, part: Part, declared: etree._Element) -> Json:
-        if issubclass(part.value_type, Described):
+        if issubclass(part.value_type, ResourceType):
             self._add(part.value_type, self._complex(declared))
             return reference(part.value_type)
         return self._values.schema(
@@ -131,7 +131,7 @@ def _or(*schemas: Json) -> Json:
     return {"anyOf": [*schemas]}
 
 
-def _nothing_of(resource_type: type[Described]) -> Json:
+def _nothing_of(resource_type: type[ResourceType]) -> Json:
     """An object that says nothing."""
     names = [part.name for part in json_parts(resource_type)]
     return {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from cloudgate.background import Background, Failing, Job
+from cloudgate.background import Background, FailingJob, Job
 from cloudgate.cli.service.logs import log_to_stderr
 from cloudgate.cli.service.manager.greeting import say
 from cloudgate.cli.service.manager.options import Options
@@ -124,7 +124,7 @@ def _host_running(manager: Manager, data: Path) -> Background:
         lasts=True,
     )
 
-    def note(name: str, failing: Failing | None) -> None:
+    def note(name: str, failing: FailingJob | None) -> None:
         manager.warn(name, failing.text if failing else "")
 
     return Background([job], on_change=note)

@@ -93,7 +93,7 @@ def log_to_stderr(before: Callable[[], None] | None = None) -> None:
 
     for_people = sys.stderr.isatty()
     render: Processor = (
-        _Coloured() if for_people else _JsonLines(with_priority=_is_journal(sys.stderr))
+        _ColouredLines() if for_people else _JsonLines(with_priority=_is_journal(sys.stderr))
     )
     missing = None if for_people else _missing_as(render)
     stream = LossyStream(sys.stderr, missing)
@@ -127,7 +127,7 @@ _PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 """As syslog(3) counts them."""
 
 
-class _Coloured:
+class _ColouredLines:
     """Coloured lines for people, whose terminal nothing steers that others have said."""
 
     def __init__(self) -> None:

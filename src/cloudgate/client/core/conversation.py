@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from cloudgate.client.core.addresses import below_root
-from cloudgate.client.core.exchange import Answer, Exclusive, Reply, Request, Steps
+from cloudgate.client.core.exchange import Answer, CriticalSection, Reply, Request, Steps
 from cloudgate.client.core.exchange import Delay as Wait
 from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.logons import Logon, LogonIdentity, LogonStore
@@ -67,10 +67,10 @@ class Conversation:
         if token := self._who.token():
             return (yield from self._read(replace(request, token=token)))
         kept = self._logons.load()
-        logon = kept or (yield Exclusive(self._log_on(None)))
+        logon = kept or (yield CriticalSection(self._log_on(None)))
         reply = yield from self._send(replace(request, logon=logon))
         if reply.status == HTTPStatus.UNAUTHORIZED and kept is not None:
-            logon = yield Exclusive(self._log_on(kept))
+            logon = yield CriticalSection(self._log_on(kept))
             reply = yield from self._send(replace(request, logon=logon))
         return self._answer(request.to(self.url), reply)
 

@@ -74,13 +74,13 @@ class Delay:
 
 
 @dataclass(frozen=True)
-class Exclusive:
+class CriticalSection:
     """Steps of which one run may be under way at a time: whoever comes meanwhile waits."""
 
     steps: "Steps[Any]"
 
 
-Wanted = Request | Delay | Exclusive
+Wanted = Request | Delay | CriticalSection
 Steps = Generator[Wanted, Any, T]
 """Yields what it wants. For a request it is sent the `Reply`, or an `UnavailableError` is thrown
-into it; for `Exclusive` what these steps return, or what they raise; for a pause nothing."""
+into it; for `CriticalSection` what these steps return, or what they raise; for a pause nothing."""

@@ -31,7 +31,7 @@ class LogonStore(Protocol):
         """Keep no session any more."""
 
 
-class InMemory:
+class LogonMemory:
     """A `LogonStore` that lasts as long as its client."""
 
     def __init__(self) -> None:

@@ -15,13 +15,13 @@ from cloudgate.client.core.pages import following
 from cloudgate.client.core.tasks import NOBODY, Watcher, finished, related
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire.answers import from_object
-from cloudgate.wire.description import Described
+from cloudgate.wire.description import ResourceType
 from cloudgate.wire.json import to_object
 from cloudgate.wire.resources.queries import QueryResult
 from cloudgate.wire.resources.sessions import Task
 
-Type = TypeVar("Type", bound=Described)
-Entity = TypeVar("Entity", bound=Described)
+Type = TypeVar("Type", bound=ResourceType)
+Entity = TypeVar("Entity", bound=ResourceType)
 PAGE_SIZE = 500
 
 
@@ -37,7 +37,7 @@ class Collection(Generic[Entity]):
 
 
 @dataclass(frozen=True)
-class Sorted:
+class Selection:
     """What is wanted of all things of a kind, in which order."""
 
     filter: str = ""
@@ -57,7 +57,7 @@ def typed(talk: Conversation, document: Mapping[str, Any], kind: type[Type]) -> 
         raise talk.not_the_api() from None
 
 
-def to_json(body: Described | None) -> Json | None:
+def to_json(body: ResourceType | None) -> Json | None:
     """A body as JSON; what is None in it is left out, and so stays as it is."""
     if body is None:
         return None
@@ -68,7 +68,7 @@ def call(
     talk: Conversation,
     verb: str,
     path: str,
-    body: Described | None = None,
+    body: ResourceType | None = None,
     tag: str | None = None,
 ) -> Steps[Answer]:
     """What the manager answers to a call."""
@@ -87,7 +87,7 @@ def whole_list(talk: Conversation, these: Collection[Entity]) -> Steps[list[Enti
     return (yield from _listed(talk, these, path + ENTITY))
 
 
-def query_path(these: Collection[Any], wanted: Sorted) -> str:
+def query_path(these: Collection[Any], wanted: Selection) -> str:
     """The path of the first page of what a query finds.
 
     Raises:
@@ -102,7 +102,7 @@ def query_path(these: Collection[Any], wanted: Sorted) -> str:
 
 def usage_path(days: int, chosen: str, *, total: bool) -> str:
     """The path of the first page of what all tenants used."""
-    of_pages = {"days": str(days), **_added_up(total=total), **_asked(Sorted(chosen))}
+    of_pages = {"days": str(days), **_added_up(total=total), **_asked(Selection(chosen))}
     return _with("/cloud/usage", of_pages)
 
 
@@ -116,12 +116,12 @@ def _added_up(*, total: bool) -> dict[str, str]:
     return {"total": "true"} if total else {}
 
 
-def audit_path(wanted: Sorted) -> str:
+def audit_path(wanted: Selection) -> str:
     """The path of the first page of the audit log."""
     return _with("/audit", _asked(wanted))
 
 
-def _asked(wanted: Sorted) -> dict[str, str]:
+def _asked(wanted: Selection) -> dict[str, str]:
     asked = {"pageSize": str(PAGE_SIZE)}
     if wanted.filter:
         asked["filter"] = wanted.filter
@@ -178,7 +178,7 @@ def found_of(talk: Conversation, these: Collection[Any], word: str) -> Steps[Ent
 def create(
     talk: Conversation,
     these: Collection[Entity],
-    spec: Described,
+    spec: ResourceType,
     parameters: Mapping[str, str],
     following: "TaskFollowing",
 ) -> Steps[Entity]:
@@ -208,7 +208,7 @@ class TaskFollowing:
 def begin_create(
     talk: Conversation,
     these: Collection[Any],
-    spec: Described,
+    spec: ResourceType,
     parameters: Mapping[str, str],
 ) -> Steps[Answer]:
     """The answer to the call that makes something: its task, where it takes time."""
@@ -222,7 +222,7 @@ def begin_edit(  # noqa: PLR0917  they are what the call says
     talk: Conversation,
     these: Collection[Any],
     word: str,
-    change: Described,
+    change: ResourceType,
     parameters: Mapping[str, str],
     tag: str | None = None,
 ) -> Steps[Answer]:
@@ -236,7 +236,7 @@ def edit(  # noqa: PLR0917
     talk: Conversation,
     these: Collection[Entity],
     word: str,
-    change: Described,
+    change: ResourceType,
     parameters: Mapping[str, str],
     following: TaskFollowing,
     tag: str | None = None,

@@ -26,7 +26,7 @@ from cloudgate.host.authorization.module.decision_cache import SILENT, DecisionC
 from cloudgate.host.authorization.own.desk import OwnResult
 from cloudgate.host.authorization.own.requests import change_of
 from cloudgate.host.authorization.policy import BAD_REQUEST, CHALLENGE, NOT_AUTHENTICATED, Denial
-from cloudgate.host.authorization.refusal_log import Refused
+from cloudgate.host.authorization.refusal_log import RefusedRequest
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.start_rates import CLUSTER_HEADER
 from cloudgate.host.envoy.xds_listener import CERTIFICATE_HEADER, CONNECTION_HEADER
@@ -218,7 +218,7 @@ def _kind(denial: Denial, authorization: str | None) -> Refusal:
 def _log_refusal(
     authorizer: Authorizer, name: str, target: str, denial: Denial, address: str
 ) -> None:
-    authorizer.refusals.record(Refused(name, target, denial.status, denial.reason, address))
+    authorizer.refusals.record(RefusedRequest(name, target, denial.status, denial.reason, address))
 
 
 def _allowed(result: AuthorizationResult) -> Any:

@@ -36,15 +36,15 @@ class Requester:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A place in the queue."""
+class QueueEntry:
+    """Somebody who waits, and in which place."""
 
     asker: Requester
     number: int
     """Grows with each that comes."""
 
 
-def in_order(waiting: Sequence[Waiting]) -> list[Waiting]:
+def in_order(waiting: Sequence[QueueEntry]) -> list[QueueEntry]:
     """Those that wait, whose turn is next in front. Pure.
 
     Among equals each tenant has its turn before any has a second one: an attack on one tenant does
@@ -60,7 +60,7 @@ def in_order(waiting: Sequence[Waiting]) -> list[Waiting]:
     return sorted(waiting, key=lambda one: keys[one.number])
 
 
-def _rank(one: Waiting) -> tuple[bool, int, int]:
+def _rank(one: QueueEntry) -> tuple[bool, int, int]:
     standing = one.asker.standing
     return not standing.familiar, standing.wrong, standing.asked
 
@@ -75,7 +75,7 @@ class VerificationQueue:
         self._taken: Counter[bool] = Counter()
         self._in_a_row = 0
         self._came = 0
-        self._waiting: dict[Waiting, asyncio.Future[None]] = {}
+        self._waiting: dict[QueueEntry, asyncio.Future[None]] = {}
 
     @property
     def waiting(self) -> int:
@@ -92,7 +92,7 @@ class VerificationQueue:
             self._begin(asker)
             return
         self._came += 1
-        mine = Waiting(asker, self._came)
+        mine = QueueEntry(asker, self._came)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[mine] = turn
         if len(self._waiting) > self._most:
@@ -122,7 +122,7 @@ class VerificationQueue:
         self._taken[asker.standing.familiar] += 1
         self._in_a_row = self._in_a_row + 1 if asker.standing.familiar else 0
 
-    def _next(self) -> Waiting | None:
+    def _next(self) -> QueueEntry | None:
         if self._taken.total() >= self._at_once:
             return None
         still_there = (one for one, turn in self._waiting.items() if not turn.done())

@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedRequest:
     """A request that became no tunnel."""
 
     tenant: str
@@ -51,7 +51,7 @@ class RefusalLog:
     _left_out: int = 0
     """What Envoy has counted so far of lines that it left out of the access log."""
 
-    def record(self, refused: Refused) -> None:
+    def record(self, refused: RefusedRequest) -> None:
         """This was refused."""
         self._addresses[
             self._known(client_network(refused.address), self._addresses, MOST_ADDRESSES)

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.monitoring.envoy_counters import EnvoyCounters
-from cloudgate.host.shaping.held_back import HeldBack
+from cloudgate.host.shaping.held_back import HeldBackMeter
 from cloudgate.host.state.manager_clock import ManagerClock
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.monitoring.gateway_lines import LEAST_FULL
@@ -30,7 +30,7 @@ class HostFigures:
         self,
         tracker: TunnelTracker,
         meter: AuthorizationMeter,
-        held_back: HeldBack,
+        held_back: HeldBackMeter,
         envoy: EnvoyCounters,
         *,
         full: Callable[[], Mapping[str, float]],

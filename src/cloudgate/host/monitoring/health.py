@@ -11,7 +11,7 @@ from cloudgate.background import Background
 from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.manager_link.host_state import HostState
 from cloudgate.host.reconciler import ReconcileResult
-from cloudgate.monitoring.health import Finding, Health, InThread, disk_problem, jobs_check
+from cloudgate.monitoring.health import BlockingCheck, CheckResult, Health, disk_problem, jobs_check
 from cloudgate.protocol import GatewayState
 
 AWAY_SECONDS = 60.0
@@ -51,36 +51,36 @@ def host_health(
             )
         return ""
 
-    def manager() -> Finding:
+    def manager() -> CheckResult:
         ago = known.clock.heard_seconds_ago
         if ago is None:
-            return Finding("manager", remark="it was not heard of yet")
+            return CheckResult("manager", remark="it was not heard of yet")
         away = f"it was not heard of for {ago:.0f} seconds" if ago > AWAY_SECONDS else ""
-        return Finding("manager", remark=away)
+        return CheckResult("manager", remark=away)
 
     return Health(
         {
             "gateway": lambda: gateway_finding(known, outcome()),
             "envoy": envoy,
             "tenants": tenants,
-            "disk": InThread(partial(disk_problem, state)),
+            "disk": BlockingCheck(partial(disk_problem, state)),
             "background jobs": jobs_check(background),
             "manager": manager,
         }
     )
 
 
-def gateway_finding(known: HostState, outcome: ReconcileResult | None) -> Finding:
+def gateway_finding(known: HostState, outcome: ReconcileResult | None) -> CheckResult:
     """Whether the gateway listens, if there is to be one."""
     name, gateway_status = "gateway", known.gateway_status
     if gateway_status.is_revoked:
-        return Finding(name, "the manager has shut this host out")
+        return CheckResult(name, "the manager has shut this host out")
     if gateway_status.gateway is None:
-        return Finding(name, remark="none is wanted on this host")
+        return CheckResult(name, remark="none is wanted on this host")
     if not gateway_status.is_accepting:
-        return Finding(name, "it is drained or disabled, and takes no new tunnels")
+        return CheckResult(name, "it is drained or disabled, and takes no new tunnels")
     if outcome is None:
-        return Finding(name, "whether it listens is not known yet")
+        return CheckResult(name, "whether it listens is not known yet")
     if outcome.state is not GatewayState.LISTENING:
-        return Finding(name, outcome.reason.rstrip(".") or f"it is {outcome.state.value}")
-    return Finding(name)
+        return CheckResult(name, outcome.reason.rstrip(".") or f"it is {outcome.state.value}")
+    return CheckResult(name)

@@ -55,7 +55,7 @@ class NewTunnel:
 
 
 @dataclass(frozen=True)
-class Granted:
+class GrantedRate:
     """What the tunnels of a tenant have that want more than they have."""
 
     flows: int = 0
@@ -69,7 +69,7 @@ class FirstRates:
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
         self._newcomers: dict[str, NewTunnel] = {}
-        self._granted: dict[UUID, Granted] = {}
+        self._granted: dict[UUID, GrantedRate] = {}
         self._paid_until_seconds: dict[UUID, float] = {}
         self._just_begun: deque[NewTunnel] = deque()
         self._complained = False
@@ -132,14 +132,14 @@ class FirstRates:
         for slot_id in slots:
             self._newcomers.pop(slot_id, None)
 
-    def give_back(self, tenant_id: UUID, granted: Granted) -> None:
+    def give_back(self, tenant_id: UUID, granted: GrantedRate) -> None:
         """Tunnels that had so much have ended."""
-        had = self._granted.get(tenant_id, Granted())
-        self._granted[tenant_id] = Granted(
+        had = self._granted.get(tenant_id, GrantedRate())
+        self._granted[tenant_id] = GrantedRate(
             max(0, had.flows - granted.flows), max(0.0, had.rate_bytes - granted.rate_bytes)
         )
 
-    def follow(self, granted: Mapping[UUID, Granted]) -> None:
+    def follow(self, granted: Mapping[UUID, GrantedRate]) -> None:
         """What tenants' tunnels have that were seen, and want more."""
         self._granted = dict(granted)
         now = self._clock_seconds()
@@ -160,7 +160,7 @@ class FirstRates:
         return pause
 
     def _first_rate(self, tenant_id: UUID, limit: int) -> int:
-        granted = self._granted.get(tenant_id, Granted())
+        granted = self._granted.get(tenant_id, GrantedRate())
         fresh = [
             each.rate_bytes for each in self.newcomers().values() if each.tenant_id == tenant_id
         ]

@@ -9,7 +9,7 @@ LONGEST_GAP_SECONDS = 2.0
 """Looks that are further apart are of different times of being held back."""
 
 
-class HeldBack:
+class HeldBackMeter:
     """Adds up since the host service began, from one look to the next."""
 
     def __init__(self) -> None:

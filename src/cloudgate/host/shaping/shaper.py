@@ -19,8 +19,8 @@ from cloudgate.host.platform import Pacing, SentBytes
 from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.host.shaping.connection_rates import Account, ConnectionShare, rates_within
 from cloudgate.host.shaping.fair_share import FairShare
-from cloudgate.host.shaping.first_rates import FirstRates, Granted, NewTunnel
-from cloudgate.host.shaping.held_back import HeldBack
+from cloudgate.host.shaping.first_rates import FirstRates, GrantedRate, NewTunnel
+from cloudgate.host.shaping.held_back import HeldBackMeter
 from cloudgate.host.shaping.rate_allocations import RateAllocations
 from cloudgate.host.shaping.rate_meter import LastSample, RateMeter
 from cloudgate.host.state.tenant_directory import TenantDirectory
@@ -97,7 +97,7 @@ class TrafficShaper:
         self._given_back: set[str] = set()
         """Those that were found to be gone since."""
         self._looks_at_all_until = time.monotonic() + FIRST_SECONDS
-        self.held_back = HeldBack()
+        self.held_back = HeldBackMeter()
         """Whom it held back, and for how long."""
         starts.limit_of = self._limit_of
         starts.slow = self._slow_newcomer
@@ -152,7 +152,7 @@ class TrafficShaper:
         self._allowances.report_demand({who: self._speed(names[who]) for who in limited})
         self._fair = self._fair_shares(names, sent) if is_measured else {}
         wanted: dict[str, int | None] = {}
-        granted: dict[UUID, Granted] = {}
+        granted: dict[UUID, GrantedRate] = {}
         self._of, self._given_back = {}, set()
         now = time.monotonic()
         accounts = {
@@ -179,7 +179,7 @@ class TrafficShaper:
                 self.held_back.record(
                     tenant_id, Restraint.LIMIT if is_sold else Restraint.SHARE, now
                 )
-            granted[tenant_id] = Granted(len(pressing), sum(pressing))
+            granted[tenant_id] = GrantedRate(len(pressing), sum(pressing))
             self._of[tenant_id] = its
         self._accounts = accounts
         self._starts.follow(granted)
@@ -239,7 +239,7 @@ class TrafficShaper:
                 freed.append(self._rates.get(name, 0))
                 self._given_back.add(name)
         if freed:
-            self._starts.give_back(tenant_id, Granted(len(freed), sum(freed)))
+            self._starts.give_back(tenant_id, GrantedRate(len(freed), sum(freed)))
 
     def _names(self) -> dict[UUID, _Names]:
         found: dict[UUID, _Names] = defaultdict(dict)

@@ -9,14 +9,14 @@ from cloudgate.background import Background
 from cloudgate.manager.core.unit_of_work import DISK, Manager
 from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.monitoring.health import Finding, Health, InThread, disk_problem, jobs_check
+from cloudgate.monitoring.health import BlockingCheck, CheckResult, Health, disk_problem, jobs_check
 
 
 def manager_health(manager: Manager, background: Background) -> Health:
     """Its health: database, migrations, disk, background jobs."""
     newest = newest_revision()
 
-    def database() -> tuple[Finding, ...]:
+    def database() -> tuple[CheckResult, ...]:
         try:
             found = manager.database.current_revision()
         except SQLAlchemyError as problem:
@@ -24,9 +24,9 @@ def manager_health(manager: Manager, background: Background) -> Health:
             known = database_reason(problem) if isinstance(problem, DatabaseError) else None
             reason = (known or said).rstrip(".")
             unknown = "not known while the database cannot be used"
-            return Finding("database", reason), Finding("migrations", unknown)
+            return CheckResult("database", reason), CheckResult("migrations", unknown)
         wrong = "" if found == newest else f"it is at revision {found}, and not at {newest}"
-        return Finding("database"), Finding("migrations", wrong)
+        return CheckResult("database"), CheckResult("migrations", wrong)
 
     def disk() -> str:
         known = [each.text for each in manager.warnings.all() if each.kind == DISK]
@@ -35,8 +35,8 @@ def manager_health(manager: Manager, background: Background) -> Health:
 
     return Health(
         {
-            "database": InThread(database),
-            "disk": InThread(disk),
+            "database": BlockingCheck(database),
+            "disk": BlockingCheck(disk),
             "background jobs": jobs_check(background),
         }
     )

@@ -3,187 +3,187 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, repeated
+from cloudgate.wire.description import ResourceType, repeated
 from cloudgate.wire.resources.base import Resource
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jobs(Described):
+class Jobs(ResourceType):
     """Backup and replication jobs."""
 
     items: tuple[Resource, ...] = repeated("Job", array="Jobs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FailoverPlans(Described):
+class FailoverPlans(ResourceType):
     """Failover plans."""
 
     items: tuple[Resource, ...] = repeated("FailoverPlan", array="FailoverPlans")
 
 
 @dataclass(frozen=True, kw_only=True)
-class HierarchyRoots(Described):
+class HierarchyRoots(ResourceType):
     """Virtualization hosts."""
 
     items: tuple[Resource, ...] = repeated("HierarchyRoot", array="HierarchyRoots")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backups(Described):
+class Backups(ResourceType):
     """Backups."""
 
     items: tuple[Resource, ...] = repeated("Backup", array="Backups")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestorePoints(Described):
+class RestorePoints(ResourceType):
     """Restore points."""
 
     items: tuple[Resource, ...] = repeated("RestorePoint", array="RestorePoints")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VmRestorePoints(Described):
+class VmRestorePoints(ResourceType):
     """Restore points of machines."""
 
     items: tuple[Resource, ...] = repeated("VmRestorePoint", array="VmRestorePoints")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAppRestorePoints(Described):
+class VAppRestorePoints(ResourceType):
     """Restore points of vApps."""
 
     items: tuple[Resource, ...] = repeated("VAppRestorePoint", array="VAppRestorePoints")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replicas(Described):
+class Replicas(ResourceType):
     """Replicas."""
 
     items: tuple[Resource, ...] = repeated("Replica", array="Replicas")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VmReplicaPoints(Described):
+class VmReplicaPoints(ResourceType):
     """Restore points of replicas."""
 
     items: tuple[Resource, ...] = repeated("VmReplicaPoint", array="VmReplicaPoints")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CatalogVms(Described):
+class CatalogVms(ResourceType):
     """Machines with a catalogue of files."""
 
     items: tuple[Resource, ...] = repeated("CatalogVm", array="CatalogVms")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupJobSessions(Described):
+class BackupJobSessions(ResourceType):
     """Runs of backup jobs."""
 
     items: tuple[Resource, ...] = repeated("BackupJobSession", array="BackupJobSessions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestoreSessions(Described):
+class RestoreSessions(ResourceType):
     """Restores."""
 
     items: tuple[Resource, ...] = repeated("RestoreSession", array="RestoreSessions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplicaJobSessions(Described):
+class ReplicaJobSessions(ResourceType):
     """Runs of replication jobs."""
 
     items: tuple[Resource, ...] = repeated("ReplicaJobSession", array="ReplicaJobSessions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupTaskSessions(Described):
+class BackupTaskSessions(ResourceType):
     """Machines in runs of backup jobs."""
 
     items: tuple[Resource, ...] = repeated("BackupTaskSession", array="BackupTaskSessions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplicaTaskSessions(Described):
+class ReplicaTaskSessions(ResourceType):
     """Machines in runs of replication jobs."""
 
     items: tuple[Resource, ...] = repeated("ReplicaTaskSession", array="ReplicaTaskSessions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class WanAccelerators(Described):
+class WanAccelerators(ResourceType):
     """WAN accelerators."""
 
     items: tuple[Resource, ...] = repeated("WanAccelerator", array="WanAccelerators")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupFiles(Described):
+class BackupFiles(ResourceType):
     """Files of backups."""
 
     items: tuple[Resource, ...] = repeated("BackupFile", array="BackupFiles")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExternalRepositories(Described):
+class ExternalRepositories(ResourceType):
     """Repositories outside of the infrastructure."""
 
     items: tuple[Resource, ...] = repeated("ExternalRepository", array="ExternalRepositories")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudHardwarePlans(Described):
+class CloudHardwarePlans(ResourceType):
     """Hardware plans."""
 
     items: tuple[Resource, ...] = repeated("CloudHardwarePlan", array="CloudHardwarePlans")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudPublicIpAddresses(Described):
+class CloudPublicIpAddresses(ResourceType):
     """Public IP addresses for tenants; the item is named so in the schema."""
 
     items: tuple[Resource, ...] = repeated("CloudPublicIp", array="CloudPublicIpAddresses")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudFailoverPlans(Described):
+class CloudFailoverPlans(ResourceType):
     """Failover plans of tenants."""
 
     items: tuple[Resource, ...] = repeated("CloudFailoverPlan", array="CloudFailoverPlans")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudVmReplicaPoints(Described):
+class CloudVmReplicaPoints(ResourceType):
     """Restore points of tenants' replicas; the item is named so in the schema."""
 
     items: tuple[Resource, ...] = repeated("CloudReplica", array="CloudVmReplicaPoints")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudReplicas(Described):
+class CloudReplicas(ResourceType):
     """Replicas of tenants."""
 
     items: tuple[Resource, ...] = repeated("CloudReplica", array="CloudReplicas")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VlanConfigurations(Described):
+class VlanConfigurations(ResourceType):
     """Networks for tenants; the item is named so in the schema."""
 
     items: tuple[Resource, ...] = repeated("Vlans", array="VlanConfigurations")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudFailoverSessions(Described):
+class CloudFailoverSessions(ResourceType):
     """Runs of tenants' failover plans."""
 
     items: tuple[Resource, ...] = repeated("CloudFailoverSession", array="CloudFailoverSessions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenantComputeResources(Described):
+class CloudTenantComputeResources(ResourceType):
     """Hardware plans of one tenant."""
 
     items: tuple[Resource, ...] = repeated(
@@ -192,91 +192,91 @@ class CloudTenantComputeResources(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentBackupJobs(Described):
+class AgentBackupJobs(ResourceType):
     """Jobs of agents."""
 
     items: tuple[Resource, ...] = repeated("AgentBackupJob", array="AgentBackupJobs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentProtectionGroups(Described):
+class AgentProtectionGroups(ResourceType):
     """Groups of machines with agents."""
 
     items: tuple[Resource, ...] = repeated("AgentProtectionGroup", array="AgentProtectionGroups")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentRestorePoints(Described):
+class AgentRestorePoints(ResourceType):
     """Restore points of agents."""
 
     items: tuple[Resource, ...] = repeated("AgentRestorePoint", array="AgentRestorePoints")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscoveredComputers(Described):
+class DiscoveredComputers(ResourceType):
     """Machines that agents were looked for on."""
 
     items: tuple[Resource, ...] = repeated("DiscoveredComputer", array="DiscoveredComputers")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NASJobs(Described):
+class NASJobs(ResourceType):
     """Jobs for file shares."""
 
     items: tuple[Resource, ...] = repeated("NASJob", array="NASJobs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileServers(Described):
+class FileServers(ResourceType):
     """File shares."""
 
     items: tuple[Resource, ...] = repeated("FileServer", array="FileServers")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CdpPolicies(Described):
+class CdpPolicies(ResourceType):
     """CDP policies."""
 
     items: tuple[Resource, ...] = repeated("CdpPolicy", array="CdpPolicies")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CdpReplicas(Described):
+class CdpReplicas(ResourceType):
     """CDP replicas."""
 
     items: tuple[Resource, ...] = repeated("CdpReplica", array="CdpReplicas")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAppCdpReplicas(Described):
+class VAppCdpReplicas(ResourceType):
     """CDP replicas of vApps."""
 
     items: tuple[Resource, ...] = repeated("VAppCdpReplica", array="VAppCdpReplicas")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CdpReplicaSessions(Described):
+class CdpReplicaSessions(ResourceType):
     """Runs of CDP policies."""
 
     items: tuple[Resource, ...] = repeated("CdpReplicaSession", array="CdpReplicaSessions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CdpReplicaTaskSessions(Described):
+class CdpReplicaTaskSessions(ResourceType):
     """Machines in runs of CDP policies."""
 
     items: tuple[Resource, ...] = repeated("CdpReplicaTaskSession", array="CdpReplicaTaskSessions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAppReplicaPoints(Described):
+class VAppReplicaPoints(ResourceType):
     """Restore points of replicas of vApps."""
 
     items: tuple[Resource, ...] = repeated("VAppReplicaPoint", array="VAppReplicaPoints")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VCloudOrganizationConfigs(Described):
+class VCloudOrganizationConfigs(ResourceType):
     """Settings of organizations of VMware Cloud Director."""
 
     items: tuple[Resource, ...] = repeated(
@@ -285,7 +285,7 @@ class VCloudOrganizationConfigs(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VSphereSelfServiceConfigs(Described):
+class VSphereSelfServiceConfigs(ResourceType):
     """Settings of the self-service of VMware vSphere."""
 
     items: tuple[Resource, ...] = repeated(
@@ -294,14 +294,14 @@ class VSphereSelfServiceConfigs(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SystemSessions(Described):
+class SystemSessions(ResourceType):
     """What the original does by itself."""
 
     items: tuple[Resource, ...] = repeated("SystemSession", array="SystemSessions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenantVCloudComputeResources(Described):
+class CloudTenantVCloudComputeResources(ResourceType):
     """Virtual data centres of one tenant."""
 
     items: tuple[Resource, ...] = repeated(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, element, listed
+from cloudgate.wire.description import ResourceType, element, listed
 from cloudgate.wire.resources.base import Resource
 from cloudgate.wire.resources.queries import PagingInfo
 
@@ -34,7 +34,7 @@ class AuditEvent(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditEvents(Described):
+class AuditEvents(ResourceType):
     """A page of the audit log."""
 
     audit_events: tuple[AuditEvent, ...] | None = listed("AuditEvent", name="AuditEvents")

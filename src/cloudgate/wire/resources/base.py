@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 
 
 @dataclass(frozen=True, kw_only=True, init=False)
-class Link(Described):
+class Link(ResourceType):
     """A way on from a resource. `rel` decides the verb; see the API's page on links."""
 
     JSON_FIRST: ClassVar = ("Rel", "Href", "Name", "Type")
@@ -30,7 +30,7 @@ class Link(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resource(Described):
+class Resource(ResourceType):
     """Something with an address."""
 
     href: str | None = attribute()
@@ -47,7 +47,7 @@ class Entity(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EntityRef(Described):
+class EntityRef(ResourceType):
     """The short form of an entity: the root element ``EntityRef``, or ``Ref`` in a list."""
 
     JSON_FIRST: ClassVar = ("Links", "UID", "Name", "Href", "Type")
@@ -60,14 +60,14 @@ class EntityRef(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EntityReferences(Described):
+class EntityReferences(ResourceType):
     """A collection in its short form."""
 
     refs: tuple[EntityRef, ...] = repeated("Ref")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Error(Described):
+class Error(ResourceType):
     """What every failed request is answered with. In JSON: five keys, alphabetical, nulls kept."""
 
     JSON_FIRST: ClassVar = (

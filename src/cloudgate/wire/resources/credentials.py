@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, repeated
 from cloudgate.wire.resources.base import Resource
 
 
 @dataclass(frozen=True, kw_only=True)
-class CredentialsInfoSpec(Described):
+class CredentialsInfoSpec(ResourceType):
     """Body of POST /backupServers/{id}/credentials?action=create."""
 
     href: str | None = attribute()
@@ -29,14 +29,14 @@ class CredentialsInfo(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CredentialsInfoList(Described):
+class CredentialsInfoList(ResourceType):
     """All user names of a backup server."""
 
     credentials: tuple[CredentialsInfo, ...] = repeated("CredentialsInfo")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasswordKeyInfoSpec(Described):
+class PasswordKeyInfoSpec(ResourceType):
     """Body of POST /backupServers/{id}/passwords?action=create, and with a Hint only, of PUT."""
 
     href: str | None = attribute()
@@ -55,7 +55,7 @@ class PasswordKeyInfo(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasswordKeyInfoList(Described):
+class PasswordKeyInfoList(ResourceType):
     """All passwords of a backup server."""
 
     passwords: tuple[PasswordKeyInfo, ...] = repeated("PasswordKeyInfo")

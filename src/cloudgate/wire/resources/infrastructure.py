@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Entity
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupServerSpec(Described):
+class BackupServerSpec(ResourceType):
     """Body of POST /backupServers?action=create and of PUT /backupServers/{id}."""
 
     href: str | None = attribute()
@@ -34,14 +34,14 @@ class BackupServer(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupServers(Described):
+class BackupServers(ResourceType):
     """All backup servers."""
 
     backup_servers: tuple[BackupServer, ...] = repeated("BackupServer")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateManagedServerSpec(Described):
+class CreateManagedServerSpec(ResourceType):
     """Body of POST /managedServers. Extension: the original has no such call."""
 
     href: str | None = attribute()
@@ -75,14 +75,14 @@ class ManagedServer(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManagedServers(Described):
+class ManagedServers(ResourceType):
     """All managed servers."""
 
     managed_servers: tuple[ManagedServer, ...] = repeated("ManagedServer")
 
 
 @dataclass(frozen=True, kw_only=True)
-class UsageProbe(Described):
+class UsageProbe(ResourceType):
     """How it is measured what each tenant keeps in a repository. Extension.
 
     ``{tenant}`` stands for the tenant's name in Path, Url, Bucket and Prefix, ``{tenantId}`` for
@@ -109,7 +109,7 @@ class UsageProbe(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupProtection(Described):
+class BackupProtection(ResourceType):
     """How a repository keeps what is deleted there, which is looked at. Extension."""
 
     method: str | None = element()
@@ -132,7 +132,7 @@ class BackupProtection(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateRepositorySpec(Described):
+class CreateRepositorySpec(ResourceType):
     """Body of POST /repositories. Extension: the original has no such call."""
 
     href: str | None = attribute()
@@ -182,7 +182,7 @@ class Repository(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Repositories(Described):
+class Repositories(ResourceType):
     """All repositories."""
 
     repositories: tuple[Repository, ...] = repeated("Repository", array="Repositories")

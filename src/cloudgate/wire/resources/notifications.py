@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Entity
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateNotificationReceiverSpec(Described):
+class CreateNotificationReceiverSpec(ResourceType):
     """Body of POST /notifications/receivers."""
 
     EXTENSION: ClassVar[bool] = True
@@ -61,14 +61,14 @@ class NotificationReceiver(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotificationReceivers(Described):
+class NotificationReceivers(ResourceType):
     """All who are told of what happens."""
 
     notification_receivers: tuple[NotificationReceiver, ...] = repeated("NotificationReceiver")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotificationDelivery(Described):
+class NotificationDelivery(ResourceType):
     """An event that a receiver was told of, or is to be."""
 
     receiver: str | None = element()
@@ -89,7 +89,7 @@ class NotificationDelivery(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotificationDeliveries(Described):
+class NotificationDeliveries(ResourceType):
     """What was told, or is to be, the newest first."""
 
     notification_deliveries: tuple[NotificationDelivery, ...] = repeated(

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, repeated
 from cloudgate.wire.resources.base import Entity
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurrentPasswordSpec(Described):
+class CurrentPasswordSpec(ResourceType):
     """Body of what wants the own password once more."""
 
     EXTENSION: ClassVar[bool] = True
@@ -20,7 +20,7 @@ class CurrentPasswordSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasskeyChallenge(Described):
+class PasskeyChallenge(ResourceType):
     """What a browser hands to an authenticator; empty where there is no passkey to show."""
 
     options: str | None = element(omit_absent=True)
@@ -30,7 +30,7 @@ class PasskeyChallenge(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasskeySpec(Described):
+class PasskeySpec(ResourceType):
     """Body of what an authenticator has answered."""
 
     EXTENSION: ClassVar[bool] = True
@@ -54,7 +54,7 @@ class Passkey(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Passkeys(Described):
+class Passkeys(ResourceType):
     """The own passkeys."""
 
     passkeys: tuple[Passkey, ...] = repeated("Passkey")

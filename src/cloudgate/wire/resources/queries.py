@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import EntityRef, Link, Resource
 from cloudgate.wire.resources.cloud.gateways import CloudGateway
 from cloudgate.wire.resources.cloud.pools import CloudGatewayPool
@@ -14,7 +14,7 @@ from cloudgate.wire.resources.sessions import Task
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entities(Described):
+class Entities(ResourceType):
     """Entities of one type, in an element named as their list. Most types have none here."""
 
     cloud_gateways: tuple[CloudGateway, ...] | None = listed(
@@ -186,7 +186,7 @@ class Entities(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resources(Described):
+class Resources(ResourceType):
     """Resources that are no entities."""
 
     tasks: tuple[Task, ...] | None = listed("Task", omit_absent=True)
@@ -204,7 +204,7 @@ class Resources(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PagingInfo(Described):
+class PagingInfo(ResourceType):
     """Which page this is, of how many, and the way to the others."""
 
     page_num: int | None = attribute()
@@ -214,7 +214,7 @@ class PagingInfo(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueryResult(Described):
+class QueryResult(ResourceType):
     """A page of what a query found, in one of three forms."""
 
     refs: tuple[EntityRef, ...] | None = listed("Ref")
@@ -244,7 +244,7 @@ class HierarchyItem(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HierarchyItems(Described):
+class HierarchyItems(ResourceType):
     """What a lookup found: nothing, there is no virtual infrastructure here."""
 
     hierarchy_items: tuple[HierarchyItem, ...] = repeated("HierarchyItem")

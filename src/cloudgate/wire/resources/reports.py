@@ -6,7 +6,7 @@ Element names are as published, spelling included.
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, repeated
 from cloudgate.wire.resources.base import Resource
 
 
@@ -64,7 +64,7 @@ class JobStatisticsReportFrame(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Day(Described):
+class Day(ResourceType):
     """The machines that were processed on one day."""
 
     timestamp: datetime | None = attribute()
@@ -80,7 +80,7 @@ class ProcessedVmsReportFrame(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Period(Described):
+class Period(ResourceType):
     """One repository; sizes in bytes."""
 
     name: str | None = element()

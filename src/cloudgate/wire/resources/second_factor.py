@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecondFactorCodeSpec(Described):
+class SecondFactorCodeSpec(ResourceType):
     """Body of what wants a code of the own second factor."""
 
     EXTENSION: ClassVar[bool] = True
@@ -18,7 +18,7 @@ class SecondFactorCodeSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecondFactor(Described):
+class SecondFactor(ResourceType):
     """Whether an account shows a code besides its password."""
 
     account: str | None = element()
@@ -35,7 +35,7 @@ class SecondFactor(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecondFactorRule(Described):
+class SecondFactorRule(ResourceType):
     """Whether accounts of a role need a second factor; also the body of PUT."""
 
     EXTENSION: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class SecondFactorRule(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecondFactorRules(Described):
+class SecondFactorRules(ResourceType):
     """Which roles ask for a second factor."""
 
     second_factor_rules: tuple[SecondFactorRule, ...] = repeated("SecondFactorRule")

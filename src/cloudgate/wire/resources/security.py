@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Entity, Resource
 
 
@@ -12,7 +12,7 @@ class EnterpriseSecuritySettings(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlrSettings(Described):
+class FlrSettings(ResourceType):
     """What of files an account may restore; the first element is misspelt as published."""
 
     flr_inlace_only: bool | None = element()
@@ -21,21 +21,21 @@ class FlrSettings(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SqlSettings(Described):
+class SqlSettings(ResourceType):
     """What of databases an account may restore."""
 
     deny_in_place_restore: bool | None = element()
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnterpriseRoleRef(Described):
+class EnterpriseRoleRef(ResourceType):
     """A role, by its UID."""
 
     enterprise_role_uid: str | None = element()
 
 
 @dataclass(frozen=True, kw_only=True)
-class HierarchyScopeItem(Described):
+class HierarchyScopeItem(ResourceType):
     """What of the virtual infrastructure an account may restore."""
 
     hierarchy_obj_ref: str | None = element()
@@ -43,7 +43,7 @@ class HierarchyScopeItem(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnterpriseAccountCreateSpec(Described):
+class EnterpriseAccountCreateSpec(ResourceType):
     """Body of POST /security/accounts. Extension: Password, after the published elements."""
 
     href: str | None = attribute()
@@ -59,7 +59,7 @@ class EnterpriseAccountCreateSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnterpriseAccountPasswordSpec(Described):
+class EnterpriseAccountPasswordSpec(ResourceType):
     """Body of PUT /security/accounts/{id} and of PUT /security/password. Extension."""
 
     href: str | None = attribute()
@@ -79,7 +79,7 @@ class EnterpriseAccount(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnterpriseAccounts(Described):
+class EnterpriseAccounts(ResourceType):
     """All accounts."""
 
     enterprise_accounts: tuple[EnterpriseAccount, ...] = repeated("EnterpriseAccount")
@@ -91,14 +91,14 @@ class EnterpriseRole(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnterpriseRoles(Described):
+class EnterpriseRoles(ResourceType):
     """All roles; the item is named so in the schema."""
 
     enterprise_roles: tuple[EnterpriseRole, ...] = repeated("EnterpriseRoleEntity")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnterpriseAccountInRoleCreateSpec(Described):
+class EnterpriseAccountInRoleCreateSpec(ResourceType):
     """Body of POST /security/accounts/{id}/roles."""
 
     href: str | None = attribute()
@@ -116,7 +116,7 @@ class EnterpriseAccountInRole(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnterpriseAccountInRoleList(Described):
+class EnterpriseAccountInRoleList(ResourceType):
     """The roles that an account has."""
 
     enterprise_account_in_roles: tuple[EnterpriseAccountInRole, ...] = repeated(
@@ -125,7 +125,7 @@ class EnterpriseAccountInRoleList(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnterpriseAccountHierarchyScopes(Described):
+class EnterpriseAccountHierarchyScopes(ResourceType):
     """What of the virtual infrastructure an account may restore: there is none here."""
 
     items: tuple[Resource, ...] = repeated(

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Link, Resource
 
 
 @dataclass(frozen=True, kw_only=True)
-class SupportedVersion(Described):
+class SupportedVersion(ResourceType):
     """A version of the API that a client may ask for at logon."""
 
     JSON_FIRST: ClassVar = ("Links", "Name")
@@ -26,7 +26,7 @@ class EnterpriseManager(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoginTenantCredentials(Described):
+class LoginTenantCredentials(ResourceType):
     """Name and password of a tenant."""
 
     username: str | None = element()
@@ -34,7 +34,7 @@ class LoginTenantCredentials(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VCloudOrganizationCredentials(Described):
+class VCloudOrganizationCredentials(ResourceType):
     """Name and password of a user of VMware Cloud Director."""
 
     organization_name: str | None = element()
@@ -43,7 +43,7 @@ class VCloudOrganizationCredentials(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoginSpec(Described):
+class LoginSpec(ResourceType):
     """Body of POST /sessionMngr for a session that sees what one tenant may see."""
 
     href: str | None = attribute()
@@ -64,14 +64,14 @@ class LogonSession(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogonSessions(Described):
+class LogonSessions(ResourceType):
     """All logon sessions."""
 
     logon_sessions: tuple[LogonSession, ...] = repeated("LogonSession")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskResult(Described):
+class TaskResult(ResourceType):
     """How a task ended."""
 
     success: bool | None = attribute()
@@ -91,14 +91,14 @@ class Task(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tasks(Described):
+class Tasks(ResourceType):
     """All tasks."""
 
     tasks: tuple[Task, ...] = repeated("Task")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskStep(Described):
+class TaskStep(ResourceType):
     """One thing that happened of a change."""
 
     name: str | None = element()
@@ -110,7 +110,7 @@ class TaskStep(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskTimeline(Described):
+class TaskTimeline(ResourceType):
     """What happened of a task, and when."""
 
     task_id: str | None = element()

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, attribute, element
+from cloudgate.wire.description import ResourceType, attribute, element
 
 
 @dataclass(frozen=True, kw_only=True)
-class SingleSignOn(Described):
+class SingleSignOn(ResourceType):
     """The provider, and the way to it."""
 
     name: str | None = element(omit_absent=True)
@@ -22,7 +22,7 @@ class SingleSignOn(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SingleSignOnSpec(Described):
+class SingleSignOnSpec(ResourceType):
     """Body of what completes it: what the provider has led a browser back with."""
 
     EXTENSION: ClassVar[bool] = True
@@ -37,7 +37,7 @@ class SingleSignOnSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccountIdentity(Described):
+class AccountIdentity(ResourceType):
     """Whom the provider knows an account as; also the body of PUT."""
 
     EXTENSION: ClassVar[bool] = True

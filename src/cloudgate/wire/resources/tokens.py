@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, repeated
 from cloudgate.wire.resources.base import Entity
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateApiTokenSpec(Described):
+class CreateApiTokenSpec(ResourceType):
     """Body of POST /security/tokens."""
 
     EXTENSION: ClassVar[bool] = True
@@ -38,7 +38,7 @@ class ApiToken(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiTokens(Described):
+class ApiTokens(ResourceType):
     """API tokens."""
 
     api_tokens: tuple[ApiToken, ...] = repeated("ApiToken")

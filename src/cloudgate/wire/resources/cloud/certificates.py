@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, repeated
 from cloudgate.wire.resources.base import Entity
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateCloudCertificateSpec(Described):
+class CreateCloudCertificateSpec(ResourceType):
     """Body of POST /cloud/certificates."""
 
     href: str | None = attribute()
@@ -24,7 +24,7 @@ class CreateCloudCertificateSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudCertificateOrderSpec(Described):
+class CloudCertificateOrderSpec(ResourceType):
     """Body of POST /cloud/certificates?action=order: what to ask an ACME server for (RFC 8555)."""
 
     href: str | None = attribute()
@@ -62,7 +62,7 @@ class CloudCertificate(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudCertificates(Described):
+class CloudCertificates(ResourceType):
     """All certificates that were brought."""
 
     cloud_certificates: tuple[CloudCertificate, ...] = repeated("CloudCertificate")

@@ -6,12 +6,12 @@ NetworkMode and ExternalIP here.
 
 from dataclasses import dataclass
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Entity
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateCloudGatewaySpec(Described):
+class CreateCloudGatewaySpec(ResourceType):
     """Body of POST /cloud/gateways."""
 
     href: str | None = attribute()
@@ -54,7 +54,7 @@ class CloudGateway(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudGateways(Described):
+class CloudGateways(ResourceType):
     """All cloud gateways."""
 
     cloud_gateways: tuple[CloudGateway, ...] = repeated("CloudGateway")

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, repeated
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudMaintenance(Described):
+class CloudMaintenance(ResourceType):
     """Whether the provider is at work."""
 
     href: str | None = attribute()
@@ -20,7 +20,7 @@ class CloudMaintenance(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudGatewayTunnel(Described):
+class CloudGatewayTunnel(ResourceType):
     """A live tunnel."""
 
     tunnel_id: str | None = element()
@@ -35,7 +35,7 @@ class CloudGatewayTunnel(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudGatewayTunnels(Described):
+class CloudGatewayTunnels(ResourceType):
     """The live tunnels of a gateway."""
 
     cloud_gateway_tunnels: tuple[CloudGatewayTunnel, ...] = repeated("CloudGatewayTunnel")
@@ -51,7 +51,7 @@ class CloudTenantTunnel(CloudGatewayTunnel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenantTunnels(Described):
+class CloudTenantTunnels(ResourceType):
     """The live tunnels of a tenant, at all gateways; the oldest first."""
 
     cloud_tenant_tunnels: tuple[CloudTenantTunnel, ...] = repeated("CloudTenantTunnel")
@@ -60,7 +60,7 @@ class CloudTenantTunnels(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenantGateway(Described):
+class CloudTenantGateway(ResourceType):
     """Where a tenant comes in."""
 
     address: str | None = element()
@@ -68,14 +68,14 @@ class CloudTenantGateway(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenantGateways(Described):
+class CloudTenantGateways(ResourceType):
     """Where a tenant comes in: each gateway that it may use, by name; fifty at most."""
 
     cloud_tenant_gateways: tuple[CloudTenantGateway, ...] = repeated("CloudTenantGateway")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudGatewayState(Described):
+class CloudGatewayState(ResourceType):
     """The gateways that are in one state."""
 
     state: str | None = element()
@@ -83,7 +83,7 @@ class CloudGatewayState(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudSummary(Described):
+class CloudSummary(ResourceType):
     """How many there are of everything."""
 
     tenants: int | None = element()
@@ -95,7 +95,7 @@ class CloudSummary(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OperatorWarning(Described):
+class OperatorWarning(ResourceType):
     """Something that needs a look."""
 
     name: str | None = element()
@@ -109,14 +109,14 @@ class OperatorWarning(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OperatorWarnings(Described):
+class OperatorWarnings(ResourceType):
     """All that needs a look."""
 
     operator_warnings: tuple[OperatorWarning, ...] = repeated("OperatorWarning")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManagerSetting(Described):
+class ManagerSetting(ResourceType):
     """Something that was decided when the manager was started."""
 
     name: str | None = element()
@@ -126,7 +126,7 @@ class ManagerSetting(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManagerSettings(Described):
+class ManagerSettings(ResourceType):
     """What the manager was started with."""
 
     manager_settings: tuple[ManagerSetting, ...] = repeated("ManagerSetting")

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, element, listed, repeated
+from cloudgate.wire.description import ResourceType, element, listed, repeated
 from cloudgate.wire.resources.base import Resource
 from cloudgate.wire.resources.cloud.live import CloudGatewayTunnel
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudSelfQuota(Described):
+class CloudSelfQuota(ResourceType):
     """A quota on a repository; in MB."""
 
     display_name: str | None = element()
@@ -58,7 +58,7 @@ class CloudSelf(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudSelfTunnels(Described):
+class CloudSelfTunnels(ResourceType):
     """The own live tunnels, at all gateways; the oldest first."""
 
     cloud_gateway_tunnels: tuple[CloudGatewayTunnel, ...] = repeated("CloudGatewayTunnel")
@@ -67,7 +67,7 @@ class CloudSelfTunnels(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudSelfLogin(Described):
+class CloudSelfLogin(ResourceType):
     """Somebody who came with the own name: to the portal, or in vain to a gateway."""
 
     time: datetime | None = element()
@@ -82,7 +82,7 @@ class CloudSelfLogin(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudSelfLogins(Described):
+class CloudSelfLogins(ResourceType):
     """Who came lately, the latest first."""
 
     cloud_self_logins: tuple[CloudSelfLogin, ...] = repeated("CloudSelfLogin")

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Entity
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateCloudGatewayPoolSpec(Described):
+class CreateCloudGatewayPoolSpec(ResourceType):
     """Body of POST /cloud/gatewayPools."""
 
     href: str | None = attribute()
@@ -29,7 +29,7 @@ class CloudGatewayPool(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudGatewayPools(Described):
+class CloudGatewayPools(ResourceType):
     """All pools."""
 
     cloud_gateway_pools: tuple[CloudGatewayPool, ...] = repeated("CloudGatewayPool")

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Resource
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudSubtenantCreateSpec(Described):
+class CloudSubtenantCreateSpec(ResourceType):
     """Body of POST /cloud/tenants/{id}/subtenants."""
 
     href: str | None = attribute()
@@ -26,7 +26,7 @@ class CloudSubtenantCreateSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubtenantQuota(Described):
+class SubtenantQuota(ResourceType):
     """A subtenant's part of one of its tenant's quotas; in MB."""
 
     unlimited: bool | None = attribute()
@@ -57,7 +57,7 @@ class CloudSubtenant(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudSubtenants(Described):
+class CloudSubtenants(ResourceType):
     """All users of a tenant."""
 
     cloud_subtenants: tuple[CloudSubtenant, ...] = repeated("CloudSubtenant")

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, repeated
 from cloudgate.wire.resources.base import Resource
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateCloudTenantCertificateSpec(Described):
+class CreateCloudTenantCertificateSpec(ResourceType):
     """Body of POST /cloud/tenants/{id}/certificates."""
 
     EXTENSION: ClassVar[bool] = True
@@ -25,7 +25,7 @@ class CreateCloudTenantCertificateSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnCertificateSpec(Described):
+class OwnCertificateSpec(ResourceType):
     """Body of POST /cloud/certificate."""
 
     EXTENSION: ClassVar[bool] = True
@@ -56,7 +56,7 @@ class CloudTenantCertificate(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenantCertificates(Described):
+class CloudTenantCertificates(ResourceType):
     """A tenant's certificates that have not ended."""
 
     cloud_tenant_certificates: tuple[CloudTenantCertificate, ...] = repeated(

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.description import ResourceType, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Entity, Resource
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupResource(Described):
+class BackupResource(ResourceType):
     """A quota on a repository, as asked for."""
 
     name: str | None = element()
@@ -20,7 +20,7 @@ class BackupResource(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateCloudTenantResourceSpec(Described):
+class CreateCloudTenantResourceSpec(ResourceType):
     """Body of POST /cloud/tenants/{id}/resources."""
 
     href: str | None = attribute()
@@ -32,7 +32,7 @@ class CreateCloudTenantResourceSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepositoryQuota(Described):
+class RepositoryQuota(ResourceType):
     """A quota on a repository, as granted; in MB."""
 
     display_name: str | None = element()
@@ -56,14 +56,14 @@ class CloudTenantResource(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenantResources(Described):
+class CloudTenantResources(ResourceType):
     """All that a tenant may use."""
 
     cloud_tenant_resources: tuple[CloudTenantResource, ...] = repeated("CloudTenantResource")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManualIpAddressSettings(Described):
+class ManualIpAddressSettings(ResourceType):
     """How a network appliance is reached."""
 
     ip_address: str | None = element()
@@ -72,7 +72,7 @@ class ManualIpAddressSettings(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkAppliance(Described):
+class NetworkAppliance(ResourceType):
     """The network appliance of a hardware plan."""
 
     name: str | None = element()
@@ -86,7 +86,7 @@ class NetworkAppliance(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComputeResource(Described):
+class ComputeResource(ResourceType):
     """A hardware plan, as asked for."""
 
     cloud_hardware_plan_uid: str | None = element()
@@ -97,7 +97,7 @@ class ComputeResource(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VCloudComputeResource(Described):
+class VCloudComputeResource(ResourceType):
     """A virtual data centre, as asked for."""
 
     virtual_data_center_ref: str | None = element()
@@ -107,7 +107,7 @@ class VCloudComputeResource(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Domain(Described):
+class Domain(ResourceType):
     """The Active Directory domain of a tenant."""
 
     domain_name: str | None = element()
@@ -116,7 +116,7 @@ class Domain(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateCloudTenantSpec(Described):
+class CreateCloudTenantSpec(ResourceType):
     """Body of POST /cloud/tenants."""
 
     href: str | None = attribute()
@@ -157,7 +157,7 @@ class CreateCloudTenantSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RotatePasswordSpec(Described):
+class RotatePasswordSpec(ResourceType):
     """Body of POST /cloud/tenants/{id}?action=rotatePassword, and of the same for a subtenant."""
 
     EXTENSION: ClassVar[bool] = True
@@ -169,7 +169,7 @@ class RotatePasswordSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnPasswordSpec(Described):
+class OwnPasswordSpec(ResourceType):
     """Body of PUT /cloud/password."""
 
     EXTENSION: ClassVar[bool] = True
@@ -181,7 +181,7 @@ class OwnPasswordSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeaseOptions(Described):
+class LeaseOptions(ResourceType):
     """Until when a tenant may come in."""
 
     enabled: bool | None = attribute()
@@ -189,7 +189,7 @@ class LeaseOptions(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TenantCredentials(Described):
+class TenantCredentials(ResourceType):
     """What a tenant logs in with. The password never comes back."""
 
     username: str | None = element()
@@ -197,14 +197,14 @@ class TenantCredentials(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StandaloneTenant(Described):
+class StandaloneTenant(ResourceType):
     """A tenant with an account of its own."""
 
     tenant_credentials: TenantCredentials | None = element()
 
 
 @dataclass(frozen=True, kw_only=True)
-class ADTenantType(Described):
+class ADTenantType(ResourceType):
     """A tenant with an account in a domain."""
 
     domain: Domain | None = element()
@@ -212,14 +212,14 @@ class ADTenantType(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VCloudTenant(Described):
+class VCloudTenant(ResourceType):
     """A tenant that is an organization of VMware Cloud Director."""
 
     organization_ref: str | None = element()
 
 
 @dataclass(frozen=True, kw_only=True)
-class TenantType(Described):
+class TenantType(ResourceType):
     """The kind of a tenant: a word in the create body, a structure in the entity."""
 
     standalone_tenant: StandaloneTenant | None = element()
@@ -228,7 +228,7 @@ class TenantType(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StorageResourceStat(Described):
+class StorageResourceStat(ResourceType):
     """What a tenant uses of one storage of a hardware plan."""
 
     storage_name: str | None = element()
@@ -237,7 +237,7 @@ class StorageResourceStat(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComputeResourceStats(Described):
+class ComputeResourceStats(ResourceType):
     """What a tenant uses of a hardware plan."""
 
     memory_usage_mb: int | None = element()
@@ -261,7 +261,7 @@ class CloudTenantComputeResource(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResourceUsage(Described):
+class ResourceUsage(ResourceType):
     """What a tenant uses of a virtual data centre."""
 
     cpu_usage_mhz: int | None = element()
@@ -344,7 +344,7 @@ class CloudTenant(Entity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenants(Described):
+class CloudTenants(ResourceType):
     """All tenants."""
 
     cloud_tenants: tuple[CloudTenant, ...] = repeated("CloudTenant")

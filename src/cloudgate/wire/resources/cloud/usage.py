@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, element, listed, repeated
+from cloudgate.wire.description import ResourceType, element, listed, repeated
 from cloudgate.wire.resources.queries import PagingInfo
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenantUsage(Described):
+class CloudTenantUsage(ResourceType):
     """What was used of one gateway by one target, in a minute, an hour or a day."""
 
     begin_time: datetime | None = element()
@@ -22,14 +22,14 @@ class CloudTenantUsage(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudTenantUsages(Described):
+class CloudTenantUsages(ResourceType):
     """What a tenant used."""
 
     cloud_tenant_usages: tuple[CloudTenantUsage, ...] = repeated("CloudTenantUsage")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudHeldBackTime(Described):
+class CloudHeldBackTime(ResourceType):
     """For how long a tenant got less speed than it would have taken, in an hour or a day."""
 
     begin_time: datetime | None = element()
@@ -41,7 +41,7 @@ class CloudHeldBackTime(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudHeldBackTimes(Described):
+class CloudHeldBackTimes(ResourceType):
     """When a tenant was held back."""
 
     cloud_held_back_times: tuple[CloudHeldBackTime, ...] = repeated("CloudHeldBackTime")
@@ -57,7 +57,7 @@ class CloudUsage(CloudTenantUsage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudUsages(Described):
+class CloudUsages(ResourceType):
     """A page of what all tenants used."""
 
     cloud_usages: tuple[CloudUsage, ...] | None = listed("CloudUsage", name="CloudUsages")
