@@ -17,6 +17,7 @@ from data_path.build import build, compiler
 from tests.support import spoken
 from tests.support.disks import unmount_leftovers
 from tests.support.host import ScriptedHost
+from tests.support.loops import left_open
 from tests.support.manager import RunningManager, running_manager
 from tests.support.postgres import needs_postgresql, shared_server
 from tests.support.scratch import scratch_root
@@ -106,6 +107,13 @@ def host(running: RunningManager) -> Iterator[ScriptedHost]:
     joined = ScriptedHost(running)
     yield joined
     joined.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """A test that leaves a connection open on its loop is told so."""
+    yield
+    assert left_open() == []
 
 
 def pytest_collection_finish() -> None:

@@ -1,8 +1,9 @@
-"""Does a client by a Unix socket do what one by a name does, whatever happens at the other end?"""
+"""Do clients by a name and by a Unix socket do what they should, whatever the other end does?"""
 
 import ast
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from cloudgate.network.http_transport import AsyncUnixTransport
+from cloudgate.network.http_transport import AsyncDiallingTransport, AsyncUnixTransport
+from tests.support.loops import UVLOOP
 from tests.support.source import nodes
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -18,8 +20,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 @pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    return "asyncio", {"use_uvloop": True}  # as the command line does
+def anyio_backend() -> object:
+    return UVLOOP
 
 
 @pytest.fixture
@@ -59,6 +61,25 @@ async def test_a_request_that_is_cancelled_as_its_answer_comes_is_no_error_of_th
             await asyncio.wait([asking])
             assert asking.cancelled()
     assert errors == []
+
+
+@pytest.mark.anyio
+async def test_one_that_is_given_up_while_tls_begins_leaves_no_connection() -> None:
+    loop = asyncio.get_running_loop()
+    transport = AsyncDiallingTransport(ssl.create_default_context())
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        async with httpx2.AsyncClient(transport=transport) as client:
+            asking = asyncio.create_task(client.get(url))
+            peer, _ = await loop.sock_accept(listening)
+            with peer:
+                assert await loop.sock_recv(peer, 4096)
+                asking.cancel()
+                await asyncio.wait([asking])
+                assert asking.cancelled()
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    assert await loop.sock_recv(peer, 4096) == b""
 
 
 @pytest.mark.anyio

@@ -9,12 +9,13 @@ import pytest
 from cloudgate.connector.tls_connection import Identity, identity
 from tests.connector.support import Gateways, RunningConnector, connected_to
 from tests.host.support import PASSWORD, Authority, echo_server, running_machine, tenant
+from tests.support.loops import UVLOOP
 from tests.support.ports import free_port
 
 
 @pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    return "asyncio", {"use_uvloop": True}
+def anyio_backend() -> object:
+    return UVLOOP
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from h2.events import DataReceived, ResponseReceived, StreamEnded
 from cloudgate.host.envoy.xds_listener import FIRST_REQUEST_SECONDS, REFUSALS
 from cloudgate.protocol import GatewayState
 from tests.host.support import PASSWORD, Authority, Client, echo_server, running_machine, tenant
+from tests.support.loops import UVLOOP
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -24,8 +25,8 @@ ASKED = f"Proxy-Authorization: Basic {LOGIN}\r\n"
 
 # Nothing here changes the machine, so that one serves all.
 @pytest.fixture(scope="module")
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    return "asyncio", {"use_uvloop": True}
+def anyio_backend() -> object:
+    return UVLOOP
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpcore2
 import httpx2
 
@@ -142,11 +143,58 @@ class _AsyncBackend(httpcore2.AnyIOBackend):
         try:
             async with asyncio.timeout(timeout):
                 address = await find_best_address(host, port, timeout)
-                return await super().connect_tcp(address, port, None, local_address, socket_options)
+                stream = await super().connect_tcp(
+                    address, port, None, local_address, socket_options
+                )
+                return _DialledStream(stream)
         except TimeoutError as problem:
             raise httpcore2.ConnectTimeout(f"{host} does not answer") from problem
         except (OSError, UnicodeError) as problem:
             raise httpcore2.ConnectError(str(problem)) from problem
+
+
+class _DialledStream(httpcore2.AsyncNetworkStream):
+    """A TCP connection that is closed where TLS on it is given up.
+
+    The library (httpcore2 2.16) closes it where TLS fails. Cancelled, it would stay open for as long
+    as the other end is silent.
+    """
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109  as the library has it
+    ) -> bytes:
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109  as the library has it
+    ) -> None:
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  as the library has it
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 class AsyncUnixTransport(httpx2.AsyncHTTPTransport):
