@@ -156,8 +156,8 @@ class _AsyncBackend(httpcore2.AnyIOBackend):
 class _DialledStream(httpcore2.AsyncNetworkStream):
     """A TCP connection that is closed where TLS on it is given up.
 
-    The library (httpcore2 2.16) closes it where TLS fails. Cancelled, it would stay open for as long
-    as the other end is silent.
+    The library (httpcore2 2.16) closes it where TLS fails. Cancelled, it would stay open for as
+    long as the other end is silent.
     """
 
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
