@@ -323,7 +323,7 @@ def serve(data: Path, port: int, metrics: int) -> None:
             figures=_figures(number, more),
         )
         now = manager.clock()
-        manager.presence.touch(host, now)
+        manager.hosts.presence.touch(host, now)
         manager.figures.keep(host, report, now)
 
     for number, host in enumerate(hosts):

@@ -24,11 +24,8 @@ from cloudgate.manager.registries.audit_throttle import (
     AuditThrottle,
     network_of,
 )
-from cloudgate.manager.registries.hosts.presence import (
-    CHANGES_AT_ONCE,
-    LONGEST_SILENCE,
-    ONLINE_FOR,
-)
+from cloudgate.manager.registries.hosts.fact_changes import CHANGES_AT_ONCE
+from cloudgate.manager.registries.hosts.presence import LONGEST_SILENCE, ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import (
     delete_managed_server,
     get_managed_server,
@@ -161,7 +158,7 @@ def test_a_host_stays_online_whose_revocation_or_removal_is_not_written_down(
         with running.rolled_back() as work:
             taken_away(work, get_managed_server(work, host.server_id))
         with running.manager.reading() as work:
-            assert work.presence.last(host.server_id, work.now) is not None
+            assert work.hosts.presence.last(host.server_id, work.now) is not None
 
 
 @pytest.mark.parametrize("call", ["poll", "report"])
@@ -410,7 +407,7 @@ def test_a_host_that_has_gone_is_missed_also_after_the_managers_clock_was_put_ba
     with running.manager.changing() as work:
         presence_notes.persist_presence(work)
     if is_new:  # all that another process has, is in the database
-        running.manager.presence.forget(host.server_id)
+        running.manager.hosts.forget(host.server_id)
     running.clock.ahead = timedelta()
     running.wake()
     with running.manager.reading() as work:

@@ -152,7 +152,7 @@ def test_what_is_kept_depends_neither_on_time_nor_on_who_asks_nor_on_hosts(
         changes = running.manager.changes.count
         kept = {path: client.get(path + form).content for path in paths}
         running.clock.ahead += timedelta(minutes=5)
-        running.manager.presence.forget(host.server_id)
+        running.manager.hosts.forget(host.server_id)
         found = {path: anew(path + form) for path in paths}
         if running.manager.changes.count != changes:
             return False

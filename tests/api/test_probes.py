@@ -201,7 +201,7 @@ def test_it_is_measured_again_each_time_its_interval_is_over_and_once_the_clock_
         path = add_tenant(client, repository)
         assert quota_with(client, path, "UsedQuota")["UsedQuota"] == 1
         running.clock.ahead = timedelta(minutes=67)
-        running.manager.presence.touch(host.server_id, running.clock())
+        running.manager.hosts.presence.touch(host.server_id, running.clock())
         running.wake()
         again = running.logged_on()
         assert quota_with(again, path, "UsedQuota", before=1)["UsedQuota"] == 3

@@ -83,7 +83,7 @@ def test_a_manager_with_another_fingerprint_gets_no_token(
     assert "is not the one that is meant" in refused.output
     assert not state_paths(tmp_path / "data" / "host").membership.exists()
     with running.manager.reading() as work:
-        assert work.presence.all(work.now) == {}
+        assert work.hosts.presence.all(work.now) == {}
 
 
 @pytest.mark.parametrize(

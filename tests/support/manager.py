@@ -22,7 +22,7 @@ from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
-from cloudgate.manager.registries.hosts.presence import Presence
+from cloudgate.manager.registries.hosts.host_memory import HostMemory
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
@@ -180,7 +180,7 @@ def running_manager(
         authority,
         open_sealing(folder),
         clock=clock,
-        presence=Presence(clock()),
+        hosts=HostMemory(clock()),
         challenges=AcmeChallenges(dns_hook),
         outgoing=outgoing or Outgoing(),
         dns=dns or DnsNames(),

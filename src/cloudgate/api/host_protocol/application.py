@@ -253,7 +253,7 @@ class HostProtocol:
         if listed is None or not self._manager.figures.is_repeated(listed.server_id, message):
             return False
         now = self._manager.clock()
-        self._manager.presence.touch(listed.server_id, now)
+        self._manager.hosts.presence.touch(listed.server_id, now)
         self._manager.figures.keep(listed.server_id, message, now)
         return True
 

@@ -100,7 +100,7 @@ class KnownHosts:
         with self._manager.reading() as work:
             server = authentication.authenticate(work, credential)
             if authentication.is_steady(work, server, credential, machine):
-                work.presence.touch(server.id, work.now)
+                work.hosts.presence.touch(server.id, work.now)
                 return HostAuthentication(server)
         with self._manager.changing() as work:
             heard = authentication.authenticate_host(work, credential, machine, may_renew=may_renew)

@@ -41,7 +41,7 @@ class LongPoll:
         else:
             seen = listed.seen_addresses
             keys = (listed.server_id, listed.site_id)
-            self._manager.presence.touch(listed.server_id, self._manager.clock())
+            self._manager.hosts.presence.touch(listed.server_id, self._manager.clock())
         await self._note_address(keys[0], seen, address)
         while True:
             with self._manager.notifier.subscribe(keys) as rung:
@@ -55,7 +55,7 @@ class LongPoll:
                     found = (found or NOTHING).model_copy(update=more)
                 if found is not None:
                     return self._traced(keys, found)
-                if self._manager.presence.is_contested(keys[0], self._manager.clock()):
+                if self._manager.hosts.clones.is_contested(keys[0], self._manager.clock()):
                     # A host that is there polls again at once; one that is not says nothing.
                     return NOTHING
                 left = deadline - asyncio.get_running_loop().time()
@@ -79,7 +79,7 @@ class LongPoll:
     async def _note_address(self, server_id: UUID, seen: str, shown: str) -> None:
         """Keep from where a host speaks, should that be new."""
         address, now = seen_addresses.usable(shown), self._manager.clock()
-        heard = self._manager.presence.hear_from(server_id, address, now)
+        heard = self._manager.hosts.addresses.hear(server_id, address, now)
         now_seen = seen_addresses.after(seen, address, heard, now)
         if now_seen == seen:
             return

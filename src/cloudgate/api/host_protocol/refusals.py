@@ -60,7 +60,7 @@ class RefusalRecorder:
 
     async def _note_known(self, address: str, call: str, server_id: UUID, reason: str) -> bool:
         now = self._manager.clock()
-        self._manager.presence.record_refusal(server_id, now)
+        self._manager.hosts.refusals.record(server_id, now)
         if not self._manager.strangers.is_to_be_noted(
             REFUSED_SERVER.operation, str(server_id), "", now, call
         ):

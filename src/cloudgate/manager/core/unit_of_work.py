@@ -21,8 +21,8 @@ from cloudgate.manager.lease import Lease
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.hosts.faults import Faults
 from cloudgate.manager.registries.hosts.host_figures import HostFiguresRegistry
+from cloudgate.manager.registries.hosts.host_memory import HostMemory
 from cloudgate.manager.registries.hosts.host_queries import HostQueries
-from cloudgate.manager.registries.hosts.presence import Presence
 from cloudgate.manager.registries.hosts.rate_allocator import RateAllocator
 from cloudgate.manager.registries.hosts.shared_tunnels import SharedTunnels
 from cloudgate.manager.registries.hosts.slot_tokens import SlotTokenAllocator
@@ -74,7 +74,7 @@ class UnitOfWork:
     now: datetime
     authority: Authority
     sealing: SealingKey
-    presence: Presence = field(default_factory=Presence)
+    hosts: HostMemory = field(default_factory=HostMemory)
     tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
     faults: Faults = field(default_factory=Faults)
     strangers: RefusedCallers = field(default_factory=RefusedCallers)
@@ -200,7 +200,7 @@ class Manager:
     challenges: AcmeChallenges = field(default_factory=AcmeChallenges)
     gateway_term: Validity = field(default_factory=gateway_term)
     changes: Changes = field(default_factory=Changes)
-    presence: Presence = field(default_factory=Presence)
+    hosts: HostMemory = field(default_factory=HostMemory)
     faults: Faults = field(default_factory=Faults)
     strangers: RefusedCallers = field(default_factory=RefusedCallers)
     refused_polls: UnknownHosts = field(default_factory=UnknownHosts)
@@ -275,7 +275,7 @@ class Manager:
             now=self.clock(),
             authority=self.authority,
             sealing=self.sealing,
-            presence=self.presence,
+            hosts=self.hosts,
             tokens=self.tokens,
             counts=self.counts,
             changes=self.changes.count,

@@ -98,11 +98,11 @@ def authenticate_host(
         server.credential_made_at = work.now
     if machine and machine != server.machine:
         server.machine = machine
-        work.presence.forget_strangers(server.id)
+        work.hosts.clones.forget(server.id)
     if server.online_since is None and not work.faults.is_cut_off(server.id):
         server.online_since = work.now
     server.seen_at = work.now
-    work.presence.touch(server.id, work.now)
+    work.hosts.presence.touch(server.id, work.now)
     if not (may_renew and _is_old(work, server)):
         return HostAuthentication(server)
     fresh = secrets.token_urlsafe(32)
@@ -113,7 +113,8 @@ def authenticate_host(
 def record_refusal(work: UnitOfWork, server: ManagedServer, reason: str) -> None:
     """Have the operator know that something was said in a server's name that cannot be.
 
-    The warning goes by itself once nothing of the kind was heard for a while: `Presence.refuse`.
+    The warning goes by itself once nothing of the kind was heard for a while, by
+    `HostRefusals.are_over`.
     """
     server.warning = reason
     change = change_to(server, SERVER, REFUSED_SERVER)
@@ -149,7 +150,7 @@ def _is_another(work: UnitOfWork, server: ManagedServer, machine: str) -> bool:
 
 
 def _refusal(work: UnitOfWork, server: ManagedServer) -> InvalidRequestError | UnavailableError:
-    are_both_there = work.presence.detect_clone(server.id, work.now)
+    are_both_there = work.hosts.clones.detect(server.id, work.now)
     # It is heard of, or nobody would be refused; it may be forgotten in this moment.
     seen = moments.readable(last_seen(work, server) or work.now)
     if not are_both_there:

@@ -122,7 +122,7 @@ def revoke(work: UnitOfWork, server: ManagedServer) -> None:
     server.join_token_expires_at = None
     server.online_since = None
     server.warning = ""
-    work.once_it_holds.append(partial(work.presence.forget, server.id))
+    work.once_it_holds.append(partial(work.hosts.forget, server.id))
     work.once_it_holds.append(partial(work.tokens.forget, server.id))
     work.news_for.add(server.id)
     record(work, change_to(server, SERVER, _REVOKED))
@@ -168,7 +168,7 @@ def readmit(work: UnitOfWork, server: ManagedServer) -> None:
     server.credential_made_at = work.now - CREDENTIAL_LIFE
     server.warning = ""
     work.once_it_holds.append(partial(work.refused_polls.forget, found[0].credential_hash))
-    work.once_it_holds.append(partial(work.presence.forget, server.id))
+    work.once_it_holds.append(partial(work.hosts.forget, server.id))
     work.news_for.add(server.id)
     after = {"Address": found[0].address}
     record(work, change_to(server, SERVER, _READMITTED, after=after))
@@ -229,8 +229,8 @@ def join(work: UnitOfWork, request: protocol.JoinRequest) -> protocol.JoinAnswer
     server.online_since = server.seen_at = work.now
     server.warning = ""
     server.usage_told_until = server.usage_told_until or work.now
-    work.presence.forget(server.id)
-    work.presence.touch(server.id, work.now)
+    work.hosts.forget(server.id)
+    work.hosts.presence.touch(server.id, work.now)
     update_facts(work, server, request.facts)
     facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
     record(work, change_to(server, SERVER, _JOINED, after=facts))

@@ -15,7 +15,7 @@ from cloudgate.manager.host_protocol.failed_logins import record_failed_logins
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, apply_report
 from cloudgate.manager.host_protocol.old_passwords import note_old_passwords
 from cloudgate.manager.host_protocol.site_document import told_of
-from cloudgate.manager.registries.hosts.presence import CHANGE_SECONDS
+from cloudgate.manager.registries.hosts.fact_changes import CHANGE_SECONDS
 from cloudgate.manager.servers.facts import check_facts, keep_report
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import ManagedServer
@@ -35,7 +35,7 @@ def update_facts(work: UnitOfWork, server: ManagedServer, facts: protocol.HostFa
     check_facts(facts)
     words = {"trouble": "", "advice": ""}
     only_trouble = before is not None and {**known, **words} == {**before, **words}
-    if not (only_trouble or work.presence.may_change(server.id, work.now)):
+    if not (only_trouble or work.hosts.fact_changes.may_change(server.id, work.now)):
         raise InvalidRequestError(
             "The machine says something else of itself all the time: its name, addresses, key or"
             f" versions. It is heard again after {CHANGE_SECONDS:g} seconds without that."
@@ -44,7 +44,7 @@ def update_facts(work: UnitOfWork, server: ManagedServer, facts: protocol.HostFa
         server.facts = known
     if only_trouble:
         return
-    work.once_it_holds.append(partial(work.presence.record_change, server.id, work.now))
+    work.once_it_holds.append(partial(work.hosts.fact_changes.record, server.id, work.now))
     server.kind = facts.platform if facts.platform in ("Linux", "Windows") else "Linux"
     _look_again(work, server)
 

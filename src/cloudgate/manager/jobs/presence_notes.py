@@ -46,7 +46,7 @@ def persist_presence(work: UnitOfWork) -> None:
 
 def presence_changed(work: UnitOfWork, known_since: datetime) -> bool:
     """Whether `persist_presence` has something to write: who went, what is too old or over."""
-    heard = work.presence.all(work.now)
+    heard = work.hosts.presence.all(work.now)
     if known_since > work.now:  # the clock was put back: what is written down is yet to come
         return True
     if work.now - known_since >= NOTED_EVERY and any(m > known_since for m in heard.values()):
@@ -71,7 +71,7 @@ def _has_gone(work: UnitOfWork, server: _Noted) -> bool:
     """Whether a host that was there is not any more. One is waited for after a manager's start."""
     if server.online_since is None or is_online(work, server):
         return False
-    return work.faults.is_cut_off(server.id) or work.presence.has_listened(work.now)
+    return work.faults.is_cut_off(server.id) or work.hosts.presence.has_listened(work.now)
 
 
 def _has_news(work: UnitOfWork, server: _Noted) -> bool:
@@ -80,7 +80,7 @@ def _has_news(work: UnitOfWork, server: _Noted) -> bool:
     fault = work.faults.about(server.id) or remark_on_knocks(work, server)
     if fault:
         return fault != server.warning
-    is_over = server.online_since is not None and work.presence.is_healthy(server.id, work.now)
+    is_over = server.online_since is not None and work.hosts.refusals.are_over(server.id, work.now)
     return bool(server.warning) and is_over
 
 
@@ -94,5 +94,5 @@ def _each_change(work: UnitOfWork, server: _Noted) -> Iterator[tuple[str, Any]]:
     fault = work.faults.about(server.id) or remark_on_knocks(work, server)
     if fault and fault != server.warning:
         yield "warning", fault
-    elif not fault and server.warning and work.presence.is_healthy(server.id, work.now):
+    elif not fault and server.warning and work.hosts.refusals.are_over(server.id, work.now):
         yield "warning", ""

@@ -105,7 +105,7 @@ def _may_tell_its_end(work: UnitOfWork, gateway: CloudGateway, task: Task) -> bo
     server = gateway.managed_server
     if server.credential_hash is None:
         return False  # what it says is not heard any more
-    if is_heard(work, server) or not work.presence.has_listened(work.now):
+    if is_heard(work, server) or not work.hosts.presence.has_listened(work.now):
         return True
     drain = timedelta(seconds=drain_seconds_of(gateway)) + DRAIN_MARGIN
     return knows_of(server, task) and work.now < task.created_at + drain

@@ -167,16 +167,16 @@ class ManagerMetrics:
             lines.put(name, min(some), shown)
 
     def _write_hosts(self, lines: Lines, work: UnitOfWork, hosts: Sequence[HostRow]) -> None:
-        now, heard = work.now.timestamp(), work.presence.all(work.now)
+        now, heard = work.now.timestamp(), work.hosts.presence.all(work.now)
         latest = now + ONLINE_FOR.total_seconds()
-        began = work.presence.beginning(work.now).timestamp()
+        began = work.hosts.presence.beginning(work.now).timestamp()
         states = Counter({"Online": 0, "Offline": 0, "Expected": 0})
         up, last = [], []
         for each in hosts:
             heard_at = heard.get(each.key)
             kept = each.kept_seconds if each.kept_seconds < latest else began
             seen = max(kept, heard_at.timestamp() if heard_at else 0.0)
-            is_up = seen > 0 and work.presence.is_there(
+            is_up = seen > 0 and work.hosts.presence.is_there(
                 timedelta(seconds=now - seen), work.now, was_online=each.was_online
             )
             states["Online" if is_up else "Expected" if each.is_new else "Offline"] += 1

@@ -7,11 +7,11 @@ machine with two ways out does not get another certificate with every poll.
 
 import ipaddress
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
-KEPT_FOR = timedelta(minutes=10)
-"""How long an address is kept that is not heard of, while another one is."""
+from cloudgate.manager.registries.hosts.heard_addresses import KEPT_FOR
+
 Places = tuple[str, ...]
 
 

@@ -73,7 +73,7 @@ def delete_managed_server(work: UnitOfWork, server: ManagedServer) -> None:
         )
     record(work, change_to(server, TYPE, DELETED, before={"Name": server.name}))
     work.session.delete(server)
-    work.once_it_holds.append(partial(work.presence.forget, server.id))
+    work.once_it_holds.append(partial(work.hosts.forget, server.id))
     work.news_for.add(server.id)
 
 
@@ -178,7 +178,7 @@ class LastSeen(Protocol):
 
 def last_seen(work: UnitOfWork, server: LastSeen) -> datetime | None:
     """When the host was last heard of; None for never."""
-    return work.presence.last(server.id, work.now, server.seen_at)
+    return work.hosts.presence.last(server.id, work.now, server.seen_at)
 
 
 def is_online(work: UnitOfWork, server: LastSeen) -> bool:
@@ -189,7 +189,7 @@ def is_online(work: UnitOfWork, server: LastSeen) -> bool:
 def is_heard(work: UnitOfWork, server: LastSeen) -> bool:
     """Whether the host has been heard of lately."""
     seen, was_online = last_seen(work, server), server.online_since is not None
-    return seen is not None and work.presence.is_there(
+    return seen is not None and work.hosts.presence.is_there(
         work.now - seen, work.now, was_online=was_online
     )
 
@@ -200,7 +200,7 @@ def online_servers(work: UnitOfWork) -> set[UUID]:
     Of a thousand, nothing is read for that but in the first moments of a manager: whom it has not
     heard once hosts have had the time for it, is not there.
     """
-    presence, now = work.presence, work.now
+    presence, now = work.hosts.presence, work.now
     there = {
         each
         for each, last in presence.all(now).items()

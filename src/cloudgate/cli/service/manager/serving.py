@@ -340,7 +340,7 @@ async def telling_systemd(
 
     def describe() -> str:
         now = manager.clock()
-        online = sum(now - seen < ONLINE_FOR for seen in manager.presence.all(now).values())
+        online = sum(now - seen < ONLINE_FOR for seen in manager.hosts.presence.all(now).values())
         return f"{online} managed server{'' if online == 1 else 's'} online"
 
     telling = asyncio.create_task(keep_informed(Notifier(), server.health, describe, goes_on))

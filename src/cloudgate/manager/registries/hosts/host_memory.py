@@ -1,0 +1,33 @@
+"""Host memory: what is known of each host that is forgotten with it?"""
+
+from datetime import datetime
+from uuid import UUID
+
+from cloudgate.manager.registries.hosts.clones import CloneDetector
+from cloudgate.manager.registries.hosts.fact_changes import FactChangeThrottle
+from cloudgate.manager.registries.hosts.heard_addresses import HeardAddresses
+from cloudgate.manager.registries.hosts.host_refusals import HostRefusals
+from cloudgate.manager.registries.hosts.presence import Presence
+
+
+class HostMemory:
+    """When each host was heard of, from where, and what was refused that came in its name."""
+
+    def __init__(self, began: datetime | None = None) -> None:
+        """`began`: when nobody had been heard yet; when it is first asked where left out."""
+        self.presence = Presence(began)
+        self.clones = CloneDetector(self.presence)
+        self.refusals = HostRefusals(self.presence)
+        self.addresses = HeardAddresses()
+        self.fact_changes = FactChangeThrottle()
+
+    def forget(self, server_id: UUID) -> None:
+        """The host has no business here any more, or has to be heard anew."""
+        for each in (
+            self.presence,
+            self.clones,
+            self.refusals,
+            self.addresses,
+            self.fact_changes,
+        ):
+            each.forget(server_id)
