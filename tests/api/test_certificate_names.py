@@ -19,9 +19,9 @@ from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import Extras
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.host_protocol.gateway_certificates import certificate_of
-from cloudgate.manager.registries import seen_addresses
 from cloudgate.manager.registries.hosts.heard_addresses import KEPT_FOR
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
+from cloudgate.manager.servers import seen_addresses
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.database import Database, migrate, sqlite_url
 from cloudgate.manager.storage.tables import CloudGateway

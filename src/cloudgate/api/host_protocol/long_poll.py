@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from cloudgate.api.host_protocol.known_hosts import KnownHosts
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import report_handling
-from cloudgate.manager.registries import seen_addresses
+from cloudgate.manager.servers import seen_addresses
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.protocol import POLL_SECONDS, PollRequest, Update
 

@@ -18,7 +18,6 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.lag import lag_of
 from cloudgate.manager.gateways.rules import GatewaySettings
-from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.facts import facts_of, report_of
@@ -27,6 +26,7 @@ from cloudgate.manager.servers.managed_servers import (
     touch_assignment,
     touch_site,
 )
+from cloudgate.manager.servers.seen_addresses import read
 from cloudgate.manager.servers.tenant_scope import review_scope
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.storage.tenant_rows import Named

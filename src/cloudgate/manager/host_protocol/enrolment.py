@@ -27,10 +27,10 @@ from cloudgate.manager.host_protocol.authentication import (
 from cloudgate.manager.host_protocol.report_handling import update_facts
 from cloudgate.manager.host_protocol.versions import check_protocol
 from cloudgate.manager.registries.hosts.unknown_hosts import RECENT
-from cloudgate.manager.registries.seen_addresses import read, usable
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import LastSeen, is_heard, servers_of
+from cloudgate.manager.servers.seen_addresses import read, usable
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
 from cloudgate.values import precis
 
