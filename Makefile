@@ -34,10 +34,11 @@ PURE += $(addprefix tests/console/test_, edits.py languages.py rules.py)
 PURE += $(addprefix tests/host/test_, accounting.py connection_rates.py decision_cache.py envoy_counters.py \
 	full_targets.py grpc_server.py manager_addresses.py module_connection.py parts.py policy.py rate_meter.py \
 	revocation.py start_rates.py tenant_directory.py tunnel_metadata.py withdrawal.py)
-PURE += $(addprefix tests/manager/test_, audit.py clones.py fact_changes.py fault_isolation.py few_at_once.py \
-	filter.py heard_addresses.py host_figures.py host_memory.py host_moments.py host_queries.py \
-	host_refusals.py limits.py naming.py notification_rules.py presence.py protection_rules.py query_counts.py \
-	quota_rules.py rules.py seen_addresses.py shared_tunnels.py totp.py unique_names.py write_turns.py)
+PURE += $(addprefix tests/manager/test_, audit.py certificate_rules.py clones.py fact_changes.py \
+	fault_isolation.py few_at_once.py filter.py heard_addresses.py host_figures.py host_memory.py host_moments.py \
+	host_queries.py host_refusals.py limits.py naming.py notification_rules.py presence.py protection_rules.py \
+	query_counts.py quota_rules.py rules.py seen_addresses.py shared_tunnels.py totp.py unique_names.py \
+	write_turns.py)
 # They begin first: one that began last would leave the other workers idle. Each file is named, as
 # pytest takes those that a folder among them has in the folder's place.
 LONGEST := tests/console/test_in_a_browser.py tests/clients/test_backup_programs.py tests/api/test_contract.py \

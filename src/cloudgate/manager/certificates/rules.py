@@ -89,14 +89,17 @@ def _checked(certificates: Sequence[x509.Certificate], key: object) -> BroughtCe
             f"The key has {key.key_size} bits; RSA keys have {LEAST_RSA_BITS} at least."
         )
     own = _public(key.public_key())
-    leaf = next((each for each in certificates if _public(each.public_key()) == own), None)
+    leaf = next((each for each in certificates if _public_of(each) == own), None)
     if leaf is None:
         raise InvalidRequestError("The key is not the one of any of the certificates.")
-    if not _is_for_servers(leaf):
+    try:
+        is_for_servers, chain = _is_for_servers(leaf), _in_order(leaf, certificates)
+    except UNREADABLE:
+        raise InvalidRequestError("The certificate, or one of its issuers, is malformed.") from None
+    if not is_for_servers:
         raise InvalidRequestError(
             "The certificate is not for servers: its extended key usage lacks serverAuth."
         )
-    chain = _in_order(leaf, certificates)
     return BroughtCertificate(
         chain_pem="".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in chain),
         key_pem=key.private_bytes(
@@ -133,6 +136,13 @@ def _in_order(
 def thumbprint(chain_pem: str) -> str:
     """SHA-256 of the certificate, as 64 hexadecimal digits."""
     return leaf_of(chain_pem).fingerprint(hashes.SHA256()).hex()
+
+
+def _public_of(certificate: x509.Certificate) -> bytes:
+    try:
+        return _public(certificate.public_key())
+    except UNREADABLE:
+        return b""  # of a kind that nobody here knows, so it is none of a gateway
 
 
 def _public(key: object) -> bytes:
