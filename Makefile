@@ -30,7 +30,8 @@ PURE += $(addprefix tests/api/test_, acceptor.py fair_queue.py fair_semaphore.py
 PURE += $(addprefix tests/cli/test_, data_folders.py)
 PURE += $(addprefix tests/client/test_, conversation.py kinds.py)
 PURE += $(addprefix tests/connector/test_, settings.py)
-PURE += $(addprefix tests/console/test_, edits.py languages.py rules.py)
+PURE += $(addprefix tests/console/test_, browser.py charts.py connecting.py edits.py languages.py rules.py \
+	texts.py)
 PURE += $(addprefix tests/host/test_, accounting.py connection_rates.py decision_cache.py envoy_counters.py \
 	full_targets.py grpc_server.py manager_addresses.py module_connection.py parts.py policy.py rate_meter.py \
 	revocation.py start_rates.py tenant_directory.py tunnel_metadata.py withdrawal.py)

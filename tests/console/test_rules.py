@@ -1,7 +1,6 @@
 """The console's rules: what reads how, what leads where, is what stands beside a form true?"""
 
 import asyncio
-import base64
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,9 +20,6 @@ from cloudgate.cli.app import app
 from cloudgate.console import stream
 from cloudgate.console.acting import command_of
 from cloudgate.console.api import SignedOutError
-from cloudgate.console.browser import form_token, inside, is_token_of, wants_a_page
-from cloudgate.console.charts import BYTES, HEIGHT, SECONDS, held_back, lately, traffic
-from cloudgate.console.connecting import connection_guides
 from cloudgate.console.declarations import Action, Page, filled
 from cloudgate.console.operator.audit import condition, differences
 from cloudgate.console.operator.common import by_uids
@@ -33,7 +29,6 @@ from cloudgate.console.rendering import ASSETS, asset
 from cloudgate.console.section import Section
 from cloudgate.console.stream import Streams, pause_seconds
 from cloudgate.console.tenant.site_map import PORTAL
-from cloudgate.console.texts import GERMAN, NOTHING, duration, moment, percent, size
 from cloudgate.manager.queries.filter import LONGEST, AnyOf, parse
 
 TEMPLATES = Path(cloudgate.console.__file__).parent / "templates"
@@ -41,74 +36,6 @@ GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 EVERYTHING: list[Page | Action] = [*CONSOLE.pages, *CONSOLE.actions]
 CLIENTS = Path(__file__).parents[2] / "docs" / "clients.md"
-
-
-@pytest.mark.parametrize(
-    ("amount", "said"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KB"),
-        (10 * 1024, "10 KB"),
-        (5 * 1024**3 // 2, "2.5 GB"),
-        (3000 * 1024**6, "3000 EB"),
-        (None, "\N{EN DASH}"),
-        (True, "\N{EN DASH}"),
-    ],
-)
-def test_bytes_read_as_people_say_them(amount: object, said: str) -> None:
-    assert size(amount) == said
-
-
-def test_times_read_in_utc_and_what_is_none_is_shown_as_it_is() -> None:
-    assert moment("2026-11-28T23:22:45.5+01:00") == "2026-11-28 22:22 UTC"
-    assert moment("2026-11-28T23:22:45") == "2026-11-28 23:22 UTC"
-    assert moment("soon") == "soon"
-    assert moment(None) == "\N{EN DASH}"
-
-
-def test_a_part_of_nothing_is_none_and_more_than_all_is_all() -> None:
-    assert [percent(1, 3), percent(5, 0), percent(None, 5), percent(9, 3)] == [33, 0, 0, 100]
-
-
-@pytest.mark.parametrize("path", ["tenants", f"tenants/{GUID}/edit", "audit?page=2&object=a%20b"])
-def test_after_signing_in_one_is_where_one_wanted_to_be(path: str) -> None:
-    assert inside(path) == path
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "//elsewhere.example", "/tenants", "https://elsewhere.example", "\\\\elsewhere.example",
-        "javascript:alert(1)", "tenants/../../x", "a\r\nSet-Cookie: x=1", "a//b", "",
-    ],
-)  # fmt: skip
-def test_no_address_leads_out_of_the_console(path: str) -> None:
-    assert inside(path) == ""
-
-
-def test_a_form_is_known_by_its_session_and_tells_nothing_of_it() -> None:
-    session = base64.b64encode(GUID.encode()).decode()
-    token = form_token(session)
-    assert is_token_of(session, token)
-    assert not is_token_of(session, "")
-    assert not is_token_of(session, form_token(session[::-1]))
-    assert not is_token_of(session, "é")
-    assert session not in token
-
-
-@pytest.mark.parametrize(
-    ("accept", "page"),
-    [
-        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
-        ("*/*", False),
-        ("application/xml", False),
-        ("application/json", False),
-        ("", False),
-    ],
-)
-def test_only_browsers_ask_for_pages(accept: str, *, page: bool) -> None:
-    assert wants_a_page(accept) is page
 
 
 def test_a_variable_of_a_path_is_one_part_of_it_and_nothing_else() -> None:
@@ -251,80 +178,6 @@ def test_what_differed_is_shown_by_name_before_and_after() -> None:
     assert differences(None, None) == []
 
 
-def test_the_last_day_has_each_hour_and_what_went_through_in_it() -> None:
-    used = [
-        {"BeginTime": "2026-03-15T11:05:00Z", "Minutes": 1, "BytesUp": 300, "BytesDown": 1},
-        {"BeginTime": "2026-03-15T11:06:00Z", "Minutes": 1, "BytesUp": 0, "BytesDown": 99},
-        {"BeginTime": "2026-03-14T12:00:00Z", "Minutes": 1, "BytesUp": 1, "BytesDown": None},
-        {"BeginTime": "2026-03-14T13:00:00Z", "Minutes": 60, "BytesUp": 1, "BytesDown": None},
-        {"BeginTime": "2026-03-15T00:00:00Z", "Minutes": 1440, "BytesUp": 7, "BytesDown": 7},
-    ]
-    hours = lately(used, BYTES, NOW)
-    assert [each.begin.hour for each in hours] == [*range(13, 24), *range(13)]
-    assert [each.is_idle for each in hours] == [False, *([True] * 21), False, True]
-    assert hours[-2].counted == {"BytesUp": 300, "BytesDown": 100}
-    drawn = traffic(used, NOW)
-    up, down = (drawn["bars"][name] for name in BYTES)
-    assert (up[-2].height, up[-1].height, down[-2].y) == (HEIGHT, 0, pytest.approx(66.7))
-    assert 0 < up[0].height < 2, "little is seen, too"
-    assert up[-2].x + up[-2].width <= down[-2].x, "they stand side by side"
-    assert (drawn["sums"]["BytesUp"], traffic([], NOW)["sums"]["BytesUp"]) == (301, 0)
-
-
-def test_what_was_held_back_stands_upon_each_other_by_hours_and_by_days_of_utc() -> None:
-    found = [
-        {
-            "BeginTime": "2026-02-13T00:00:00Z",
-            "Minutes": 1440,
-            "LimitSeconds": 8,
-            "ShareSeconds": 0,
-        },
-        {
-            "BeginTime": "2026-03-14T22:00:00Z",
-            "Minutes": 60,
-            "LimitSeconds": 900,
-            "ShareSeconds": 0,
-        },
-        {
-            "BeginTime": "2026-03-15T02:00:00Z",
-            "Minutes": 60,
-            "LimitSeconds": 900,
-            "ShareSeconds": 900,
-        },
-    ]
-    drawn = held_back(found, NOW)
-    hours, days = drawn["hours"], drawn["days"]
-    limit, share = (hours["bars"][name][13] for name in SECONDS)
-    assert (limit.height, limit.y, share.height, share.y) == (25, 75, 25, 50), "of a whole hour"
-    assert (limit.x, limit.width) == (share.x, share.width)
-    assert hours["sums"] == {"LimitSeconds": 1800, "ShareSeconds": 900}
-    assert [each.begin.day for each in days["stretches"]][-2:] == [14, 15]
-    assert len(days["stretches"]) == 31
-    assert [round(each.height) for each in days["bars"]["LimitSeconds"]][-2:] == [50, 50]
-    assert days["bars"]["ShareSeconds"][-1].y == 0, "the day of most is as high as the picture"
-    assert days["sums"]["LimitSeconds"] == 1808
-    more = [{**found[2], "LimitSeconds": 9000}]
-    (highest,) = {each.y for each in held_back(more, NOW)["hours"]["bars"]["ShareSeconds"]} - {100}
-    assert highest == 0, "several gateways hold back for longer than an hour in an hour"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0, "0 s"),
-        (59, "59 s"),
-        (61, "1 min 1 s"),
-        (659, "10 min"),
-        (3600, "1 h"),
-        (7290, "2 h 2 min"),
-        (3_600_000, "1.000 h"),
-        (None, NOTHING),
-    ],
-)
-def test_how_long_something_took_reads_as_people_say_it(seconds: int | None, said: str) -> None:
-    assert duration(seconds, GERMAN) == said
-
-
 def test_a_month_is_one_of_utc_and_never_one_to_come() -> None:
     begin = month_of("2025-12", NOW)
     assert month_query(begin, NOW)["filter"] == (
@@ -334,17 +187,6 @@ def test_a_month_is_one_of_utc_and_never_one_to_come() -> None:
     assert month_query(begin, NOW)["days"] == "107"
     assert f"{month_of('2027-01', NOW):%Y-%m}" == f"{month_of('x', NOW):%Y-%m}" == "2026-03"
     assert last_months(NOW)[:4] == ["2026-03", "2026-02", "2026-01", "2025-12"]
-
-
-def test_lines_to_copy_are_those_of_the_page_about_clients() -> None:
-    page = CLIENTS.read_text("utf-8")
-    given = connection_guides("acme", "provider.example:6180", ["vault.example:8443"])
-    (restic,) = (each.lines for each in given if each.program == "restic")
-    for line in restic.splitlines():
-        assert line.replace("repo ", "") in page, line
-    assert (
-        "HTTPS_PROXY='https://m%C3%BCller%40x:" in connection_guides("müller@x", "g:1", [])[0].lines
-    )
 
 
 def test_a_page_that_takes_long_to_make_is_made_less_often() -> None:

@@ -98,9 +98,12 @@ def stacked(
     whole = max(whole, *(sum(each.counted[name] for name in names) for each in stretches))
     made: dict[str, list[Bar]] = {name: [] for name in names}
     for number, each in enumerate(stretches):
+        heights = [_height(each.counted[name], whole) for name in names]
+        # What is little is higher than its part, at the cost of what is most.
+        most = heights.index(max(heights))
+        heights[most] -= max(0.0, sum(heights) - HEIGHT)
         ground = float(HEIGHT)
-        for name in names:
-            height = min(ground, _height(each.counted[name], whole))
+        for name, height in zip(names, heights, strict=True):
             made[name].append(_bar(number * room, room, ground, height))
             ground -= height
     return made

@@ -41,7 +41,7 @@ def size(amount: Any, style: Style = ENGLISH) -> str:
     if not isinstance(amount, int) or isinstance(amount, bool):
         return NOTHING
     left, unit = float(amount), 0
-    while abs(left) >= _KIB and unit < len(_UNITS) - 1:
+    while round(abs(left)) >= _KIB and unit < len(_UNITS) - 1:
         left, unit = left / _KIB, unit + 1
     shown = f"{left:.1f}" if unit and left < _FEW else f"{left:.0f}"
     return f"{shown.replace('.', style.decimal)} {_UNITS[unit]}"
