@@ -24,14 +24,6 @@ from cloudgate.api.connections.connection_limit import (
     ConnectionLimits,
     connection_limits,
 )
-from cloudgate.api.connections.deadlines import (
-    IDLE_SECONDS,
-    SLOWEST_BYTES_PER_SECOND,
-    SPEAK_SECONDS,
-    Deadlines,
-    RequestPhase,
-    WriteProgress,
-)
 from cloudgate.api.connections.fair_queue import MOST_OF_ADDRESS
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.manager.sessions import accounts
@@ -315,34 +307,6 @@ def test_there_are_never_more_seats_than_may_be(steps: list[tuple[str, int, floa
             assert len(mine) <= allowed.of_address
             unproven = [seat for seat in mine if not seat.is_proven]
             assert len(unproven) <= allowed.unproven_of_address
-
-
-@given(st.floats(0, 1000), st.integers(0, 10**9), st.sampled_from(RequestPhase), st.booleans())
-def test_nobody_is_waited_for_longer_than_a_slow_line_needs(
-    elapsed: float, received: int, owed: RequestPhase, proven: bool
-) -> None:
-    account = Deadlines(0.0, owed, received)
-    overdue = account.is_overdue(elapsed, proven=proven)
-    if owed is RequestPhase.ANSWER:
-        assert not overdue
-    elif owed is RequestPhase.BODY:
-        assert overdue == (elapsed >= SPEAK_SECONDS + received / SLOWEST_BYTES_PER_SECOND)
-    elif owed is RequestPhase.NEXT and proven:
-        assert overdue == (elapsed >= IDLE_SECONDS)
-    else:
-        assert overdue == (elapsed >= SPEAK_SECONDS)
-
-
-def test_a_reader_has_to_keep_up_a_speed() -> None:
-    keeps_up, too_slow, none = WriteProgress(), WriteProgress(), WriteProgress()
-    for second in range(60):
-        now = float(second)
-        assert not keeps_up.is_stuck(10_000_000 - 2 * SLOWEST_BYTES_PER_SECOND * second, now)
-        assert not none.is_stuck(0, now)
-        stuck = too_slow.is_stuck(10_000_000 - 1000 * second, now)
-        assert stuck == (second >= SPEAK_SECONDS)
-        if stuck:
-            break
 
 
 # Guesses.

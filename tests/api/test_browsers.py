@@ -9,7 +9,6 @@ import httpx2
 import pytest
 
 from cloudgate.api.handlers.sessions import HEADER
-from cloudgate.api.http.cross_site import is_foreign
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.api.table import ROUTES
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
@@ -139,21 +138,3 @@ def test_no_answer_is_kept_guessed_or_framed_by_browsers(client: httpx2.Client) 
         assert headers["Cache-Control"] == "no-store", path
         assert headers["X-Content-Type-Options"] == "nosniff", path
         assert headers["X-Frame-Options"] == "DENY", path
-
-
-@pytest.mark.parametrize(
-    ("origin", "host", "foreign"),
-    [
-        ("https://em.example", "em.example", False),
-        ("https://em.example", "em.example:443", False),
-        ("https://EM.example:9398", "em.example:9398", False),
-        ("https://[2001:db8::1]:9398", "[2001:db8::1]:9398", False),
-        ("https://em.example:9398", "em.example", True),
-        ("https://em.example.elsewhere", "em.example", True),
-        ("https://elsewhere@em.example.evil", "em.example", True),
-        ("https://em.example:x", "em.example", True),
-        ("file://", "em.example", True),
-    ],
-)
-def test_an_origin_is_the_own_one_by_name_and_port(origin: str, host: str, foreign: bool) -> None:
-    assert is_foreign({"origin": origin}, host) is foreign

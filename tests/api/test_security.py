@@ -9,8 +9,7 @@ import httpx2
 import pytest
 from lxml import etree
 
-from cloudgate.api.access import EVERYBODY, may_call, roles_for
-from cloudgate.api.http.router import Route, segments
+from cloudgate.api.access import EVERYBODY, roles_for
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.trust.login_throttle import (
@@ -33,13 +32,6 @@ PUBLISHED = {
     },
     "AllowRestoreAllVms": False,
     "HierarchyScopeObjects": {"HierarchyScopeItems": [{"HierarchyObjRef": "", "ObjectName": ""}]},
-}
-ADMIN, USER = {Role.PORTAL_ADMINISTRATOR}, {Role.PORTAL_USER}
-VM_FILE = {Role.VM_RESTORE_OPERATOR, Role.FILE_RESTORE_OPERATOR}
-ITEMS = {
-    Role.EXCHANGE_RESTORE_OPERATOR,
-    Role.ORACLE_RESTORE_OPERATOR,
-    Role.SQL_RESTORE_OPERATOR,
 }
 
 
@@ -205,62 +197,6 @@ def test_the_right_to_restore_everything_is_toggled(client: httpx2.Client) -> No
     assert client.get(f"{account}?format=Entity").json()["AllowRestoreAllVms"] is True
 
 
-MATRIX: list[tuple[str, str, set[Role]]] = [
-    *((verb, "/cloud/gateways", ADMIN | USER) for verb in ("GET", "POST")),
-    *((verb, "/cloud/gateways/{id}", ADMIN | USER) for verb in ("GET", "PUT", "DELETE")),
-    *((verb, "/cloud/gatewayPools/{id}", ADMIN | USER) for verb in ("GET", "PUT", "DELETE")),
-    *((verb, "/cloud/tenants/{id}", ADMIN | USER) for verb in ("GET", "PUT", "DELETE")),
-    ("POST", "/cloud/tenants/{id}/resources", ADMIN | USER),
-    ("GET", "/cloud/hardwarePlans", ADMIN | USER),
-    ("GET", "/cloud/failoverSessions", ADMIN | USER | VM_FILE),
-    ("GET", "/cloud/cloudFailoverPlans", ADMIN | VM_FILE),
-    ("POST", "/cloud/cloudFailoverPlans", ADMIN),
-    ("GET", "/backupServers", ADMIN | USER),
-    ("POST", "/backupServers", ADMIN),
-    ("GET", "/backupServers/{id}", ADMIN | USER),
-    ("POST", "/backupServers/{id}", ADMIN | USER),
-    ("PUT", "/backupServers/{id}", ADMIN),
-    ("DELETE", "/backupServers/{id}", ADMIN),
-    ("GET", "/backupServers/{id}/credentials", ADMIN | USER),
-    ("POST", "/backupServers/{id}/credentials", ADMIN),
-    ("DELETE", "/backupServers/{id}/passwords/{item}", ADMIN),
-    ("GET", "/managedServers", ADMIN | USER),
-    ("GET", "/repositories", ADMIN | USER),
-    ("GET", "/querySvc", ADMIN | USER | VM_FILE),
-    ("GET", "/lookupSvc", ADMIN | USER),
-    ("GET", "/tasks", ADMIN | USER | VM_FILE | ITEMS),
-    ("DELETE", "/tasks/{id}", ADMIN | USER | VM_FILE | ITEMS),
-    ("GET", "/restoreSessions", ADMIN | USER | VM_FILE | ITEMS),
-    ("GET", "/security/accounts", ADMIN),
-    ("PUT", "/security/password", ADMIN | USER | VM_FILE | ITEMS),
-    ("GET", "/audit", ADMIN),
-    ("GET", "/settings", ADMIN),
-    ("GET", "/cloud/usage", ADMIN | USER),
-]
-"""By the published table of roles, and for what was added."""
-
-
-@pytest.mark.parametrize(("verb", "path", "expected"), MATRIX)
-def test_roles_may_do_what_is_published(verb: str, path: str, expected: set[Role]) -> None:
-    routes = routes_of(verb, path)
-    assert routes
-    assert all(set(roles_for(route)) == expected for route in routes)
-
-
-def routes_of(verb: str, path: str) -> list[Route]:
-    """The calls of a path, whatever its variables are called."""
-
-    def form(path: str) -> list[str]:
-        return ["{}" if each.startswith("{") else each for each in segments(path)]
-
-    return [each for each in ROUTES if each.verb == verb and form(each.path) == form(path)]
-
-
-def test_each_call_says_who_may_make_it_and_one_that_does_not_is_for_administrators() -> None:
-    assert all(route.roles for route in ROUTES if route.needs_session)
-    assert set(roles_for(Route(verb="GET", path="/something/new"))) == ADMIN
-
-
 def test_every_call_is_closed_to_those_who_may_not(
     running: RunningManager, client: httpx2.Client
 ) -> None:
@@ -287,25 +223,10 @@ def test_every_call_is_closed_to_those_who_may_not(
     assert not any(event.success for event in denied)
 
 
-def test_what_a_tenant_may_call_is_below_one_address_and_for_nobody_else() -> None:
-    own = [each for each in ROUTES if each.needs_session and Role.TENANT in roles_for(each)]
-    assert len(own) > 5
-    assert all(each.path.startswith("/cloud/self") for each in own)
-    assert all(set(roles_for(each)) == {Role.TENANT} and not each.cached for each in own)
-    assert len(own) == sum(each.path.startswith("/cloud/self") for each in ROUTES)
-
-
 def test_no_account_is_given_the_role_of_a_tenant(client: httpx2.Client) -> None:
     names = [ref["Name"] for ref in client.get("/security/roles").json()["Refs"]]
     assert Role.TENANT.value not in names
     assert Role.TENANT not in EVERYBODY
-
-
-def test_roles_add_up() -> None:
-    (gateways,), (tasks,) = routes_of("GET", "/cloud/gateways"), routes_of("GET", "/tasks")
-    assert not may_call(gateways, VM_FILE, for_tenant=False)
-    assert may_call(gateways, VM_FILE | USER, for_tenant=False)
-    assert not may_call(tasks, set(), for_tenant=False)
 
 
 def test_restore_operators_ask_for_what_they_may_see(

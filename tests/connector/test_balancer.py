@@ -13,7 +13,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from cloudgate.connector.balancer import Balancer
-from cloudgate.connector.health_schedule import BUSY_SECONDS, IDLE_SECONDS, LOST_SECONDS, is_due
 from cloudgate.connector.load_balancing import (
     MOST_GATEWAYS,
     GatewayEndpoint,
@@ -266,30 +265,6 @@ async def test_of_two_that_answer_at_the_same_moment_the_other_one_is_let_go() -
     found = await race(both, ask, patience_seconds=0.4, failed=lambda *_: None, discard=gone.append)
     assert found is not None
     assert sorted([found[1], *gone]) == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("gateway", "dialled_at", "pause_seconds"),
-    [
-        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0), 0.0, IDLE_SECONDS),
-        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0), 1001.0, BUSY_SECONDS),
-        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0, doubted_at=1001.0), 0.0, LOST_SECONDS),
-        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0, lost_at=1000.0), 0.0, LOST_SECONDS),
-        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 0.0, IDLE_SECONDS),
-        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 1001.0, BUSY_SECONDS),
-    ],
-    ids=["idle", "dialled", "cut", "just lost", "lost long ago", "lost long ago and dialled"],
-)
-def test_a_gateway_is_asked_the_sooner_the_more_depends_on_it(
-    gateway: GatewayEndpoint, dialled_at: float, pause_seconds: float
-) -> None:
-    early, late = (1000 + share * pause_seconds for share in (0.79, 1.21))
-    assert not is_due(gateway, early, dialled_at=dialled_at)
-    assert is_due(gateway, late, dialled_at=dialled_at)
-
-
-def test_a_gateway_that_was_never_asked_is_asked_at_once() -> None:
-    assert is_due(GatewayEndpoint(HostPort("a", 1)), 0.0, dialled_at=0.0)
 
 
 def test_the_best_gateway_is_healthy_own_and_idle() -> None:

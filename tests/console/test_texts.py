@@ -107,6 +107,7 @@ def test_how_long_something_took_is_said_in_the_largest_unit_and_the_next(second
 
 
 def test_what_is_no_number_is_not_known() -> None:
+    what: object
     for what in (None, True, 1.5, "7", []):
         assert size(what) == count(what) == duration(what) == NOTHING
 

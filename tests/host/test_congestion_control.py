@@ -2,13 +2,10 @@
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from cloudgate.host.envoy.xds_listener import ListenAddress, listener
 from cloudgate.host.platform import congestion_control as module
-from cloudgate.host.state.paths import state_paths
 from cloudgate.protocol import GatewayState
 from tests.host.support import Client, Machine
 from tests.support.ports import free_port
@@ -60,12 +57,6 @@ async def test_a_gateway_comes_up_where_the_kernel_has_no_such_control(
     tunnel = await client.connect(port, REPO)
     assert await tunnel.echoes()
     assert controls(port) == {module.system_congestion_control()}
-
-
-def test_a_listener_with_another_control_is_another_listener(tmp_path: Path) -> None:
-    where = [ListenAddress("0.0.0.0", 6180)]
-    paths = state_paths(tmp_path)
-    assert listener(paths, where)["name"] != listener(paths, where, "bbr")["name"]
 
 
 def test_where_bbr_cannot_be_had_the_operator_is_told_what_to_type(without: None) -> None:

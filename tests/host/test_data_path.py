@@ -130,15 +130,6 @@ async def test_a_module_with_which_envoy_dies_is_done_without(
     assert said in machine.envoy.data_path.advice
 
 
-def test_the_module_is_not_to_blame_for_who_kills_envoy_or_for_a_crash_now_and_then() -> None:
-    long = deaths.SOON_SECONDS + 1
-    apart = deaths.CRASHES_WITHIN_SECONDS / (deaths.MOST_CRASHES - 1) + 1
-    known = deaths.Deaths()
-    assert not any(known.blame(long, 10.0 * each, crashed=False) for each in range(20))
-    assert not any(known.blame(long, apart * each, crashed=True) for each in range(20))
-    assert known.blame(long, apart * 19 + 1, crashed=True)
-
-
 def test_a_module_for_another_envoy_is_not_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,32 +1,19 @@
-"""Is what a tenant wants for itself understood, handed on, and answered by what came of it?"""
+"""Is what a tenant asks for itself read as it was written, or refused in words?"""
 
-import asyncio
-import base64
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cloudgate.errors import UnavailableError
-from cloudgate.host.authorization.authorizer import Authorizer
-from cloudgate.host.authorization.own import desk
-from cloudgate.host.authorization.own.desk import AWAY, BUSY, OLD_PASSWORD, OUT_OF_BOUNDS, OwnResult
 from cloudgate.host.authorization.own.requests import OwnChange, change_of
 from cloudgate.host.authorization.policy import Denial
-from cloudgate.host.state.gateway_status import GatewayStatus
-from cloudgate.host.state.site import CERTIFICATE_PATH, PASSWORD_PATH, SiteStore
-from cloudgate.host.state.tenant_directory import TenantDirectory
-from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.protocol import DirectoryChange, OwnAnswer, OwnRequest, Refusal
-from tests.host.support import HASHER, PASSWORD, PASSWORD_HASH, tenant
-from tests.support.waiting import until_async
+from cloudgate.host.state.site import CERTIFICATE_PATH, PASSWORD_PATH
+from cloudgate.protocol import Refusal
 
 NEW = "another good one"
-NEW_HASH = HASHER.hash(NEW)
 WANTED = OwnChange(new_password=NEW, old_password_seconds=60)
 PEM = "-----BEGIN CERTIFICATE REQUEST-----\n"
-DONE = OwnAnswer(status=200)
 
 
 @pytest.mark.parametrize(
@@ -55,113 +42,32 @@ def test_what_is_asked_for_is_read_as_it_was_written_or_refused_in_words(
         assert found == expected
 
 
-class Door:
-    """An authorizer whose manager is the test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.directory = TenantDirectory(folder / "directory.json")
-        self.judge = Authorizer(
-            self.directory, SiteStore(folder / "site.json"), GatewayStatus(), TunnelSlots()
-        )
-        self.asked: list[OwnRequest] = []
-        self.answer: OwnAnswer | Exception = DONE
-        self.hears = True
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-        self.judge.own.ask = self._ask
-        self.know()
-
-    def know(self, **changes: object) -> None:
-        """Have the gateway know the tenant like that."""
-        revision = self.directory.revision + 1
-        change = DirectoryChange(
-            from_revision=0, revision=revision, tenants=(tenant(1, **changes),)
-        )
-        self.directory.apply(change)
-
-    async def request(self, change: OwnChange = WANTED, password: str = PASSWORD) -> OwnResult:
-        """What is said to the tenant who wants that."""
-        login = base64.b64encode(f"acme:{password}".encode()).decode()
-        return await self.judge.ask_manager(change, f"Basic {login}", "192.0.2.1")
-
-    async def _ask(self, request: OwnRequest) -> OwnAnswer:
-        self.asked.append(request)
-        await self.may_answer.wait()
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        if self.hears and self.answer is DONE:
-            self.know(password_hash=NEW_HASH)
-        return self.answer
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
 
 
-@pytest.fixture
-def door(tmp_path: Path, anyio_backend: object) -> Iterator[Door]:
-    made = Door(tmp_path)
-    with made.judge:
-        yield made
+@given(st.text() | anything.map(json.dumps))
+def test_no_body_is_more_than_refused(body: str) -> None:
+    for path in (PASSWORD_PATH, CERTIFICATE_PATH):
+        found = change_of(path, body)
+        if isinstance(found, Denial):
+            assert (found.status, found.kind) == (400, Refusal.OTHER)
+        else:
+            assert (found.certificate_request is None) == (path == PASSWORD_PATH)
 
 
-@pytest.mark.anyio
-async def test_a_password_is_changed_by_the_manager_and_good_here_when_that_is_said(
-    door: Door,
+@given(st.text(), st.none() | st.integers(0))
+def test_a_password_is_taken_letter_by_letter_and_shown_to_nobody(
+    password: str, seconds: int | None
 ) -> None:
-    told = await door.request()
-    assert (told.text, told.denial) == ("The password has been changed.\n", None)
-    (asked,) = door.asked
-    assert (asked.password, asked.new_password) == (PASSWORD, NEW)
-    assert (asked.old_password_seconds, str(asked.address)) == (60, "192.0.2.1")
-    assert (await door.request(password=NEW)).denial is None
+    said = {"Password": password, "OldPasswordSeconds": seconds}
+    found = change_of(PASSWORD_PATH, json.dumps(said))
+    assert found == OwnChange(new_password=password, old_password_seconds=seconds)
+    assert repr(found) == repr(OwnChange(new_password="other", old_password_seconds=seconds))
 
 
-@pytest.mark.anyio
-async def test_a_change_of_which_the_gateway_does_not_hear_is_said_all_the_same(
-    door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(desk, "HEARD_SECONDS", 0.05)
-    door.hears = False
-    assert (await door.request()).denial is None
-
-
-@pytest.mark.anyio
-async def test_what_the_manager_refuses_is_refused_in_its_words(door: Door) -> None:
-    for status, kind in ((401, Refusal.CREDENTIALS), (403, Refusal.OTHER)):
-        door.answer = OwnAnswer(status=status, message="Not so.")
-        assert (await door.request()).denial == Denial(status, "Not so.", kind=kind)
-
-
-@pytest.mark.anyio
-async def test_a_manager_that_does_not_answer_is_said_to_be_away(
-    door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    door.answer = UnavailableError("away")
-    assert (await door.request()).denial is AWAY
-    monkeypatch.setattr(desk, "ANSWER_SECONDS", 0.02)
-    door.may_answer.clear()
-    assert (await door.request()).denial is AWAY
-    door.judge.own.ask = None
-    assert (await door.request()).denial is AWAY
-
-
-@pytest.mark.anyio
-async def test_a_tenant_has_one_own_request_at_a_time(door: Door) -> None:
-    door.may_answer.clear()
-    first = asyncio.create_task(door.request())
-    await until_async(lambda: door.asked)
-    assert (await door.request()).denial is BUSY
-    door.may_answer.set()
-    assert (await first).denial is None
-
-
-@pytest.mark.anyio
-async def test_what_is_out_of_bounds_or_said_with_an_old_password_is_not_handed_on(
-    door: Door,
-) -> None:
-    endless = OwnChange(new_password="x" * 10_000)
-    assert (await door.request(endless)).denial is OUT_OF_BOUNDS
-    door.know(
-        password_hash=NEW_HASH,
-        old_password_hash=PASSWORD_HASH,
-        old_password_until=datetime.now(UTC) + timedelta(days=1),
-    )
-    assert (await door.request()).denial is OLD_PASSWORD
-    assert not door.asked
+def test_a_body_that_is_nested_without_end_is_refused() -> None:
+    assert isinstance(change_of(PASSWORD_PATH, "[" * 200_000), Denial)

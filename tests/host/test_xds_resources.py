@@ -42,7 +42,6 @@ from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.envoy.xds_listener import (
     AUTHORIZER_SECONDS,
     FIRST_REQUEST_SECONDS,
-    ListenAddress,
     listen_addresses,
     listener,
 )
@@ -85,23 +84,6 @@ def test_the_module_gives_as_much_time_as_envoy_where_there_is_none() -> None:
         "FIRST_BYTE_MS": FIRST_REQUEST_SECONDS * 1000,
         "ANSWER_MS": AUTHORIZER_SECONDS * 1000,
     }
-
-
-def test_all_addresses_are_one_socket_where_there_is_ipv6() -> None:
-    assert (ListenAddress("::", 6180, dual=True),) == EVERYWHERE
-    without = listen_addresses((), 6180, host_has_ipv6=False)
-    assert without == (ListenAddress("0.0.0.0", 6180),)
-
-
-def test_equal_settings_have_equal_names_and_others_another() -> None:
-    again = listen_addresses((), 6180, host_has_ipv6=True)
-    moved = listen_addresses((), 6181, host_has_ipv6=True)
-    assert listener(LAYOUT, EVERYWHERE) == listener(LAYOUT, again)
-    assert listener(LAYOUT, EVERYWHERE)["name"] != listener(LAYOUT, moved)["name"]
-
-
-def test_no_listener_shares_its_port() -> None:
-    assert listener(LAYOUT, EVERYWHERE)["enable_reuse_port"] is False
 
 
 def test_the_version_of_a_file_follows_its_content() -> None:
