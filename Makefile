@@ -38,7 +38,7 @@ PURE += $(addprefix tests/host/test_, accounting.py connection_rates.py data_pat
 	tenant_directory.py tunnel_metadata.py withdrawal.py xds_listener.py)
 PURE += $(addprefix tests/manager/test_, audit.py certificate_rules.py clones.py fact_changes.py \
 	fault_isolation.py few_at_once.py filter.py heard_addresses.py host_figures.py host_memory.py host_moments.py \
-	host_queries.py host_refusals.py limits.py naming.py notification_rules.py plausible.py presence.py \
+	host_queries.py host_refusals.py limits.py naming.py notification_rules.py outgoing.py plausible.py presence.py \
 	probe_rules.py protection_rules.py query_counts.py quota_rules.py revocations.py rules.py seen_addresses.py \
 	shared_tunnels.py totp.py unique_names.py write_turns.py)
 # They begin first: one that began last would leave the other workers idle. Each file is named, as

@@ -12,7 +12,7 @@ from cloudgate.manager.notifications import mail, rules, webhooks
 from cloudgate.manager.notifications.outbox import Batch
 from cloudgate.manager.notifications.rules import Audience, Condition, Kind, Severity
 from cloudgate.manager.notifications.worker import MOST_AT_ONCE, MOST_OF_TENANTS, has_place
-from cloudgate.manager.settings.outgoing import MailServer, Outgoing, mail_server, networks
+from cloudgate.manager.settings.outgoing import MailServer, Outgoing, mail_server
 
 NOON = datetime(2030, 6, 5, 12, 0, tzinfo=UTC)
 SITE, OTHER, TENANT = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -94,20 +94,6 @@ def test_operators_hear_by_role_and_site_and_tenants_of_themselves(
 def test_what_is_so_is_read_back_as_it_was_kept() -> None:
     kept = condition(Kind.QUOTA_LEVEL, site="s", site_id=SITE, tenant_id=TENANT)
     assert rules.from_document(kept.document()) == kept
-
-
-def test_a_program_inside_is_called_where_the_operator_allows_it_and_metadata_never() -> None:
-    outside, inside = "93.184.215.14", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "fd00::1"]
-    wide = Outgoing(networks=networks(["0.0.0.0/0", "::/0"]))
-    assert Outgoing().may_be_called(outside)
-    for each in (*inside, "::ffff:10.1.2.3", "64:ff9b::10.1.2.3"):
-        assert not Outgoing().may_be_called(each), each
-        assert wide.may_be_called(each), each
-    for each in ("169.254.169.254", "0.0.0.0", "fe80::1", "fd00:ec2::254", "no address"):
-        assert not wide.may_be_called(each), each
-    assert not Outgoing(networks=networks(["10.0.0.0/8"])).may_be_called("192.168.1.1")
-    with pytest.raises(InvalidRequestError, match="--hook-network"):
-        networks(["hooks.example"])
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,13 @@ def mail_server(url: str, sender: str, password: str, authority_pem: str) -> Mai
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if not host or parts.scheme not in _PORTS or parts.path.strip("/") or parts.password:
+    if (
+        not host
+        or port == 0
+        or parts.scheme not in _PORTS
+        or parts.path.strip("/")
+        or parts.password
+    ):
         raise InvalidRequestError(
             f"--smtp: found {url!r}, expected smtp://USER@HOST:PORT (TLS by STARTTLS) or"
             " smtps://USER@HOST:PORT (TLS from the start); the password stands in the file of"
