@@ -26,7 +26,7 @@ BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 NOT_PURE := $(addprefix tests/test_, identifiers.py manuals.py monitoring_endpoint.py monitoring_files.py precis.py programs.py spoken.py standing.py)
 PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py))
 PURE += $(addprefix tests/api/test_, acceptor.py access.py cross_site.py deadlines.py fair_queue.py \
-	fair_semaphore.py handshakes.py negotiation.py proxies.py request_parser.py told_updates.py)
+	fair_semaphore.py handshakes.py negotiation.py proxies.py request_parser.py tenant_bodies.py told_updates.py)
 PURE += $(addprefix tests/cli/test_, data_folders.py)
 PURE += $(addprefix tests/client/test_, conversation.py kinds.py pages.py retries.py)
 PURE += $(addprefix tests/connector/test_, health_schedule.py settings.py)
@@ -36,11 +36,12 @@ PURE += $(addprefix tests/host/test_, accounting.py connection_rates.py data_pat
 	decision_cache.py envoy_counters.py full_targets.py grpc_server.py manager_addresses.py module_connection.py \
 	own_requests.py parts.py policy.py principal.py rate_meter.py revocation.py send_buffer.py start_rates.py \
 	tenant_directory.py tunnel_metadata.py withdrawal.py xds_listener.py)
-PURE += $(addprefix tests/manager/test_, audit.py certificate_rules.py clones.py fact_changes.py \
-	fault_isolation.py few_at_once.py filter.py heard_addresses.py host_figures.py host_memory.py host_moments.py \
-	host_queries.py host_refusals.py limits.py naming.py notification_rules.py outgoing.py plausible.py presence.py \
-	probe_rules.py protection_rules.py query_counts.py quota_rules.py revocations.py rules.py seen_addresses.py \
-	shared_tunnels.py totp.py unique_names.py write_turns.py)
+PURE += $(addprefix tests/manager/test_, audit.py certificate_rules.py clones.py dns_names.py events.py \
+	fact_changes.py fault_isolation.py few_at_once.py filter.py heard_addresses.py host_figures.py host_memory.py \
+	host_moments.py host_queries.py host_refusals.py limits.py naming.py notification_rules.py openid_keys.py \
+	outgoing.py plausible.py presence.py probe_rules.py protection_rules.py query_counts.py quota_rules.py \
+	raw_values.py reachable.py refusals.py revocations.py rules.py seen_addresses.py shared_tunnels.py \
+	signing_in.py spans.py totp.py unique_names.py write_turns.py)
 # They begin first: one that began last would leave the other workers idle. Each file is named, as
 # pytest takes those that a folder among them has in the folder's place.
 LONGEST := tests/console/test_in_a_browser.py tests/clients/test_backup_programs.py tests/api/test_contract.py \

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs import name_servers
 from cloudgate.manager.settings.dns_names import dns_names
@@ -189,41 +188,3 @@ def test_a_name_server_is_tried_at_each_of_its_addresses(
     with name_server(tmp_path / "knot", port) as knot:
         name_servers.put(server, NAME, [FIRST])
         assert knot.addresses(NAME) == {FIRST: 15}
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        (([NAME], None, None), "Say who is told"),
-        (([], "ns.example", KEY), "with --dns-name"),
-        ((["192.0.2.1"], "ns.example", KEY), "expected a DNS name"),
-        ((["a b"], "ns.example", KEY), "--dns-name"),
-        (([NAME, NAME], "ns.example", KEY), "besides another"),
-        (([NAME, "other.example"], "ns.example", KEY), "besides another"),
-        (([NAME], "ns.example:0", KEY), "--dns-server"),
-        (([NAME], "ns.example", None), "--dns-key-file"),
-        (([NAME], "ns.example", KEY.replace("sha256", "md5")), "--dns-key-file"),
-        (([NAME], "ns.example", KEY.replace("==", "")), "--dns-key-file"),
-        (([NAME], "ns.example", KEY + KEY), "--dns-key-file"),
-    ],
-)
-def test_names_that_cannot_be_kept_are_refused_at_the_start(
-    said: tuple[list[str], str | None, str | None], reason: str
-) -> None:
-    with pytest.raises(InvalidRequestError, match=reason):
-        dns_names(*said, None)
-
-
-def test_a_name_server_is_named_with_or_without_its_port_and_its_key_is_not_shown() -> None:
-    found = dns_names([f"{NAME}.", "vip.example=vip"], "ns.example", KEY, None)
-    assert (found.of_pool(""), found.of_pool("vip"), found.of_pool("x")) == (
-        NAME,
-        "vip.example",
-        None,
-    )
-    assert found.server is not None
-    assert (found.server.host, found.server.port) == ("ns.example", 53)
-    assert found.server.secret not in repr(found)
-    other = dns_names([NAME], "[2001:db8::1]:5353", KEY, None).server
-    assert other is not None
-    assert (other.host, other.port) == ("2001:db8::1", 5353)
