@@ -11,7 +11,7 @@ import pytest
 
 from cloudgate.manager.host_protocol.authentication import CREDENTIAL_LIFE
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
-from cloudgate.manager.registries.hosts.unknown_hosts import MOST_KEPT, RefusedPoll, UnknownHosts
+from cloudgate.manager.registries.unknown_hosts import MOST_KEPT, RefusedPoll, UnknownHosts
 from cloudgate.protocol import SERVER_HEADER, GatewayState, Tenant
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager

@@ -11,7 +11,7 @@ from cloudgate.host.shaping import congestion
 from cloudgate.host.shaping.congestion import CongestionMonitor, MachineCounters
 from cloudgate.host.shaping.fair_share import QUIET_SAMPLES, FairShare
 from cloudgate.host.shaping.rate_allocations import LINGER_SECONDS, TTL_SECONDS, RateAllocations
-from cloudgate.manager.registries.hosts.rate_allocator import FRESH_SECONDS, RateAllocator
+from cloudgate.manager.registries.limits.rate_allocator import FRESH_SECONDS, RateAllocator
 from cloudgate.protocol import Allowance, Demand, GatewayState
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.host.test_limits import moved_bytes

@@ -16,7 +16,7 @@ from cloudgate.host.state.site import GatewayOption, SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.slot_tokens import AWAY_SECONDS, SAFE, SlotTokens
 from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.manager.registries.hosts.slot_tokens import (
+from cloudgate.manager.registries.limits.slot_tokens import (
     GONE_SECONDS,
     LEARNING_SECONDS,
     TAKEN_BACK_SECONDS,

@@ -11,7 +11,7 @@ from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.audit.refusals import REFUSED_JOIN, REFUSED_SERVER, UNKNOWN_HOST
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import authentication, enrolment
-from cloudgate.manager.registries.hosts.unknown_hosts import RefusedPoll
+from cloudgate.manager.registries.unknown_hosts import RefusedPoll
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.servers.seen_addresses import usable
 from cloudgate.protocol import SERVER_HEADER

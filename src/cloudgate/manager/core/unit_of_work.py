@@ -23,14 +23,14 @@ from cloudgate.manager.registries.hosts.faults import Faults
 from cloudgate.manager.registries.hosts.host_figures import HostFiguresRegistry
 from cloudgate.manager.registries.hosts.host_memory import HostMemory
 from cloudgate.manager.registries.hosts.host_queries import HostQueries
-from cloudgate.manager.registries.hosts.rate_allocator import RateAllocator
 from cloudgate.manager.registries.hosts.shared_tunnels import SharedTunnels
-from cloudgate.manager.registries.hosts.slot_tokens import SlotTokenAllocator
-from cloudgate.manager.registries.hosts.unknown_hosts import UnknownHosts
+from cloudgate.manager.registries.limits.rate_allocator import RateAllocator
+from cloudgate.manager.registries.limits.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.openid_cache import OpenIdCache
 from cloudgate.manager.registries.query_counts import QueryCounts
 from cloudgate.manager.registries.refused_callers import RefusedCallers
 from cloudgate.manager.registries.task_timelines import EndedTask, RunningTask, Step, TaskTimelines
+from cloudgate.manager.registries.unknown_hosts import UnknownHosts
 from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions, UsedCodes
 from cloudgate.manager.registries.warnings import Warnings
 from cloudgate.manager.security.authority import Authority, Validity, gateway_term

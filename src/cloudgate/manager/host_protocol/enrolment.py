@@ -26,7 +26,7 @@ from cloudgate.manager.host_protocol.authentication import (
 )
 from cloudgate.manager.host_protocol.report_handling import update_facts
 from cloudgate.manager.host_protocol.versions import check_protocol
-from cloudgate.manager.registries.hosts.unknown_hosts import RECENT
+from cloudgate.manager.registries.unknown_hosts import RECENT
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import LastSeen, is_heard, servers_of

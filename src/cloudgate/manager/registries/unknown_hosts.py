@@ -1,4 +1,4 @@
-"""Knocking hosts: who speaks as a host with a credential that this manager does not know?
+"""Unknown hosts: who speaks as a host with a credential that this manager does not know?
 
 When an older database was put back, it does not know the credentials of after. Kept in memory, so
 that an operator can be told, and can let such a host in again. Nothing of it is believed before.
