@@ -30,7 +30,7 @@ from cloudgate.host.monitoring.figures import cpu_seconds
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.host_protocol.enrolment import join, preregister
-from cloudgate.manager.registries.hosts.host_figures import WANTED_SECONDS
+from cloudgate.manager.registries.hosts.tenant_counts import WANTED_SECONDS
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server

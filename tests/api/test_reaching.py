@@ -269,7 +269,7 @@ def test_what_an_earlier_manager_was_told_is_heard_again_before_a_gateway_is_dia
 
     def dialled() -> int:
         with running.manager.reading() as work:
-            return len(listening_gateways(work, figures.has_reported))
+            return len(listening_gateways(work, figures.reports.has_reported))
 
     assert dialled() == 1
     figures.forget(host.server_id)  # as in a manager that has just begun

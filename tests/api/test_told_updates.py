@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from cloudgate.api.host_protocol.told_updates import MOST_KEPT, ToldUpdates
-from cloudgate.manager.registries.hosts.host_figures import WANTED_SECONDS
+from cloudgate.manager.registries.hosts.tenant_counts import WANTED_SECONDS
 from cloudgate.protocol import DirectoryChange, Question, Update
 
 MANAGERS = ("m1.example:9398", "m2.example:9398")

@@ -1,214 +1,62 @@
-"""Do counts of hosts add up over restarts of hosts and of the manager, and never go backwards?"""
+"""Host figures: what a host told last is known, with when its service began."""
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
-
-from cloudgate.manager.registries.hosts import host_figures
-from cloudgate.manager.registries.hosts.host_figures import (
-    HOUR_SECONDS,
-    HostFiguresRegistry,
-    parts_by_hour,
-)
+from cloudgate.manager.registries.hosts.host_figures import HostFiguresRegistry, LatestFigures
 from cloudgate.protocol import Figures, GatewayState, Report, TenantFigures
 
 HOST, TENANT = UUID(int=1), UUID(int=2)
 
 
-def at(seconds: float) -> datetime:
-    """A moment, by the seconds since 1970."""
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-@dataclass
-class Host:
-    """A host service that counts what a tenant is refused."""
-
-    clock: list[float]
-    number: int = 0
-    refused: int = 0
-    began: float = 0.0
-    told: int | None = field(default=None)
-
-    def restart(self) -> None:
-        self.number, self.refused, self.began, self.told = self.number + 1, 0, self.clock[0], None
-
-    def report(self) -> Report:
-        of_tenant = TenantFigures(
-            tenant_id=TENANT, tunnels=1, refused=self.refused, held_back_seconds=0.0
-        )
-        news = () if self.told == self.refused else (of_tenant,)
-        self.told = self.refused
-        figures = Figures(
-            run=str(self.number), uptime_seconds=self.clock[0] - self.began, tenants=news
-        )
-        return Report(
-            assignment_revision=1,
-            directory_revision=1,
-            state=GatewayState.LISTENING,
-            figures=figures,
-        )
-
-
-STEPS = st.lists(st.sampled_from(["refuse", "report", "restart host", "restart manager"]))
-
-
-@given(STEPS)
-@example(["refuse", "report", "restart host", "refuse", "report"])
-@example(["refuse", "report", "restart manager", "report", "refuse", "report"])
-def test_counts_only_grow_but_to_0_and_are_what_was_reported_since_the_manager_began(
-    steps: list[str],
-) -> None:
-    clock = [1000.0]
-    registry = HostFiguresRegistry(lambda: clock[0])
-    host, expected, pending, before = Host(clock, began=0.0), 0, 0, 0
-    registry.keep(HOST, host.report(), at(clock[0]))
-    for step in steps:
-        clock[0] += 10
-        if step == "refuse":
-            host.refused += 1
-            pending += 1
-        elif step == "report":
-            registry.keep(HOST, host.report(), at(clock[0]))
-            expected, pending = expected + pending, 0
-        elif step == "restart host":
-            host.restart()
-            pending = 0  # it was never told
-        else:
-            registry = HostFiguresRegistry(lambda: clock[0])
-            host.told = None  # a host tells all of it to a manager that was away
-            registry.keep(HOST, host.report(), at(clock[0]))
-            before = expected = pending = 0
-            if host.began > clock[0]:
-                raise AssertionError("A host cannot begin later than now.")
-        sums = registry.tenants().get(TENANT)
-        now = sums.refused if sums else 0
-        assert now == expected
-        assert now >= before
-        before = now
-
-
-@given(st.floats(0, 1e9), st.floats(0, 90_000), st.integers(0, 3))
-@example(7200.0, 3600.0, 0)
-@example(7200.0, 0.0, 0)
-def test_the_parts_of_a_time_are_of_the_hours_that_it_lies_in_and_make_the_whole(
-    until: float, seconds: float, later: int
-) -> None:
-    parts = parts_by_hour(until - seconds, until - later)
-    assert sum(part for _, part in parts) == pytest.approx(1)
-    assert len({hour for hour, _ in parts}) == len(parts) <= 25
-    for hour, part in parts:
-        assert hour % HOUR_SECONDS == 0
-        assert 0 <= part <= 1
-        assert hour <= until - later
-
-
-def test_what_a_host_counted_while_nobody_heard_it_is_of_the_hours_that_passed() -> None:
-    clock = [7 * HOUR_SECONDS]
-    registry = HostFiguresRegistry(lambda: clock[0])
-
-    def hear(held: float, share: float = 0.0, server: UUID = HOST) -> None:
-        of_tenant = TenantFigures(
-            tenant_id=TENANT,
-            tunnels=1,
-            refused=0,
-            held_back_seconds=held,
-            held_back_by_share_seconds=share,
-        )
-        figures = Figures(run="1", uptime_seconds=clock[0], tenants=(of_tenant,))
-        report = Report(
-            assignment_revision=1,
-            directory_revision=1,
-            state=GatewayState.LISTENING,
-            figures=figures,
-        )
-        registry.keep(server, report, at(clock[0]))
-
-    def hours() -> dict[float, tuple[float, float]]:
-        found = registry.held_back(TENANT)
-        return {
-            hour / HOUR_SECONDS: (round(each.limit_seconds), round(each.share_seconds))
-            for hour, each in found.items()
-        }
-
-    hear(500.0)
-    assert not hours(), "it is not of this manager's time"
-    clock[0] += 1.5 * HOUR_SECONDS
-    hear(500.0 + 3000, 900.0)
-    assert hours() == {7: (1400, 600), 8: (700, 300)}
-    taken = registry.take_held_back(8 * HOUR_SECONDS)
-    assert hours() == {8: (700, 300)}
-    registry.give_back(taken)
-    assert hours() == {7: (1400, 600), 8: (700, 300)}
-    assert not registry.take_held_back(7 * HOUR_SECONDS)
-    assert registry.take_held_back(9 * HOUR_SECONDS)
-    assert not hours()
-
-
-def test_a_report_that_says_nothing_else_is_told_from_one_that_does() -> None:
-    registry = HostFiguresRegistry()
-    host = Host([10.0])
-    report = host.report()
-    assert not registry.is_repeated(HOST, report)
-    registry.keep(HOST, report, at(10.0))
-    assert registry.is_repeated(HOST, host.report())
-    drained = report.model_copy(update={"state": GatewayState.DRAINING})
-    assert not registry.is_repeated(HOST, drained)
-    registry.forget(HOST)
-    assert not registry.is_repeated(HOST, report)
+def report(run: str, uptime_seconds: float, *tenants: TenantFigures) -> Report:
+    return Report(
+        assignment_revision=1,
+        directory_revision=1,
+        state=GatewayState.LISTENING,
+        figures=Figures(run=run, uptime_seconds=uptime_seconds, tenants=tenants),
+    )
 
 
 def test_a_host_service_began_when_it_did_however_clocks_jitter_and_again_when_they_are_set() -> (
     None
 ):
-    uptime, now = [100.0], [5000.4]
     registry = HostFiguresRegistry(lambda: 0.0)
 
-    def began(run: str = "a") -> float:
-        figures = Figures(run=run, uptime_seconds=uptime[0])
-        report = Report(
-            assignment_revision=1,
-            directory_revision=1,
-            state=GatewayState.LISTENING,
-            figures=figures,
-        )
-        registry.keep(HOST, report, at(now[0]))
+    def began(run: str, uptime_seconds: float, now: float) -> float:
+        registry.keep(HOST, report(run, uptime_seconds), datetime.fromtimestamp(now, UTC))
         return registry.latest()[HOST].began_at
 
-    assert began() == 4900
-    uptime[0], now[0] = 115.0, 5016.3  # it took a second to come
-    assert began() == 4900
-    now[0] += 3600
-    assert began() == 8501
-    uptime[0] = 1.0
-    assert began("b") == 8615
+    assert began("a", 100.0, 5000.4) == 4900
+    assert began("a", 115.0, 5016.3) == 4900  # it took a second to come
+    assert began("a", 115.0, 8616.3) == 8501
+    assert began("b", 1.0, 8616.3) == 8615
 
 
-def test_a_host_that_names_tenants_without_end_fills_no_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(host_figures, "MOST_TENANTS", 50)
-    registry = HostFiguresRegistry(lambda: 1000.0)
-    for number in range(20):
-        news = tuple(
-            TenantFigures(
-                tenant_id=UUID(int=number * 100 + each + 1),
-                tunnels=1,
-                refused=1,
-                held_back_seconds=1.0,
-            )
-            for each in range(10)
-        )
-        figures = Figures(run=str(number % 3), uptime_seconds=1.0, tenants=news)
-        report = Report(
-            assignment_revision=1,
-            directory_revision=1,
-            state=GatewayState.LISTENING,
-            figures=figures,
-        )
-        registry.keep(HOST, report, at(1000.0))
-    assert len(registry.tenants()) <= 100
+def test_what_a_host_says_is_known_in_all_its_parts_until_it_is_forgotten() -> None:
+    registry = HostFiguresRegistry(lambda: 7.0)
+    heard: list[tuple[UUID, LatestFigures]] = []
+    registry.on_heard = lambda server_id, said: heard.append((server_id, said))
+    of_tenant = TenantFigures(tenant_id=TENANT, tunnels=3, refused=0, held_back_seconds=0.0)
+    said = report("a", 100.0, of_tenant)
+    registry.keep(HOST, said, datetime.fromtimestamp(5000, UTC))
+    [(server_id, latest)] = heard
+    assert server_id == HOST
+    assert registry.latest() == {HOST: latest}
+    assert latest.at_seconds == registry.now_seconds == 7.0
+    assert latest.figures.tenants == (), "they are counted, and not kept twice"
+    assert registry.tenants.sums()[TENANT].tunnels == 3
+    assert registry.reports.is_repeated(HOST, said)
+    registry.forget(HOST)
+    assert registry.latest() == {}
+    assert TENANT not in registry.tenants.sums()
+    assert not registry.reports.has_reported(HOST)
+
+
+def test_a_report_without_figures_leaves_those_of_before() -> None:
+    registry = HostFiguresRegistry(lambda: 7.0)
+    now = datetime.fromtimestamp(5000, UTC)
+    registry.keep(HOST, report("a", 100.0), now)
+    before = registry.latest()
+    registry.keep(HOST, report("a", 100.0).model_copy(update={"figures": None}), now)
+    assert registry.latest() == before

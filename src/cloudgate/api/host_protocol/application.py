@@ -250,7 +250,9 @@ class HostProtocol:
         It touches no database: hosts tell figures a few times a minute.
         """
         listed = await self._hosts.usual(credential, message.machine)
-        if listed is None or not self._manager.figures.is_repeated(listed.server_id, message):
+        if listed is None or not self._manager.figures.reports.is_repeated(
+            listed.server_id, message
+        ):
             return False
         now = self._manager.clock()
         self._manager.hosts.presence.touch(listed.server_id, now)

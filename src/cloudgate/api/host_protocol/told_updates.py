@@ -6,7 +6,7 @@ A change of a tenant is the same for a thousand hosts, and so is it that nothing
 from starlette.responses import Response
 
 from cloudgate.api.http.bodies import LongAnswer
-from cloudgate.manager.registries.hosts.host_figures import WANTED_SECONDS
+from cloudgate.manager.registries.hosts.tenant_counts import WANTED_SECONDS
 from cloudgate.protocol import Update
 
 MOST_KEPT = 4

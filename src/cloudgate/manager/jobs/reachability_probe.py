@@ -119,7 +119,9 @@ class ReachabilityMonitor:
 
     def _due(self) -> list[UUID]:
         with self._manager.reading() as work:
-            listening = gateways.listening_gateways(work, self._manager.figures.has_reported)
+            listening = gateways.listening_gateways(
+                work, self._manager.figures.reports.has_reported
+            )
         for each in listening:
             # At the start all are there at once: chance spreads them over the first interval.
             self._dialled.setdefault(each, (self._began, random.random()))  # noqa: S311  no secret

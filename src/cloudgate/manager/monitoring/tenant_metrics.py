@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.monitoring.unique_names import UniqueNames
-from cloudgate.manager.registries.hosts.host_figures import TenantSums
+from cloudgate.manager.registries.hosts.tenant_counts import TenantSums
 from cloudgate.manager.storage.raw_values import hex_of, seconds_of
 from cloudgate.manager.storage.tables import CloudTenant, FormerName, TenantResource, UsageTotal
 from cloudgate.manager.tenants.limits import from_document
@@ -67,7 +67,7 @@ class TenantMetrics:
             ) from None
 
     def _made(self, form: str) -> list[bytes]:
-        page = _TenantPage(self._manager.figures.tenants())
+        page = _TenantPage(self._manager.figures.tenants.sums())
         with self._manager.reading() as work:
             page.add_present(_present(work), work.now)
             page.add_removed(_removed(work))

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
-from cloudgate.manager.registries.hosts.host_figures import HeldBack, HeldBackHours
+from cloudgate.manager.registries.hosts.held_back_hours import HeldBack, TakenHours
 from cloudgate.manager.storage.tables import CloudTenant, HeldBackTime, ManagedServer
 from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.compaction import HOUR, begin_of
@@ -77,18 +77,18 @@ def write_held_back(manager: Manager, *, all_of_it: bool = False) -> None:
     """
     now = manager.clock().timestamp()
     before = now if all_of_it else begin_of(manager.clock(), HOUR).timestamp()
-    taken = manager.figures.take_held_back(before)
+    taken = manager.figures.held_back.take(before)
     if not taken:
         return
     try:
         with manager.changing() as work:
             _write(work, taken)
     except BaseException:
-        manager.figures.give_back(taken)
+        manager.figures.held_back.give_back(taken)
         raise
 
 
-def _write(work: UnitOfWork, taken: HeldBackHours) -> None:
+def _write(work: UnitOfWork, taken: TakenHours) -> None:
     """What hosts cannot know of is left out, and who is not there any more."""
     named: dict[UUID, set[UUID]] = defaultdict(set)
     for tenant_id, hours in taken.items():

@@ -89,7 +89,7 @@ def live_tunnels(call: Call, tenant: CloudTenant) -> LiveTunnels:
     """Ask the hosts that may have tunnels of a tenant; hosts are asked once for all who look."""
     manager = call.manager
     with call.reading() as work:
-        carrying = that_may_carry(work, tenant, manager.figures.carrying(tenant.id))
+        carrying = that_may_carry(work, tenant, manager.figures.tenants.carrying(tenant.id))
     said = manager.tunnels.of(tenant.id, carrying.asked, manager.questions, manager.notifier.notify)
     found = ((server, each) for server, tunnels in said.items() for each in tunnels or ())
     unknown = carrying.unknown + sum(tunnels is None for tunnels in said.values())

@@ -101,7 +101,7 @@ def get_held_back(call: Call) -> Answer:
 
 def held_back(call: Call, work: UnitOfWork, tenant: CloudTenant, days: timedelta) -> Answer:
     """The answer that says when a tenant was held back."""
-    unwritten = call.manager.figures.held_back(tenant.id)
+    unwritten = call.manager.figures.held_back.of(tenant.id)
     found = held_back_of(work, tenant, work.now - days, unwritten)
     shown = tuple(
         CloudHeldBackTime(
