@@ -117,8 +117,6 @@ resource:
   sample: {Name: acme, Enabled: true}
 """
 
-from datetime import datetime, timezone  # noqa: E402
-
 from ansible_collections.cloudgate.cloudgate.plugins.module_utils import resource  # noqa: E402
 
 OPTIONS = {
@@ -172,7 +170,6 @@ COMPARED = (
     "may_get_certificates",
     "may_use_portal",
 )
-MB_OF_GB = 1024
 
 
 def seen(entity):
@@ -188,7 +185,7 @@ def seen(entity):
         "tunnels": entity.max_concurrent_tasks if entity.concurrent_tasks_limited else 0,
         "speed_mbps": _speed(entity),
         "networks": resource.networks(entity.allowed_networks or ()),
-        "egress_gigabytes": (entity.egress_quota_mb or 0) / MB_OF_GB,
+        "egress_gigabytes": (entity.egress_quota_mb or 0) / resource.units.MB_PER_GB,
         "egress_enforced": bool(entity.egress_quota_hard),
         "protect_backups": bool(entity.backup_protection_enabled),
         "protection_days": entity.backup_protection_period,
@@ -210,15 +207,14 @@ def _wanted(work, client):
     """What the options say, as `seen` would; and the names of repositories, by UID."""
     wanted, names = work.wanted(*COMPARED), {}
     if wanted.get("lease"):
-        ends = datetime.fromisoformat(wanted["lease"])
-        ends = ends if ends.tzinfo else ends.replace(tzinfo=timezone.utc)
-        wanted["lease"] = ends.astimezone(timezone.utc).isoformat()
+        wanted["lease"] = _lease(wanted["lease"]).isoformat()
     if "quotas" in wanted:
         said = wanted["quotas"]
         uids = [work.uid(client.repositories, each["repository"]) for each in said]
         names = {uid: each["repository"] for uid, each in zip(uids, said, strict=True)}
         wanted["quotas"] = sorted(
-            [uid, each["gigabytes"] * MB_OF_GB] for uid, each in zip(uids, said, strict=True)
+            [uid, each["gigabytes"] * resource.units.MB_PER_GB]
+            for uid, each in zip(uids, said, strict=True)
         )
     if "networks" in wanted:
         wanted["networks"] = resource.networks(wanted["networks"])
@@ -243,7 +239,7 @@ def _body(said, entity, names):
     if "networks" in said:
         body["allowed_networks"] = tuple(said["networks"])
     if "egress_gigabytes" in said:
-        body["egress_quota_mb"] = said["egress_gigabytes"] * MB_OF_GB
+        body["egress_quota_mb"] = said["egress_gigabytes"] * resource.units.MB_PER_GB
     if "speed_mbps" in said:
         body["throttling_enabled"] = said["speed_mbps"] > 0
         if said["speed_mbps"]:
@@ -276,7 +272,7 @@ def _quota(entity, names, uid, megabytes):
 
 
 def _lease(text):
-    return datetime.fromisoformat(text) if text else None
+    return resource.moments.parse(text) if text else None
 
 
 def main():
