@@ -13,6 +13,7 @@ import pytest
 from tests.support.ports import free_port
 from tests.support.product import Client, Product, accepts, product
 from tests.support.repository import rest_server
+from tests.support.restic import Restic
 from tests.support.waiting import within
 
 pytestmark = pytest.mark.end_to_end
@@ -27,25 +28,6 @@ TENANT_PASSWORD = "P@ss w0rd/%:ü"
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
-
-
-def restic(repository: str, ca_file: Path, proxy: str, *arguments: str) -> str:
-    done = subprocess.run(
-        ["restic", "--cacert", str(ca_file), "-r", f"rest:{repository}", *arguments],
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(ca_file.parent),
-            "HTTPS_PROXY": proxy,
-            "RESTIC_PASSWORD": "backup",
-            "XDG_CACHE_HOME": str(ca_file.parent / "cache"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def curl(
@@ -97,11 +79,11 @@ def test_a_backup_goes_through_a_gateway_and_comes_back_equal(data: Path, tmp_pa
         both = tmp_path / "both.pem"
         both.write_text(started.ca_file.read_text() + rest_ca.read_text())
         proxy = f"https://acme:p4ssword@localhost:{port}"
-        url = "https://vault.example:8443/acme"
-        restic(url, both, proxy, "init")
-        restic(url, both, proxy, "backup", str(source))
-        assert "no errors were found" in restic(url, both, proxy, "check", "--read-data")
-        restic(url, both, proxy, "restore", "latest", "--target", str(tmp_path / "restored"))
+        restic = Restic("https://vault.example:8443/acme", both, proxy)
+        restic.run("init")
+        restic.run("backup", str(source))
+        assert b"no errors were found" in restic.run("check", "--read-data")
+        restic.run("restore", "latest", "--target", str(tmp_path / "restored"))
         restored = tmp_path / "restored" / source.relative_to("/")
         names = [path.name for path in source.iterdir()]
         assert filecmp.cmpfiles(source, restored, names, shallow=False) == (

@@ -5,7 +5,6 @@ A gateway that dies is killed with its host service, and nothing answers in its 
 case, is anything heard of its end.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -24,6 +23,7 @@ import pytest
 from tests.support.connector import connector
 from tests.support.network import PUBLIC, Provider, missing, provider
 from tests.support.repository import rest_server_command
+from tests.support.restic import Restic, stream_backup
 from tests.support.waiting import until
 
 PROGRAMS = ("restic", "rclone", "curl")
@@ -39,8 +39,6 @@ PORTS = {"gw1": 6180, "gw2": 6181, "gw3": 6182}
 LOCAL_PORT = 18443
 FAILOVER_SECONDS = 2.0
 """What the connector promises for a new tunnel."""
-PIECE_BYTES = 1024 * 1024
-PIECES = 24
 TUNNELS = 9
 HOLD = f"""
 import socket, ssl, sys
@@ -61,9 +59,12 @@ class Tenant:
         self.provider = started
         self.network = started.network
         self.folder = folder
-        self.storage = folder / "vault" / "storage"
         self.trusted = folder / "trusted.pem"
-        self.sent = hashlib.sha256()
+        self.restic = Restic(
+            f"https://localhost:{LOCAL_PORT}/acme",
+            self.trusted,
+            within=tuple(self.network.command("tenant")),
+        )
 
     def open(self) -> None:
         """Have the provider do its part."""
@@ -96,44 +97,6 @@ class Tenant:
         within = self.network.command("tenant")
         with connector((*words, *ports), self.folder, dict(os.environ), within=within):
             yield
-
-    def restic(self, *words: str) -> list[str]:
-        """A command of restic."""
-        url = f"rest:https://localhost:{LOCAL_PORT}/acme"
-        usual = ("--cacert", str(self.trusted), "--no-cache", "-r", url)
-        return self.network.command("tenant", "restic", *usual, *words)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What restic finds there."""
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "RESTIC_PASSWORD": "backup",
-        }
-
-    def run(self, *words: str) -> bytes:
-        """Have restic do something to its end."""
-        done = subprocess.run(
-            self.restic(*words), env=self.environment, capture_output=True, check=False, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def feed(self, backup: "subprocess.Popen[bytes]") -> None:
-        """Give a running backup more, and see some of it arrive."""
-        before = self.stored
-        assert backup.stdin is not None
-        for _ in range(PIECES):
-            piece = os.urandom(PIECE_BYTES)
-            self.sent.update(piece)
-            backup.stdin.write(piece)
-        until(lambda: self.stored > before)
-
-    @property
-    def stored(self) -> int:
-        """How many packs have arrived."""
-        return sum(1 for path in self.storage.rglob("data/*/*") if path.is_file())
 
     def carrying(self) -> Counter[str]:
         """How many tunnels go through each gateway, as the tenant's machine sees it."""
@@ -201,10 +164,8 @@ def test_a_backup_ends_well_though_two_of_three_gateways_die_and_they_are_used_a
 ) -> None:
     dead = []
     with tenant.connected():
-        tenant.run("init")
-        words = tenant.restic("backup", "--stdin")
-        with subprocess.Popen(words, env=tenant.environment, stdin=subprocess.PIPE) as backup:
-            tenant.feed(backup)
+        with stream_backup(tenant.restic, tenant.folder / "vault" / "storage") as backup:
+            backup.feed()
             for is_heard in (False, True):
                 dying = tenant.busiest()
                 tenant.die(dying, is_heard=is_heard)
@@ -213,15 +174,12 @@ def test_a_backup_ends_well_though_two_of_three_gateways_die_and_they_are_used_a
                 tell(f"{dying} died; {is_heard=}; new tunnels had answers after {sorted(waited)} s")
                 assert max(waited) < FAILOVER_SECONDS
                 began = time.monotonic()
-                tenant.feed(backup)
+                backup.feed()
                 tell(f"the backup went on after {time.monotonic() - began:.1f} seconds")
-            backup.communicate()
-        assert backup.returncode == 0
-        assert len(set(dead)) == 2
-        assert set(tenant.carrying()) <= PORTS.keys() - set(dead)
-        assert b"no errors were found" in tenant.run("check", "--read-data")
-        restored = hashlib.sha256(tenant.run("dump", "latest", "/stdin"))
-        assert restored.digest() == tenant.sent.digest()
+            assert backup.ends_well()
+            assert len(set(dead)) == 2
+            assert set(tenant.carrying()) <= PORTS.keys() - set(dead)
+            assert backup.is_whole()
 
         for place in dead:
             tenant.network.end_silence(place)

@@ -17,6 +17,7 @@ from tests.support import processes
 from tests.support.certificates import Made, pem_of
 from tests.support.network import PUBLIC, PUBLIC_IPV6, missing
 from tests.support.repository import rest_server_command
+from tests.support.restic import Restic
 from tests.support.waiting import until, within
 
 pytestmark = [
@@ -200,20 +201,15 @@ def test_a_backup_goes_through_nat_and_comes_back_equal(site: Site, tmp_path: Pa
     source = tmp_path / "source"
     source.mkdir()
     (source / "data.bin").write_bytes(os.urandom(8 * 1024 * 1024))
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "HTTPS_PROXY": f"https://omega:p4ssword@{PUBLIC}:{PORTS['gw1']}",
-        "RESTIC_PASSWORD": "backup",
-    }
-
-    def restic(*words: str) -> None:
-        usual = ("--cacert", str(trusted), "-r", "rest:https://backup.example:8443/omega")
-        site.network.run("tenant", "restic", *usual, *words, env=environment)
-
-    restic("init")
-    restic("backup", str(source))
-    restic("check", "--read-data")
-    restic("restore", "latest", "--target", str(tmp_path / "restored"))
+    restic = Restic(
+        "https://backup.example:8443/omega",
+        trusted,
+        proxy=f"https://omega:p4ssword@{PUBLIC}:{PORTS['gw1']}",
+        within=tuple(site.network.command("tenant")),
+    )
+    restic.run("init")
+    restic.run("backup", str(source))
+    restic.run("check", "--read-data")
+    restic.run("restore", "latest", "--target", str(tmp_path / "restored"))
     restored = tmp_path / "restored" / source.relative_to("/") / "data.bin"
     assert restored.read_bytes() == (source / "data.bin").read_bytes()

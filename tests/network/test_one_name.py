@@ -4,11 +4,8 @@ Two gateways, each at an address of its own on the internet; the manager keeps t
 that are well, in Debian's knot. restic backs up through them with its usual retries.
 """
 
-import hashlib
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +17,7 @@ import pytest
 from tests.support.name_server import KEY, KNOT, ZONE, name_server_command
 from tests.support.network import PUBLIC, Network, Provider, missing, provider
 from tests.support.repository import rest_server_command
+from tests.support.restic import Restic, stream_backup
 from tests.support.waiting import until
 
 PROGRAMS = ("restic", "rclone")
@@ -36,8 +34,6 @@ AT = {"gw1": PUBLIC, "gw2": "203.0.113.2"}
 """Where each gateway is found, at port 6180."""
 INSIDE = "10.77.0.1"
 LOOK_UP = f"import socket; print(*socket.gethostbyname_ex({NAME!r})[2])"
-PIECE_BYTES = 1024 * 1024
-PIECES = 24
 PATIENCE_SECONDS = 90.0
 
 
@@ -48,7 +44,12 @@ class Tenant:
         self.provider, self.network = started, started.network
         self.folder = self.network.folder
         self.trusted = self.folder / "trusted.pem"
-        self.sent = hashlib.sha256()
+        self.restic = Restic(
+            "https://vault.example:8443/acme",
+            self.trusted,
+            proxy=f"https://acme:p4ssword@{NAME}:6180",
+            within=tuple(self.network.command("tenant")),
+        )
 
     def open(self) -> None:
         """Have the provider do its part."""
@@ -90,46 +91,6 @@ class Tenant:
         words = (sys.executable, "-c", LOOK_UP)
         return set(self.network.run("tenant", *words, check=False).stdout.split())
 
-    def restic(self, *words: str) -> list[str]:
-        """A command of restic."""
-        usual = ("--cacert", str(self.trusted), "--no-cache")
-        url = "rest:https://vault.example:8443/acme"
-        return self.network.command("tenant", "restic", *usual, "-r", url, *words)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What restic finds there."""
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "RESTIC_PASSWORD": "backup",
-            "HTTPS_PROXY": f"https://acme:p4ssword@{NAME}:6180",
-        }
-
-    def run(self, *words: str) -> bytes:
-        """Have restic do something to its end."""
-        done = subprocess.run(
-            self.restic(*words), env=self.environment, capture_output=True, check=False, timeout=90
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def feed(self, backup: "subprocess.Popen[bytes]") -> None:
-        """Give a running backup more, and see some of it arrive."""
-        before = self.stored
-        assert backup.stdin is not None
-        for _ in range(PIECES):
-            piece = os.urandom(PIECE_BYTES)
-            self.sent.update(piece)
-            backup.stdin.write(piece)
-        until(lambda: self.stored > before, PATIENCE_SECONDS)
-
-    @property
-    def stored(self) -> int:
-        """How many packs have arrived."""
-        packs = (self.folder / "vault" / "storage").rglob("data/*/*")
-        return sum(1 for path in packs if path.is_file())
-
     def carrying(self) -> set[str]:
         """The gateways that restic's connections lead to, as the tenant's machine sees it."""
         words = ("-HOtn", "state", "established", "dport", "=", ":6180")
@@ -157,19 +118,14 @@ def test_a_backup_by_a_name_alone_ends_well_though_the_gateway_that_carries_it_i
     tenant: Tenant,
 ) -> None:
     until(lambda: tenant.addresses() == set(AT.values()), PATIENCE_SECONDS, said=tenant.addresses)
-    tenant.run("init")
-    words = tenant.restic("backup", "--stdin")
-    with subprocess.Popen(words, env=tenant.environment, stdin=subprocess.PIPE) as backup:
-        tenant.feed(backup)
+    with stream_backup(tenant.restic, tenant.folder / "vault" / "storage") as backup:
+        backup.feed(PATIENCE_SECONDS)
         dying = min(tenant.carrying())
         left = AT.keys() - {dying}
         tenant.network.kill(dying)
-        tenant.feed(backup)
+        backup.feed(PATIENCE_SECONDS)
         assert tenant.carrying() == left
-        backup.communicate()
-    assert backup.returncode == 0
-    found = {AT[place] for place in left}
-    until(lambda: tenant.addresses() == found, PATIENCE_SECONDS, said=tenant.addresses)
-    assert b"no errors were found" in tenant.run("check", "--read-data")
-    restored = hashlib.sha256(tenant.run("dump", "latest", "/stdin"))
-    assert restored.digest() == tenant.sent.digest()
+        assert backup.ends_well()
+        found = {AT[place] for place in left}
+        until(lambda: tenant.addresses() == found, PATIENCE_SECONDS, said=tenant.addresses)
+        assert backup.is_whole()
