@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +27,7 @@ from cloudgate.network.happy_eyeballs import (
 )
 from cloudgate.network.http_transport import AsyncDiallingTransport, DiallingTransport
 from tests.host.support import Authority
+from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS
 
 V6, V4 = ["2001:db8::1", "2001:db8::2"], ["192.0.2.1", "192.0.2.2"]
@@ -162,26 +162,19 @@ def test_http_clients_reach_a_server_by_the_address_that_lives(
 ) -> None:
     lead(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.4")
     file, context = certified(tmp_path)
-    with (
-        ThreadingHTTPServer(("127.0.0.4", 0), Greeter) as server,
-        silent("127.0.0.2", server.server_address[1]),
-    ):
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        serving.start()
-        url = f"https://name.example:{server.server_address[1]}/"
-        try:
-            trusting = ssl.create_default_context(cafile=str(file))
-            with httpx2.Client(
-                transport=DiallingTransport(trusting), timeout=PATIENCE_SECONDS
-            ) as client:
-                assert client.get(url).text == "hello"
-            with requests.Session() as session:
-                session.trust_env = False
-                session.mount("https://", DiallingAdapter())
-                answer = session.get(url, verify=str(file), timeout=PATIENCE_SECONDS)
-                assert answer.text == "hello"
-            assert asyncio.run(said_to_asyncio(url, trusting)) == "hello"
-        finally:
-            server.shutdown()
-            serving.join()
+    server = ThreadingHTTPServer(("127.0.0.4", 0), Greeter)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    port = server.server_address[1]
+    with answering(server), silent("127.0.0.2", port):
+        url = f"https://name.example:{port}/"
+        trusting = ssl.create_default_context(cafile=str(file))
+        with httpx2.Client(
+            transport=DiallingTransport(trusting), timeout=PATIENCE_SECONDS
+        ) as client:
+            assert client.get(url).text == "hello"
+        with requests.Session() as session:
+            session.trust_env = False
+            session.mount("https://", DiallingAdapter())
+            answer = session.get(url, verify=str(file), timeout=PATIENCE_SECONDS)
+            assert answer.text == "hello"
+        assert asyncio.run(said_to_asyncio(url, trusting)) == "hello"

@@ -1,7 +1,6 @@
 """Can one change be followed: from its request through the manager and hosts to its end?"""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -35,6 +34,7 @@ from cloudgate.manager.tasks import operations as tasks
 from cloudgate.protocol import ApplyDuration, DirectoryChange, GatewayState, Update
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
+from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS, within
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -48,11 +48,6 @@ def timeline(client: httpx2.Client, task: dict[str, Any]) -> dict[str, Any]:
 
 def names(found: dict[str, Any]) -> list[str]:
     return [each["Name"] for each in found["Steps"]]
-
-
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
 
 
 def make_gateway(client: httpx2.Client, host: ScriptedHost) -> dict[str, Any]:
@@ -226,15 +221,10 @@ class Collector(BaseHTTPRequestHandler):
 def collector(monkeypatch: pytest.MonkeyPatch, status: int = 200) -> Iterator["Queue[Span]"]:
     heard: Queue[Span] = Queue()
     handler = type("Here", (Collector,), {"heard": heard, "status": status})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        monkeypatch.setenv(VARIABLES[1], f"http://127.0.0.1:{server.server_port}")
-        try:
-            yield heard
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    monkeypatch.setenv(VARIABLES[1], f"http://127.0.0.1:{server.server_port}")
+    with answering(server):
+        yield heard
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.product import Product, product
+from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS, until
 from tests.test_monitoring_files import MONITORING, RULES, board_queries
 
@@ -98,14 +98,9 @@ def hook(calls: list[dict[str, Any]]) -> Iterator[int]:
 
         def log_message(self, *_: Any) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        serving.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            serving.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with answering(server):
+        yield server.server_address[1]
 
 
 @contextmanager

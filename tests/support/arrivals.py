@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from tests.support.serving import answering
 from tests.support.tunnel import open_tunnel
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -162,15 +163,10 @@ class _Server(socketserver.ThreadingTCPServer):
 @contextmanager
 def endless_repository(arrivals: Arrivals) -> Iterator[str]:
     """One that takes or sends as much as it can; its address. What it takes is noted."""
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.arrivals = arrivals
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        serving.start()
-        try:
-            yield "{}:{}".format(*server.server_address[:2])
-        finally:
-            server.shutdown()
-            serving.join()
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.arrivals = arrivals
+    with answering(server):
+        yield "{}:{}".format(*server.server_address[:2])
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from joserfc.jwk import KeySet, RSAKey
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.settings.signing_in import SigningIn, SingleSignOn
 from tests.support.certificates import Made, pem_of
+from tests.support.serving import answering
 
 CLIENT, SECRET = "cloudgate-console", "s3cret of the client & more"
 ROLES = {"admins": Role.PORTAL_ADMINISTRATOR.id, "staff": Role.PORTAL_USER.id}
@@ -70,20 +71,8 @@ def conformant_provider(people: Mapping[str, Mapping[str, object]]) -> Iterator[
         ssl_context=_tls(),
         threaded=True,
     )
-    with _serving(server):
+    with answering(server):
         yield f"https://localhost:{server.server_port}"
-
-
-@contextmanager
-def _serving(server: Any) -> Iterator[None]:
-    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 Signed = Callable[[dict[str, Any], RSAKey], str]
@@ -206,6 +195,6 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
     context = _tls()
     server = Server(("127.0.0.1", 0), Handler)
     script.issuer = f"https://localhost:{server.server_port}"
-    with _serving(server):
+    with answering(server):
         yield script
         script.spoken.set()

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 
 from tests.support.ports import free_port
 from tests.support.product import accepts
+from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 USER, PASSWORD = "probe", "secret/+key"
@@ -115,16 +115,9 @@ def serving(application: Middleware) -> Iterator[str]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         return application({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
 
-    with make_server(
-        "127.0.0.1", 0, heard_out, server_class=WSGIServer, handler_class=_Quiet
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = make_server("127.0.0.1", 0, heard_out, server_class=WSGIServer, handler_class=_Quiet)
+    with answering(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +22,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from cloudgate.manager.settings.outgoing import MailServer
 from tests.support.certificates import Made, pem_of
 from tests.support.ports import free_port
+from tests.support.serving import answering
 
 USER, PASSWORD = "cloudgate", "of the mailbox"
 
@@ -171,18 +172,18 @@ class Program:
             def log_message(self, *_: object) -> None:
                 pass
 
+        self._stack = ExitStack()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         context = server_context(folder, made)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.url = f"https://localhost:{self._server.server_port}/hook"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._stack.enter_context(answering(self._server))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._stack.close()
 
     def events(self) -> list[dict[str, Any]]:
         """Of all calls, in their order."""

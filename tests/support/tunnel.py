@@ -6,13 +6,13 @@ import socket
 import socketserver
 import ssl
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS
 
 _SIZES = struct.Struct("!QQ")
@@ -56,14 +56,9 @@ def echo() -> AbstractContextManager[str]:
 
 @contextmanager
 def _serving(handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
-    with _Server(("127.0.0.1", 0), handler) as server:
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        serving.start()
-        try:
-            yield "{}:{}".format(*server.server_address[:2])
-        finally:
-            server.shutdown()
-            serving.join()
+    server = _Server(("127.0.0.1", 0), handler)
+    with answering(server):
+        yield "{}:{}".format(*server.server_address[:2])
 
 
 @dataclass
