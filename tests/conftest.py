@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 import structlog
 from argon2 import PasswordHasher
@@ -90,6 +91,12 @@ def running(tmp_path: Path, database_kind: str) -> Iterator[RunningManager]:
     url = shared_server().new_database() if database_kind == POSTGRESQL else None
     with running_manager(tmp_path, database_url=url) as started:
         yield started
+
+
+@pytest.fixture
+def client(running: RunningManager) -> httpx2.Client:
+    """Logged on at this manager as its administrator."""
+    return running.logged_on()
 
 
 @pytest.fixture

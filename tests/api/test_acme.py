@@ -45,11 +45,6 @@ def acme(tmp_path: Path, http_port: int) -> Iterator[AcmeServer]:
         yield started
 
 
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
 def ordered(client: httpx2.Client, server: AcmeServer, *names: str, **more: Any) -> dict[str, Any]:
     """The finished task of an order."""
     order = {

@@ -3,17 +3,11 @@
 from typing import Any
 
 import httpx2
-import pytest
 
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
-
-
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
 
 
 def add(client: httpx2.Client, **spec: Any) -> tuple[str, str]:

@@ -26,11 +26,6 @@ SPEC = {
 }
 
 
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
 def by_name(client: httpx2.Client, collection: str, name: str) -> dict[str, Any]:
     refs: list[dict[str, Any]] = client.get(f"/{collection}").json()["Refs"]
     href = next(ref["Href"] for ref in refs if ref["Name"] == name)

@@ -65,11 +65,6 @@ def test_what_was_changed_before_one_asks_is_looked_up_anew(
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def newcomer(running: RunningManager) -> Iterator[ScriptedHost]:
     """A managed server without a gateway, which knows all that there is for it."""
     joined = ScriptedHost(running, is_told=False)

@@ -23,11 +23,6 @@ BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def gateway(client: httpx2.Client, host: ScriptedHost) -> str:
     """Path of a gateway that listens."""
     body = {"ServerHostName": "gw1.example", "NetworkType": "Direct"}

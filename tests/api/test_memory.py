@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
-import pytest
 from sqlalchemy import select, update
 
 from cloudgate.api.http.response_cache import LONGEST_KEPT
@@ -24,11 +23,6 @@ from tests.support.asked import statements
 from tests.support.host import ScriptedHost, polling
 from tests.support.manager import PASSWORD, RunningManager, finished
 from tests.support.waiting import PATIENCE_SECONDS, until
-
-
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
 
 
 def test_the_same_question_is_answered_without_the_database(

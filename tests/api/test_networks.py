@@ -20,11 +20,6 @@ NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def path(client: httpx2.Client) -> str:
     """Of a tenant with a quota and these networks."""
     vault = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()

@@ -18,11 +18,6 @@ ADDRESS = ip_address("192.0.2.7")
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def acme(client: httpx2.Client) -> Customer:
     made = Customer(client, "acme", add_vault(client))
     allowed = {"MayGetCertificates": True, "MayChangePassword": True}

@@ -19,11 +19,6 @@ ROTATE, END = "?action=rotatePassword", "?action=endOldPassword"
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def path(client: httpx2.Client) -> str:
     """Of a tenant with a quota."""
     vault = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()

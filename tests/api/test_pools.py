@@ -25,11 +25,6 @@ CREATE_XML = """<CreateCloudGatewayPoolSpec xmlns="http://www.veeam.com/ent/v1.0
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def second_host(running: RunningManager) -> Iterator[ScriptedHost]:
     joined = ScriptedHost(running, "gw2.example", ("192.0.2.11",))
     yield joined

@@ -26,11 +26,6 @@ MB = 1024 * 1024
 SPEC = {"Name": "vault", "Endpoint": "vault.example:8443"}
 
 
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
 def directory_probe(host: ScriptedHost, path: str = "/srv/backups/{tenant}") -> dict[str, Any]:
     return {"Method": "Directory", "ManagedServerUid": str(host.server_id), "Path": path}
 

@@ -18,11 +18,6 @@ from tests.support.waiting import PATIENCE_SECONDS, looks, until
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
 def add_repository(client: httpx2.Client, address: str, **more: Any) -> dict[str, Any]:
     spec = {"Name": "vault", "Endpoint": "vault.example:8443", "Address": address, **more}
     made: dict[str, Any] = client.post("/repositories", json=spec).raise_for_status().json()

@@ -21,11 +21,6 @@ QUOTA_MB = 2000
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def vault(client: httpx2.Client) -> dict[str, Any]:
     body = {"Name": "vault", "Endpoint": "v.example:1"}
     found: dict[str, Any] = client.post("/repositories", json=body).json()

@@ -17,11 +17,6 @@ HEADER = "X-RestSvcSessionId"
 PATH = "/backupServers?format=Entity"
 
 
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
 def repeated(client: httpx2.Client, path: str = PATH) -> httpx2.Response:
     """The answer to a question that was asked and answered twice before."""
     for _ in range(2):

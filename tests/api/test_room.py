@@ -18,11 +18,6 @@ MB = 1024**2
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def host(running: RunningManager) -> Iterator[ScriptedHost]:
     started = ScriptedHost(running)
     yield started

@@ -48,11 +48,6 @@ class Listener(ScriptedHost):
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def first(running: RunningManager) -> Iterator[Listener]:
     joined = Listener(running, "gw1.example", is_told=False)
     yield joined

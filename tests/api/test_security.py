@@ -35,11 +35,6 @@ PUBLISHED = {
 }
 
 
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
 def account_spec(name: str, *roles: Role, password: str = "s3cret") -> dict[str, Any]:
     return {
         **PUBLISHED,

@@ -3,14 +3,9 @@
 import httpx2
 import pytest
 
-from tests.support.manager import RunningManager, finished
+from tests.support.manager import finished
 
 SHOWN = ("application/xml", "application/json")
-
-
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
 
 
 def written(client: httpx2.Client) -> list[str]:

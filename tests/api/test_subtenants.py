@@ -18,11 +18,6 @@ CREATE_XML = """<CloudSubtenantCreateSpec xmlns="http://www.veeam.com/ent/v1.0">
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def tenant(client: httpx2.Client) -> dict[str, Any]:
     """A tenant with a quota of 20 GB."""
     vault = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()

@@ -28,11 +28,6 @@ NEW = "another long password"
 
 
 @pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture
 def acme(client: httpx2.Client) -> Customer:
     return Customer(client, "acme", add_vault(client))
 

@@ -17,11 +17,6 @@ from tests.support.manager import RunningManager
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
 def fill_in(running: RunningManager, name: str) -> None:
     """All that a tenant can have besides what it was made with."""
     now = datetime.now(UTC)

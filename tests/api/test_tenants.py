@@ -17,11 +17,6 @@ from tests.support.manager import RunningManager, finished
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.fixture
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
 def add_repository(client: httpx2.Client, name: str = "vault", **more: str) -> str:
     spec = {"Name": name, "Endpoint": f"{name}.example:8443", **more}
     return str(client.post("/repositories", json=spec).raise_for_status().json()["UID"])
