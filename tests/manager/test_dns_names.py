@@ -22,6 +22,7 @@ KEY = f'key "gates" {{ algorithm hmac-sha256; secret "{SECRET}"; }};'
         ((["192.0.2.1"], "ns.example", KEY), "expected a DNS name"),
         ((["a b"], "ns.example", KEY), "--dns-name"),
         (([NAME, NAME], "ns.example", KEY), "besides another"),
+        (([NAME, f"{NAME}=vip"], "ns.example", KEY), "besides another"),
         (([NAME, "other.example"], "ns.example", KEY), "besides another"),
         (([NAME], "ns.example:0", KEY), "--dns-server"),
         (([NAME], "ns.example", None), "--dns-key-file"),

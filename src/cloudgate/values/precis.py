@@ -1,4 +1,4 @@
-"""PRECIS forms: of what people type, which texts are the same? One form, on both sides.
+"""PRECIS forms: of what people type, which texts are the same? One form, on both sides. Pure.
 
 By PRECIS (RFC 8265) names and passwords are put into one form before they are kept, sent or
 compared; RFC 7617 (2.1) wants the same of what Basic carries. Of its profiles only the mappings are

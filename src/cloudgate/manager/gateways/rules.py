@@ -1,4 +1,4 @@
-"""Gateway rules: which settings may it have, where does it listen, and where is it found?
+"""Gateway rules: which settings may it have, where does it listen, and where is it found? Pure.
 
 All by the API's page on POST /cloud/gateways; where that is silent, by docs/api.md.
 """

@@ -1,4 +1,4 @@
-"""Repository rules: what may a repository be, and what makes a service address?"""
+"""Repository rules: what may a repository be, and what makes a service address? Pure."""
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import hostport

@@ -1,4 +1,4 @@
-"""Tenant rules: what may a tenant be called, and what may it be given?"""
+"""Tenant rules: what may a tenant be called, and what may it be given? Pure."""
 
 from collections.abc import Sequence
 
