@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudgate import __version__
-from cloudgate.api.host_protocol.application import BODY_LIMITS_BYTES
+from cloudgate.api.host_protocol.messages import BODY_LIMITS_BYTES
 from cloudgate.manager.gateways.operations import dialled_at
 from cloudgate.manager.host_protocol.site_document import MOST_INSIDE
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR

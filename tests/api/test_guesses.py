@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from typing import Any
 
 import httpx2
@@ -24,7 +23,7 @@ NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 
 def guess(name: str = "acme", count: int = 3, address: str = "198.51.100.7") -> Guess:
     last = NOW + timedelta(seconds=40)
-    return Guess(name=name, address=ip_address(address), count=count, first_at=NOW, last_at=last)
+    return Guess(name=name, address=address, count=count, first_at=NOW, last_at=last)
 
 
 def say(host: ScriptedHost, *guesses: Guess) -> httpx2.Response:
@@ -133,6 +132,7 @@ GOOD = {
     [
         [{**GOOD, "name": "a" * (LONGEST_GUESSED_NAME + 1)}],
         [{**GOOD, "address": "gw1.example"}],
+        [{**GOOD, "address": f"fe80::1%{'x' * 3000}"}],
         [{**GOOD, "count": 0}],
         [{**GOOD, "count": 2**31}],
         [{**GOOD, "last_at": "2030-01-01T12:00:00"}],
@@ -146,6 +146,22 @@ def test_guesses_that_are_malformed_are_refused_without_effect(
     answer = say_json(host, *guesses)
     assert (answer.status_code, "malformed" in answer.json()["message"]) == (400, True)
     assert guesses_in(running) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("fe80::1%eth0", "fe80::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:DB8::1", "2001:db8::1"),
+    ],
+)
+def test_an_address_is_kept_in_its_usual_form_and_without_the_zone_of_a_machine(
+    running: RunningManager, host: ScriptedHost, said: str, kept: str
+) -> None:
+    say_json(host, {**GOOD, "address": said}).raise_for_status()
+    (event,) = guesses_in(running)
+    assert (event.address, (event.after or {})["Address"]) == (kept, kept)
 
 
 def test_as_many_as_a_report_may_hold_are_taken(

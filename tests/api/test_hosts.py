@@ -22,7 +22,6 @@ from cloudgate.manager.registries.audit_throttle import (
     MOST_NOTED,
     NOTED_EVERY,
     AuditThrottle,
-    network_of,
 )
 from cloudgate.manager.registries.hosts.fact_changes import CHANGES_AT_ONCE
 from cloudgate.manager.registries.hosts.presence import LONGEST_SILENCE, ONLINE_FOR
@@ -42,6 +41,7 @@ from cloudgate.protocol import (
     Report,
     Update,
 )
+from cloudgate.trust.login_throttle import client_network
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 from tests.support.waiting import until
@@ -130,8 +130,8 @@ def test_what_a_host_says_malformed_is_refused_audited_and_without_effect(
 def test_an_ipv6_sender_is_known_by_its_network(one: int, other: int) -> None:
     base = int(IPv6Address("2001:db8::"))
     first, second = (str(IPv6Address(base + each)) for each in (one, other))
-    assert network_of(first) == network_of(second) == "2001:db8::/64"
-    assert network_of(str(IPv6Address(base + 2**64 + one))) != network_of(first)
+    assert client_network(first) == client_network(second) == "2001:db8::/64"
+    assert client_network(str(IPv6Address(base + 2**64 + one))) != client_network(first)
 
 
 def test_no_crowd_of_senders_fills_the_log() -> None:

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from typing import Any
 
 import httpx2
@@ -163,7 +162,7 @@ def test_who_came_from_elsewhere_is_in_the_audit_log_once_a_minute_with_a_count(
     host = ScriptedHost(running)
     seen = Guess(
         name="acme",
-        address=ip_address("198.51.100.7"),
+        address="198.51.100.7",
         count=3,
         first_at=NOW,
         last_at=NOW + timedelta(seconds=40),

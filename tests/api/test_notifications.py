@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -260,7 +259,7 @@ def test_a_tenant_is_told_of_its_own_quota_and_of_nobody_elses(scene: Scene) -> 
     host = ScriptedHost(scene.running)
     scene.running.clients.callback(host.close)
     now = scene.running.clock()
-    address = IPv4Address("192.0.2.9")
+    address = "192.0.2.9"
     guess = Guess(name="acme", address=address, count=25, first_at=now, last_at=now)
     host.report(GatewayState.ABSENT, guesses=(guess,)).raise_for_status()
     scene.until(lambda: len(scene.program.events()) == 6)

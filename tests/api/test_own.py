@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import ip_address
 from typing import Any
 from uuid import uuid4
 
@@ -289,7 +288,7 @@ def test_who_came_and_who_failed_is_seen_by_whose_name_it_was(
     assert logs_on(running, "acme\\bob", "wrong").status_code == 401
     guess = Guess(
         name="ACME\\ann",
-        address=ip_address("198.51.100.9"),
+        address="198.51.100.9",
         count=3,
         first_at=BEGAN,
         last_at=BEGAN,

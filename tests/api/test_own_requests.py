@@ -1,6 +1,5 @@
 """Does a host hand on what tenants want for themselves, and is it believed nothing by that?"""
 
-from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
 NEW = "another long password"
-ADDRESS = ip_address("192.0.2.7")
+ADDRESS = "192.0.2.7"
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """Strangers can be refused as often as they like, and fill no log by it."""
 
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from pathlib import Path
 
+import httpx2
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -14,7 +15,7 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import Database
 from cloudgate.protocol import GatewayState, Guess
 from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager
+from tests.support.manager import RunningManager, finished, running_manager
 
 OFTEN = 200
 
@@ -36,6 +37,43 @@ def test_one_stranger_makes_a_few_rows_and_a_sum(running: RunningManager) -> Non
     last = running.audited()[-1]
     assert (last.account, last.address) == ("admin", "198.51.100.7")
     assert last.message.startswith(f"{OFTEN - FIRST_LOGONS} more times between")
+
+
+def test_each_address_of_ipv4_has_its_own_at_a_port_of_both_families(tmp_path: Path) -> None:
+    with running_manager(tmp_path, listens_at="") as running:
+        with httpx2.Client(verify=running.context) as stranger:
+            url = running.url.replace("localhost", "127.0.0.1")
+            logon = f"{url}/api/sessionMngr/?v=latest"
+            assert stranger.post(logon, auth=("admin", "wrong")).status_code == 401
+        assert running.audited()[-1].address == "127.0.0.1"
+        for number in range(FIRST_LOGONS + 1):
+            for address in ("::ffff:198.51.100.7", "::ffff:203.0.113.9"):
+                note_failed_logon(running.manager, f"guess{number % 2}", address)
+        rows, _ = counted(running, "LogOn")
+        assert rows == 1 + 2 * (FIRST_LOGONS + 1), "one name from one address is not another's"
+        for address in ("::ffff:198.51.100.7", "::ffff:203.0.113.9"):
+            for _ in range(FIRST_LOGONS):
+                note_failed_logon(running.manager, "root", address)
+        rows, _ = counted(running, "LogOn")
+        assert rows == 1 + 2 * (2 * FIRST_LOGONS + 1)
+
+
+def test_a_tenant_finds_the_sum_where_it_finds_what_is_summed_up(running: RunningManager) -> None:
+    client = running.logged_on()
+    made = {"Name": "acme", "Password": "a long password of acme"}
+    finished(client, client.post("/cloud/tenants", json=made).json())
+    stranger = running.client(Accept="application/json")
+    for _ in range(FIRST_LOGONS + 1):
+        wrong = stranger.post("/sessionMngr/?as=tenant", auth=("acme", "wrong"))
+        assert wrong.status_code == 401
+    write_sums(running.manager, all_of_them=True)
+    stranger.post("/sessionMngr/?as=tenant", auth=("acme", made["Password"])).raise_for_status()
+    shown = stranger.get("/cloud/self/logins").json()["CloudSelfLogins"]
+    assert ["more times" in (each["Message"] or "") for each in shown] == [
+        False,
+        True,
+        *[False] * FIRST_LOGONS,
+    ]
 
 
 def test_a_crowd_of_strangers_makes_no_more_than_so_many_rows_and_all_are_counted(
@@ -113,7 +151,7 @@ def test_gateways_that_tell_of_guesses_without_end_make_no_more_than_so_many_row
         guesses = tuple(
             Guess(
                 name=f"{number}-{each}",
-                address=ip_address("198.51.100.7"),
+                address="198.51.100.7",
                 count=10,
                 first_at=at,
                 last_at=at,

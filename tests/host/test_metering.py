@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.api.host_protocol.application import BODY_LIMIT_BYTES
+from cloudgate.api.host_protocol.messages import BODY_LIMIT_BYTES
 from cloudgate.host.access_log.record import (
     JSON_FORMAT,
     parse_record,

@@ -47,3 +47,15 @@ def test_an_answer_counts_only_from_the_host_that_was_asked() -> None:
     assert questions.resolve(name, 0) is None
     questions.answered(ONE, Answer(question=name))
     assert questions.wait(name, 0).question == name
+
+
+def test_an_answer_is_awaited_from_the_host_that_was_asked_until_it_comes_or_nobody_waits() -> None:
+    questions = HostQueries()
+    name = questions.request_tunnels(ONE)
+    assert questions.is_awaited(ONE)
+    assert not questions.is_awaited(OTHER)
+    questions.answered(ONE, Answer(question=name))
+    assert not questions.is_awaited(ONE)
+    questions.discard(name)
+    questions.discard(questions.request_tunnels(ONE))
+    assert not questions.is_awaited(ONE)

@@ -157,6 +157,7 @@ def running_manager(
     ahead: timedelta = timedelta(),
     protection_hook: Path | None = None,
     signing_in: Callable[[str], SigningIn] = lambda _url: SigningIn(),
+    listens_at: str = "127.0.0.1",
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name.
 
@@ -170,7 +171,7 @@ def running_manager(
     """
     if not (folder / "cloudgate.db").exists():
         shutil.copytree(first_start(), folder, dirs_exist_ok=True)
-    listener = open_listener("127.0.0.1", 0)
+    listener = open_listener(listens_at, 0)
     url = f"https://localhost:{listener.getsockname()[1]}"
     authority = open_authority(folder)
     database = Database(database_url or sqlite_url(folder / "cloudgate.db"))

@@ -63,6 +63,7 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.sessions.second_factor import owes_one
 from cloudgate.manager.sessions.tokens import watches
 from cloudgate.manager.storage.tables import LogonSession
+from cloudgate.values import ip_addresses
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import ResourceType
 
@@ -374,7 +375,7 @@ class Application:
         if not HOST.fullmatch(host):
             server = request.scope.get("server") or ("localhost", 9398)
             host = own_host(*server)
-        peer = request.client.host if request.client else ""
+        peer = ip_addresses.plain(request.client.host) if request.client else ""
         direct = Origin(request.scope["scheme"], host, peer)
         if not self._trusted_proxies:
             return direct

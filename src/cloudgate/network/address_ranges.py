@@ -5,9 +5,10 @@ empty list none at all.
 """
 
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values import ip_addresses
 
 Networks = tuple[str, ...] | None
 _MAPPED = IPv6Network("::ffff:0:0/96")
@@ -45,11 +46,9 @@ def contains(networks: Networks, address: str) -> bool:
     if networks is None:
         return True
     try:
-        found = ip_address(address.partition("%")[0])
+        found = ip_addresses.read(address)
     except ValueError:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
     number, version = int(found), found.version
     return any(
         version == of_version and number >> host_bits == prefix

@@ -33,6 +33,7 @@ from cloudgate.protocol.base import (
     SERVER_HEADER,
     Document,
 )
+from cloudgate.protocol.bounds import MOST_KINDS_COUNTED
 from cloudgate.protocol.demand import Allowance, Allowances, Demand, DemandReport
 from cloudgate.protocol.directory import (
     DirectoryChange,
@@ -47,7 +48,6 @@ from cloudgate.protocol.directory import (
 )
 from cloudgate.protocol.enrolment import HostFacts, JoinAnswer, JoinRequest
 from cloudgate.protocol.figures import (
-    MOST_KINDS_COUNTED,
     MOST_TENANTS_COUNTED,
     SETUP_BUCKETS_SECONDS,
     Amount,

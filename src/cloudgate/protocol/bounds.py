@@ -6,10 +6,16 @@ enough that nothing said by a host can do harm where it is kept or shown.
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, FailFast, Field
+
+from cloudgate.values import ip_addresses
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 LONGEST_REMARK = 10_000
 """Characters of a text for the operator."""
@@ -31,6 +37,8 @@ MOST_TUNNELS = 200_000
 """Live tunnels of one gateway in one answer."""
 MOST_DEMANDS = 100_000
 """Tenants with a speed limit at one gateway."""
+MOST_KINDS_COUNTED = 64
+"""Names in one mapping."""
 
 FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MOMENT = datetime(2200, 1, 1, tzinfo=UTC)
@@ -86,6 +94,25 @@ def _check_address(text: str) -> str:
     return text
 
 
+def _plain_address(text: str) -> str:
+    try:
+        return str(ip_addresses.read(text))
+    except ValueError:
+        raise ValueError("it is not an IP address") from None
+
+
+def _let_others_go_on(each: Item) -> Item:
+    """Give it back: other threads have their turn when Python is called, and at no other time."""
+    return each
+
+
+def _check_kinds(said: object) -> object:
+    """Before each of them is read, and found to be wrong."""
+    if isinstance(said, Mapping) and len(said) > MOST_KINDS_COUNTED:
+        raise ValueError("it has too many members")
+    return said
+
+
 def _check_moment(moment: datetime) -> datetime:
     if not FIRST_MOMENT <= moment <= LAST_MOMENT:
         raise ValueError("no clock says such a time")
@@ -105,8 +132,19 @@ Service = Annotated[
 ]
 Pem = Annotated[str, Field(max_length=LONGEST_PEM), AfterValidator(_check_readable)]
 Address = Annotated[str, Field(max_length=LONGEST_WORD), AfterValidator(_check_address)]
+SeenAddress = Annotated[str, Field(max_length=LONGEST_WORD), AfterValidator(_plain_address)]
+"""Where somebody speaks from, as a socket says it; kept is the address in its usual form."""
 Moment = Annotated[AwareDatetime, AfterValidator(_check_moment)]
 """With its zone; in UTC."""
+
+Many = Annotated[tuple[Annotated[Item, AfterValidator(_let_others_go_on)], ...], FailFast()]
+"""Several of something. Of what is wrong with them the first is told, and no more is looked at."""
+Kinds = Annotated[
+    dict[Word, Value],
+    Field(max_length=MOST_KINDS_COUNTED),
+    BeforeValidator(_check_kinds),
+]
+"""How much there is of each kind."""
 
 Small = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 """How many there are of something."""

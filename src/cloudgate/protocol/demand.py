@@ -9,6 +9,7 @@ from cloudgate.protocol.base import OLDEST_PROTOCOL, PROTOCOL, Document
 from cloudgate.protocol.bounds import (
     MOST_DEMANDS,
     Bytes,
+    Many,
     Small,
     Word,
 )
@@ -35,7 +36,7 @@ class DemandReport(Document):
     oldest_protocol: Small = OLDEST_PROTOCOL
     machine: Word = ""
     """As in `HostFacts`."""
-    demands: Annotated[tuple[Demand, ...], Field(max_length=MOST_DEMANDS)]
+    demands: Annotated[Many[Demand], Field(max_length=MOST_DEMANDS)]
 
 
 class Allowance(Document):

@@ -10,6 +10,7 @@ from cloudgate.protocol.bounds import (
     MOST_ADDRESSES,
     Address,
     HostName,
+    Many,
     Pem,
     Remark,
     Small,
@@ -22,7 +23,7 @@ class HostFacts(Document):
     """What a host says of itself."""
 
     host_name: HostName
-    addresses: Annotated[tuple[Address, ...], Field(max_length=MOST_ADDRESSES)]
+    addresses: Annotated[Many[Address], Field(max_length=MOST_ADDRESSES)]
     """The host's IP addresses; the one that outbound traffic uses comes first, loopback last."""
     platform: Word
     """``Linux`` or ``Windows``."""

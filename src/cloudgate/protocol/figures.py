@@ -8,6 +8,8 @@ from pydantic import Field
 
 from cloudgate.protocol.base import Document
 from cloudgate.protocol.bounds import (
+    Kinds,
+    Many,
     Small,
     Word,
 )
@@ -71,8 +73,6 @@ class Restraint(StrEnum):
 SETUP_BUCKETS_SECONDS = (0.025, 0.1, 0.5, 2.5, 10.0)
 """Upper bounds of what is counted together in a `Distribution`; the last count is of all above."""
 
-MOST_KINDS_COUNTED = 64
-
 MOST_TENANTS_COUNTED = 2000
 """In one report; who is not in it is in the next."""
 
@@ -84,7 +84,7 @@ Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 class Distribution(Document):
     """How long something took: how many times up to each of `SETUP_BUCKETS_SECONDS`, and longer."""
 
-    counts: Annotated[tuple[Counted, ...], Field(max_length=len(SETUP_BUCKETS_SECONDS) + 1)]
+    counts: Annotated[Many[Counted], Field(max_length=len(SETUP_BUCKETS_SECONDS) + 1)]
     sum_seconds: Amount
 
 
@@ -113,18 +113,14 @@ class Figures(Document):
     tunnels_opened: Counted = 0
     bytes_up: Counted = 0
     bytes_down: Counted = 0
-    refused: Annotated[dict[Word, Counted], Field(max_length=MOST_KINDS_COUNTED)] = Field(
-        default_factory=dict
-    )
+    refused: Kinds[Counted] = Field(default_factory=dict)
     """By `Refusal`."""
     setup: Distribution | None = None
     """From a request's arrival to the beginning of its tunnel."""
     authorization: Distribution | None = None
     authorizing: Small = 0
     """Requests that wait for an answer now."""
-    held_back_seconds: Annotated[dict[Word, Amount], Field(max_length=MOST_KINDS_COUNTED)] = Field(
-        default_factory=dict
-    )
+    held_back_seconds: Kinds[Amount] = Field(default_factory=dict)
     """By `Restraint`: of each tenant that it holds back."""
     handshakes: Counted | None = None
     tls_failures: Counted | None = None
@@ -132,16 +128,10 @@ class Figures(Document):
     connections_rejected: Counted | None = None
     target_failures: Counted | None = None
     """Connections to targets that could not be made."""
-    full: Annotated[dict[Word, Amount], Field(max_length=MOST_KINDS_COUNTED)] = Field(
-        default_factory=dict
-    )
+    full: Kinds[Amount] = Field(default_factory=dict)
     """What part of each resource is used, 1 for all of it."""
-    cpu_seconds: Annotated[dict[Word, Amount], Field(max_length=MOST_KINDS_COUNTED)] = Field(
-        default_factory=dict
-    )
-    memory_bytes: Annotated[dict[Word, Amount], Field(max_length=MOST_KINDS_COUNTED)] = Field(
-        default_factory=dict
-    )
+    cpu_seconds: Kinds[Amount] = Field(default_factory=dict)
+    memory_bytes: Kinds[Amount] = Field(default_factory=dict)
     """By process: ``envoy`` or ``host``."""
     disk_free_bytes: Amount | None = None
     clock_ahead_seconds: Annotated[float | None, Field(ge=-1e10, le=1e10, allow_inf_nan=False)] = (
@@ -150,5 +140,5 @@ class Figures(Document):
     """Of the manager's clock."""
     certificate_expires_at: Amount | None = None
     """Of the certificate that new tunnels are shown; seconds since 1970."""
-    tenants: Annotated[tuple[TenantFigures, ...], Field(max_length=MOST_TENANTS_COUNTED)] = ()
+    tenants: Annotated[Many[TenantFigures], Field(max_length=MOST_TENANTS_COUNTED)] = ()
     """Those of which something is otherwise than in the last report that was heard."""

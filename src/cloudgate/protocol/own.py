@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, IPvAnyAddress
+from pydantic import Field
 
 from cloudgate.protocol.base import OLDEST_PROTOCOL, PROTOCOL, Document
 from cloudgate.protocol.bounds import (
     LONGEST_SECRET,
     Pem,
+    SeenAddress,
     Small,
     Word,
 )
@@ -29,7 +30,7 @@ class OwnRequest(Document):
     """As in `HostFacts`."""
     tenant_id: UUID
     user_id: UUID | None = None
-    address: IPvAnyAddress
+    address: SeenAddress
     """Where it comes from."""
     password: Secret = ""
     """Of now; empty where it came by a certificate."""

@@ -10,6 +10,7 @@ from cloudgate.protocol.base import OLDEST_PROTOCOL, PROTOCOL, Document
 from cloudgate.protocol.bounds import (
     MOST_TUNNELS,
     Bytes,
+    Many,
     Moment,
     Remark,
     Revision,
@@ -91,9 +92,9 @@ class Answer(Document):
     machine: Word = ""
     """As in `HostFacts`."""
     question: Word
-    tunnels: Annotated[tuple[LiveTunnel, ...], Field(max_length=MOST_TUNNELS)] = ()
+    tunnels: Annotated[Many[LiveTunnel], Field(max_length=MOST_TUNNELS)] = ()
     """As they were before any was ended."""
-    ended: Annotated[tuple[Word, ...], Field(max_length=MOST_TUNNELS)] = ()
+    ended: Annotated[Many[Word], Field(max_length=MOST_TUNNELS)] = ()
     """Those of `Question.end_tunnels` that were there, and were ended."""
     reason: Remark = ""
     """Why they were not."""

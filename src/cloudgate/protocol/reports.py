@@ -4,14 +4,16 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, IPvAnyAddress
+from pydantic import Field
 
 from cloudgate.protocol.base import OLDEST_PROTOCOL, PROTOCOL, Document
 from cloudgate.protocol.bounds import (
+    Many,
     Moment,
     Remark,
     Revision,
     Seconds,
+    SeenAddress,
     Small,
     Word,
 )
@@ -59,7 +61,7 @@ class Guess(Document):
 
     name: Annotated[str, Field(max_length=LONGEST_GUESSED_NAME)]
     """Of the tenant, or tenant and user, as it was claimed: nobody need have it."""
-    address: IPvAnyAddress
+    address: SeenAddress
     """Where they came from."""
     count: Annotated[int, Field(ge=1, le=2**31 - 1)]
     """So many, with this name and from this address."""
@@ -112,13 +114,13 @@ class Report(Document):
     took: ApplyDuration | None = None
     """For the assignment that this report is about; None until it listens, and once it did so
     before this run of the host service."""
-    guesses: Annotated[tuple[Guess, ...], Field(max_length=MOST_GUESSES)] = ()
+    guesses: Annotated[Many[Guess], Field(max_length=MOST_GUESSES)] = ()
     """Since those of the last report that was answered. Sent again as they were until they are
     heard, so that each is logged once."""
-    outsiders: Annotated[tuple[Guess, ...], Field(max_length=MOST_GUESSES)] = ()
+    outsiders: Annotated[Many[Guess], Field(max_length=MOST_GUESSES)] = ()
     """The same of those whose password was right, and who came from where they may not come
     from."""
-    old_passwords: Annotated[tuple[OldPasswordUse, ...], Field(max_length=MOST_GUESSES)] = ()
+    old_passwords: Annotated[Many[OldPasswordUse], Field(max_length=MOST_GUESSES)] = ()
     """Since those of the last report that was answered; sent again as they were."""
     facts: HostFacts | None = None
     """Sent when the host service starts and when something in it changed."""

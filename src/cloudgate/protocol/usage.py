@@ -10,6 +10,7 @@ from cloudgate.protocol.bounds import (
     MOST_LINES,
     BatchName,
     Bytes,
+    Many,
     Moment,
     Service,
     Small,
@@ -41,4 +42,4 @@ class UsageBatch(Document):
     """As in `HostFacts`."""
     batch: BatchName
     """Names the batch, so that it is counted once however often it is heard."""
-    usage: Annotated[tuple[Usage, ...], Field(max_length=MOST_LINES)]
+    usage: Annotated[Many[Usage], Field(max_length=MOST_LINES)]

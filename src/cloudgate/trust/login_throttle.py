@@ -9,9 +9,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
 
-from cloudgate.values import precis
+from cloudgate.values import ip_addresses, precis
 from cloudgate.values.backoff import doubled
 
 FREE_FAILURES = 3
@@ -37,13 +37,11 @@ def client_network(address: str) -> str:
 @lru_cache(maxsize=4096)
 def _network_of(address: str) -> str:
     try:
-        known = ip_address(address)
+        known = ip_addresses.read(address)
     except ValueError:
         return address
     if not isinstance(known, IPv6Address):
-        return address
-    if known.ipv4_mapped is not None:
-        return str(known.ipv4_mapped)
+        return str(known)
     return str(IPv6Network((int(known), _OF_ONE_SITE), strict=False))
 
 

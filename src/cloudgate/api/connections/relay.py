@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 
 from cloudgate.api.connections.connection_limit import Admission
+from cloudgate.values import ip_addresses
 
 log = structlog.get_logger(__name__)
 
@@ -157,7 +158,7 @@ class Relay(asyncio.Protocol):
     async def _open(self, client: asyncio.Transport) -> None:
         scheme = "https" if client.get_extra_info("sslcontext") else "http"
         peer = client.get_extra_info("peername") or ("127.0.0.1",)
-        said = self._greeting(_plain(str(peer[0])), scheme)
+        said = self._greeting(ip_addresses.plain(str(peer[0])), scheme)
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 self.leader = await self._dial(lambda: _LeaderConnection(self, said))
@@ -257,9 +258,3 @@ class _LeaderConnection(asyncio.Protocol):
 def new_word() -> str:
     """What nobody can guess who is handed on."""
     return secrets.token_hex(_WORD_BYTES)
-
-
-def _plain(address: str) -> str:
-    """An address of IPv4 in its usual form, where IPv6's sockets take in both."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    return str(getattr(found, "ipv4_mapped", None) or found)

@@ -3,11 +3,9 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from pydantic import ValidationError
 from sqlalchemy.exc import DatabaseError, OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -16,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.host_protocol.known_hosts import KnownHosts
 from cloudgate.api.host_protocol.long_poll import LongPoll
+from cloudgate.api.host_protocol.messages import MessageReader
 from cloudgate.api.host_protocol.own_requests import OwnRequests
 from cloudgate.api.host_protocol.reachability import Reachability
 from cloudgate.api.host_protocol.refusals import RefusalRecorder, credential_of
@@ -57,25 +56,10 @@ from cloudgate.protocol import (
     Report,
     UsageBatch,
 )
-from cloudgate.protocol.bounds import readable
 
 log = structlog.get_logger(__name__)
-Message = TypeVar("Message", bound=Document)
 
 POLL = "/v1/poll"
-_MIB = 1024 * 1024
-BODY_LIMIT_BYTES = 16 * _MIB
-"""No message is longer, whatever it is."""
-BODY_LIMITS_BYTES: dict[type[Document], int] = {
-    JoinRequest: _MIB // 4,
-    PollRequest: _MIB // 64,
-    Report: _MIB // 2,
-    UsageBatch: 8 * _MIB,
-    DemandReport: 12 * _MIB,
-    Answer: BODY_LIMIT_BYTES,
-    OwnRequest: _MIB // 32,
-}
-"""The longest message of each kind."""
 _STATUS = {
     InvalidRequestError: 400,
     NotAuthenticatedError: 401,
@@ -103,6 +87,7 @@ class HostProtocol:
         self._hosts = KnownHosts(manager)
         self._long_poll = LongPoll(manager, self._hosts)
         self._told = ToldUpdates()
+        self._messages = MessageReader()
         self._own = OwnRequests(manager, gate)
         self._after_change = after_change
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
@@ -187,7 +172,7 @@ class HostProtocol:
         return PlainTextResponse(self._manager.authority.certificate_pem)
 
     async def _join(self, request: Request) -> Response:
-        message = await _read(request, JoinRequest)
+        message = await self._messages.read(request, JoinRequest)
         request.state.join_token = message.token
 
         def join() -> Document:
@@ -201,7 +186,7 @@ class HostProtocol:
 
     async def _poll(self, request: Request) -> Response:
         credential = await self._known_host(request)
-        message = await _read(request, PollRequest)
+        message = await self._messages.read(request, PollRequest)
         check_protocol(message)
         news = await self._long_poll.answer(credential, message, self._address_of(request))
         lease = self._manager.lease
@@ -225,7 +210,7 @@ class HostProtocol:
 
     async def _report(self, request: Request) -> Response:
         credential = await self._known_host(request)
-        message = await _read(request, Report)
+        message = await self._messages.read(request, Report)
         check_protocol(message)
         if message.figures is not None and await self._has_nothing_but_figures(credential, message):
             return Response(status_code=204)
@@ -261,7 +246,7 @@ class HostProtocol:
 
     async def _usage(self, request: Request) -> Response:
         credential = await self._known_host(request)
-        message = await _read(request, UsageBatch)
+        message = await self._messages.read(request, UsageBatch)
         check_protocol(message)
 
         def use() -> str:
@@ -277,7 +262,7 @@ class HostProtocol:
 
     async def _demand(self, request: Request) -> Response:
         credential = await self._known_host(request)
-        message = await _read(request, DemandReport)
+        message = await self._messages.read(request, DemandReport)
         check_protocol(message)
 
         def divide() -> tuple[Document, frozenset[UUID]]:
@@ -300,18 +285,24 @@ class HostProtocol:
 
     async def _take_answer(self, request: Request) -> Response:
         credential = await self._known_host(request)
-        message = await _read(request, Answer)
+        questions, server_id = self._manager.questions, request.state.server_id
+        # A long one is as costly as it is rare: there is none unless somebody waits for it.
+        message = await self._messages.read_wanted(
+            request, Answer, lambda: questions.is_awaited(server_id)
+        )
+        if message is None:
+            return Response(status_code=204)
         check_protocol(message)
 
         def hear() -> UUID:
             return self._hosts.hear(credential, message.machine).server.id
 
-        self._manager.questions.answered(await run_in_threadpool(hear), message)
+        questions.answered(await run_in_threadpool(hear), message)
         return Response(status_code=204)
 
     async def _take_own(self, request: Request) -> Response:
         credential = await self._known_host(request)
-        message = await _read(request, OwnRequest)
+        message = await self._messages.read(request, OwnRequest)
         check_protocol(message)
 
         def hear() -> UUID:
@@ -332,24 +323,6 @@ def _allowances(parts: Iterable[Allowance], tunnels: Mapping[UUID, int]) -> Allo
         ),
         tunnels_are_divided=True,
     )
-
-
-async def _read(request: Request, kind: type[Message]) -> Message:
-    limit, body = BODY_LIMITS_BYTES[kind], bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > limit:
-            raise InvalidRequestError(
-                f"The message is larger than {limit} bytes, and so than any that a host sends."
-            )
-    try:
-        return kind.model_validate_json(bytes(body))
-    except ValidationError as problem:
-        first = problem.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InvalidRequestError(
-            readable(f"The message is malformed: {where}: {first['msg']}.")
-        ) from None
 
 
 def _answer(document: Document) -> Response:

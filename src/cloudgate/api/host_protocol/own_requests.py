@@ -101,7 +101,7 @@ class OwnRequests:
         return who
 
     def _note_wrong(self, name: str, message: OwnRequest) -> None:
-        manager, address, event = self._manager, str(message.address), _event(message)
+        manager, address, event = self._manager, message.address, _event(message)
         if manager.strangers.is_to_be_noted(event.operation, name, address, manager.clock()):
             change = Change(
                 event,
@@ -112,7 +112,7 @@ class OwnRequests:
             note_refusal(manager, name, address, change, "The name or the password is wrong.")
 
     def _renew(self, name: str, message: OwnRequest) -> OwnAnswer:
-        with self._manager.changing(name, str(message.address), administers=False) as work:
+        with self._manager.changing(name, message.address, administers=False) as work:
             made = certificates.renew(
                 work,
                 _owner(work, message),
@@ -122,7 +122,7 @@ class OwnRequests:
             return OwnAnswer(status=HTTPStatus.OK, certificate_pem=made.certificate_pem)
 
     def _do(self, name: str, proven: passwords.Owner, message: OwnRequest) -> OwnAnswer:
-        with self._manager.changing(name, str(message.address), administers=False) as work:
+        with self._manager.changing(name, message.address, administers=False) as work:
             who = own_password.as_it_is(work, proven)
             if message.certificate_request is not None:
                 spec = CertificateSpec(request_pem=message.certificate_request)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import hostport
+from cloudgate.values import ip_addresses
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Hop = dict[str, str]
@@ -44,10 +45,7 @@ def own_host(address: str, port: int) -> str:
 
     A socket of both families says an IPv4 address by its mapped form.
     """
-    found = ipaddress.ip_address(address.partition("%")[0]) if ":" in address else None
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        address = str(found.ipv4_mapped)
-    return hostport.join(address, port)
+    return hostport.join(ip_addresses.plain(address), port)
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -131,11 +129,10 @@ def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
     if not trusted:
         return False
     try:
-        found = ipaddress.ip_address(address)
+        found = ip_addresses.read(address)
     except ValueError:
         return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return any((mapped or found) in network for network in trusted)
+    return any(found in network for network in trusted)
 
 
 def _forwarded(said: str, _headers: Mapping[str, str]) -> Iterator[_Hop]:
@@ -187,6 +184,6 @@ def _address(text: str) -> str:
     elif text.count(":") == 1:
         host = text.partition(":")[0]
     try:
-        return str(ipaddress.ip_address(host))
+        return str(ip_addresses.read(host))
     except ValueError:
         return ""

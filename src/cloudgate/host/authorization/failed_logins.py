@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 
 from cloudgate.protocol import LONGEST_GUESSED_NAME, MOST_GUESSES, Guess
 
@@ -30,7 +29,7 @@ class FailedLogins:
             self._gathered[key] = before.model_copy(update=more)
         elif len(self._gathered) < MAX_PENDING:
             self._gathered[key] = Guess(
-                name=key[0], address=ip_address(address), count=1, first_at=now, last_at=now
+                name=key[0], address=address, count=1, first_at=now, last_at=now
             )
 
     def pending(self) -> tuple[Guess, ...]:

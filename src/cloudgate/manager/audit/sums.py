@@ -3,13 +3,21 @@
 from dataclasses import replace
 from uuid import UUID
 
-from cloudgate.manager.audit.events import Change
+from sqlalchemy import select
+
+from cloudgate.manager.audit.events import Change, Event
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.audit.refusals import BY_OPERATION, OBJECT_TYPES, REFUSED_SERVER
+from cloudgate.manager.audit.refusals import (
+    BY_OPERATION,
+    GUESS,
+    OBJECT_TYPES,
+    OUTSIDER,
+    REFUSED_SERVER,
+)
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.audit_throttle import SuppressedRefusals
 from cloudgate.manager.registries.refused_callers import APART
-from cloudgate.manager.storage.tables import ManagedServer
+from cloudgate.manager.storage.tables import AuditEvent, ManagedServer
 
 
 def write_sums(manager: Manager, *, all_of_them: bool = False) -> None:
@@ -35,6 +43,7 @@ def _write(work: UnitOfWork, more: SuppressedRefusals) -> None:
     name, address, _ = (*more.sender.split(APART), "", "")[:3]
     event = BY_OPERATION[more.call]
     server = _server(work, name) if event is REFUSED_SERVER else None
+    object_id = server.id if server else _object_of_first(work, event, name)
     name = server.name if server else name
     document = {
         "Count": more.count,
@@ -44,7 +53,7 @@ def _write(work: UnitOfWork, more: SuppressedRefusals) -> None:
     change = Change(
         event,
         OBJECT_TYPES[event],
-        object_id=server.id if server else None,
+        object_id=object_id,
         object_name=name or address,
         after=document,
     )
@@ -54,6 +63,21 @@ def _write(work: UnitOfWork, more: SuppressedRefusals) -> None:
         f" {more.last_at:%H:%M:%S} UTC."
     )
     record(replace(work, author=name, address=address), change, success=False, message=message)
+
+
+def _object_of_first(work: UnitOfWork, event: Event, name: str) -> UUID | None:
+    """Whom the entry is about that is there before a sum: who looks for one finds the other.
+
+    Sums of guesses are by gateway, and about nobody.
+    """
+    if not name or event in (GUESS, OUTSIDER):
+        return None
+    return work.session.scalar(
+        select(AuditEvent.object_id)
+        .where(AuditEvent.account == name, AuditEvent.operation == event.operation)
+        .order_by(AuditEvent.number.desc())
+        .limit(1)
+    )
 
 
 def _server(work: UnitOfWork, identifier: str) -> ManagedServer | None:

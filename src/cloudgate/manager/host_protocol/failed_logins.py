@@ -92,7 +92,7 @@ def _record(
 def _documented(server: ManagedServer, guess: protocol.Guess) -> dict[str, Any]:
     return {
         "Name": printable(guess.name, len(guess.name)),  # for XML, and for every database
-        "Address": str(guess.address),
+        "Address": guess.address,
         "Count": guess.count,
         "FirstTime": guess.first_at.isoformat(),
         "LastTime": guess.last_at.isoformat(),

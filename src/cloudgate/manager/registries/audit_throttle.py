@@ -3,7 +3,6 @@
 Whoever has proved nothing can be refused as often as he likes. He fills no log by it.
 """
 
-import ipaddress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -102,17 +101,3 @@ class AuditThrottle:
                 first_at=min(more.first_at, since.first_at),
                 last_at=max(more.last_at, since.last_at),
             )
-
-
-def network_of(address: str) -> str:
-    """Whom an address counts for: an IPv6 one for its network of 64 bits, which is one machine's.
-
-    What is no address, counts for itself.
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 4:  # noqa: PLR2004  IPv4
-        return address
-    return str(ipaddress.ip_network((found, 64), strict=False))

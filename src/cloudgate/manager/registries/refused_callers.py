@@ -11,8 +11,8 @@ from datetime import datetime
 from cloudgate.manager.registries.audit_throttle import (
     AuditThrottle,
     SuppressedRefusals,
-    network_of,
 )
+from cloudgate.trust.login_throttle import client_network
 
 FIRST_LOGONS = 4
 """So many wrong logons with one name from one address are written down within a minute."""
@@ -50,7 +50,7 @@ class RefusedCallers:
             now: the time.
             call: what else tells it from others.
         """
-        known = (name, network_of(address), call)
+        known = (name, client_network(address), call)
         sender = APART.join(each.replace(APART, " ") for each in known)
         return self._refusals[operation].allow(sender, operation, now)
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from cloudgate.manager.registries.hosts.heard_addresses import KEPT_FOR
+from cloudgate.values import ip_addresses
 
 Places = tuple[str, ...]
 
@@ -19,10 +20,9 @@ Places = tuple[str, ...]
 def usable(text: str) -> str:
     """An IP address in its usual form; empty for one that nobody could be told to go to."""
     try:
-        found = ipaddress.ip_address(text)
+        address = ip_addresses.read(text)
     except ValueError:
         return ""
-    address = getattr(found, "ipv4_mapped", None) or found
     if address.is_unspecified or address.is_multicast or address.is_link_local:
         return ""
     return str(address)

@@ -6,7 +6,6 @@ A tenant has one own request at a time, and all together some: nobody fills the 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -135,7 +134,7 @@ def _request(
     return OwnRequest(
         tenant_id=principal.tenant.tenant_id,
         user_id=principal.user.user_id if principal.user else None,
-        address=ip_address(address.removeprefix("::ffff:")),
+        address=address,
         password=said.password if said and not who.certificate_id else "",
         new_password=change.new_password,
         old_password_seconds=change.old_password_seconds,

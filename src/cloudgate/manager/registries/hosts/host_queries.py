@@ -56,6 +56,13 @@ class HostQueries:
         if not untold:
             self._untold.pop(server_id, None)
 
+    def is_awaited(self, server_id: UUID) -> bool:
+        """Whether somebody waits for an answer of a host."""
+        with self._lock:
+            return any(
+                each.server_id == server_id and each.answer is None for each in self._asked.values()
+            )
+
     def answered(self, server_id: UUID, answer: Answer) -> None:
         """A host has answered. An answer that nobody waits for is dropped."""
         with self._lock:
