@@ -1,6 +1,8 @@
 """Does docs/architecture.md say what the import contracts hold, and name files that are there?"""
 
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,32 @@ def test_each_name_that_a_recipe_looks_for_in_a_file_is_there() -> None:
         found = next(place / file for place in PLACES if (place / file).exists())
         for name in re.findall(r"\w+", names.replace(" and ", " ")):
             assert re.search(rf"\b{name}\b", found.read_text("utf-8")), f"{name} in {file}"
+
+
+def test_each_name_that_a_step_of_a_recipe_says_is_a_name_of_its_files() -> None:
+    recipes = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Recipes")[2]
+    steps = re.findall(r"^\d\. (.*?)(?=^\d\. |^$|\Z)", recipes, flags=re.DOTALL | re.MULTILINE)
+    tried = set()
+    for step in steps:
+        said_files = re.findall(r"`(\w+/[\w/.]+)`", step)
+        places = [place / each for each in said_files for place in PLACES]
+        files = [each for place in places for each in (place, *place.rglob("*.py"))]
+        sources = [each for each in files if each.suffix == ".py" and each.exists()]
+        if "NAME" in step or ".md`" in step or not sources:
+            continue
+        known = {each for source in sources for each in _names(source)}
+        said = set(re.findall(r"`(\w+)`", step))
+        assert said <= known, (step, said - known)
+        tried |= said
+    assert "host_fields" in tried
+
+
+def _names(source: Path) -> Iterator[str]:
+    """Of a module, without the words of its texts."""
+    with source.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.NAME:
+                yield token.string
 
 
 def test_each_module_that_ends_tunnels_is_named_where_the_page_says_what_ends_them() -> None:

@@ -97,7 +97,8 @@ def test_every_collection_of_the_client_is_in_its_document() -> None:
             name for name, each in vars(client).items() if isinstance(each, ReadableCollection)
         }
     assert "tenants" in members
-    assert not members - told, "name it in docs/sdk.md"
+    missing = members - told
+    assert not missing, "name it in docs/sdk.md"
 
 
 def extensions(bodies: Iterable[type[ResourceType]]) -> dict[str, str]:
@@ -175,9 +176,9 @@ SAID_BESIDES = {
 def test_hosts_know_all_that_they_are_told_and_are_told_all_that_they_know() -> None:
     said = {*GatewaySettings().host_fields} | SAID_BESIDES
     assert said == set(protocol.Gateway.model_fields), (
-        "a setting: in `told` of manager/gateways/rules.py and Gateway of protocol/assignment.py;"
-        " what is none: in SAID_BESIDES"
+        "a setting: in `host_fields` of manager/gateways/rules.py, and in Gateway of"
+        " protocol/assignment.py; what is none: in SAID_BESIDES"
     )
     assert set(Limits().to_message.model_fields_set) == set(protocol.Limits.model_fields), (
-        "in `told` of manager/tenants/limits.py and in Limits of protocol/directory.py"
+        "in `to_message` of manager/tenants/limits.py and in Limits of protocol/directory.py"
     )

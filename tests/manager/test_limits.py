@@ -60,7 +60,7 @@ def test_the_audit_log_and_the_api_tell_one_limit_from_another() -> None:
     everything = (without, *EACH_CHANGED)
     for one, other in combinations(everything, 2):
         assert one.documented != other.documented, "say it in `documented` of Limits"
-        assert one.resource_fields != other.resource_fields, "say it in `shown` of Limits"
+        assert one.resource_fields != other.resource_fields, "say it in `resource_fields`"
 
 
 @pytest.mark.parametrize(

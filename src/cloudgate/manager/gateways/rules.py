@@ -24,7 +24,7 @@ GATEWAY_KINDS = ("Windows", "Linux", "Local")
 class GatewaySettings:
     """What an operator decides about a gateway: the one statement of it.
 
-    The API's bodies have fields of the same names. What a host is told of them, `told` says.
+    The API's bodies have fields of the same names. What a host is told of them, `host_fields` says.
     """
 
     description: str = ""

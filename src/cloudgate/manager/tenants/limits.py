@@ -1,7 +1,8 @@
 """Limits of a tenant: what are they, what do they mean to a gateway, and how are they audited?
 
-The one statement of them. A new one is a field of `Limits`, and what `Limits.told` and
-`Limits.documented` make of it; the API's bodies have a field of the same name.
+The one statement of them. A new one is a field of `Limits`, and what `Limits.to_message`,
+`Limits.documented` and `Limits.resource_fields` make of it; the API's bodies have a field of the
+same name.
 """
 
 from collections.abc import Mapping
