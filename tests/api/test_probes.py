@@ -16,6 +16,7 @@ from cloudgate.manager.probes import measuring
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import Repository
 from cloudgate.protocol import Answer, DirectoryProbe, DirectorySize
+from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 from tests.support.ports import free_port
@@ -242,6 +243,10 @@ def test_a_webdav_server_is_asked_and_its_password_stays_sealed(
         assert put_probe(client, repository, shown).status_code == 204, "it need not be given again"
         refused = put_probe(client, repository, {**probe, "Url": "https://thief.example/{tenant}"})
         assert (refused.status_code, "again" in refused.json()["Message"]) == (400, True)
+        swapped = put_probe(
+            client, repository, {**probe, "CaFile": pem_of(Made("localhost").issuer)}
+        )
+        assert (swapped.status_code, "CaFile" in swapped.json()["Message"]) == (400, True)
         put_probe(client, repository, {**probe, "Password": "wrong-One"}).raise_for_status()
         failed = quota_with(client, path, "Warning")
         assert (failed["UsedQuota"], "(401)" in failed["Warning"]) == (3, True)

@@ -10,6 +10,7 @@ import pytest
 
 from cloudgate.manager.notifications.conditions import all_conditions
 from cloudgate.manager.protection.operations import held_by_repository
+from tests.support.certificates import Made, pem_of
 from tests.support.manager import RunningManager, finished, running_manager
 from tests.support.ports import free_port
 from tests.support.storage import PASSWORD, USER, needs_rclone, rclone_restic
@@ -94,6 +95,11 @@ def test_a_tenant_is_protected_by_a_server_that_is_seen_to_delete_nothing(
         assert kept.is_file()
     entity = client.get(f"{href}?format=Entity").json()
     assert (entity["BackupProtectionEnabled"], entity["BackupProtectionPeriod"]) == (True, 30)
+
+    known = {name: said for name, said in vault.protection.items() if name != "Password"}
+    swapped = {**known, "CaFile": pem_of(Made("localhost").issuer)}
+    refused = client.put(made["Href"], json={"BackupProtection": swapped})
+    assert (refused.status_code, "CaFile" in refused.json()["Message"]) == (400, True)
 
     with rclone_restic(vault.folder, vault.port):
         client.put(made["Href"], json={"BackupProtection": vault.protection}).raise_for_status()

@@ -83,7 +83,7 @@ class Probe:
     @property
     def opened_by_password(self) -> tuple[str, ...]:
         """To whom the password is shown, and whose it is."""
-        return opened_by(self.method, self.url, self.username)
+        return opened_by(self.method, self.url, self.username, self.authority_pem)
 
     @property
     def place(self) -> tuple[str, ...]:
@@ -91,10 +91,13 @@ class Probe:
         return (self.method, self.server_id, self.path, self.url, self.bucket, self.prefix)
 
 
-def opened_by(method: str, url: str, username: str) -> tuple[str, ...]:
-    """To whom a password is shown, and whose it is: with another of these it is given anew."""
+def opened_by(method: str, url: str, username: str, authority_pem: str) -> tuple[str, ...]:
+    """To whom a password is shown, and whose it is: with another of these it is given anew.
+
+    The authority says who the server is: whoever names another one could be it, on the way there.
+    """
     scheme, netloc, *_ = urlsplit(url)
-    return (method, scheme, netloc, username)
+    return (method, scheme, netloc, username, authority_pem)
 
 
 def from_document(document: dict[str, Any]) -> Probe:
@@ -302,7 +305,7 @@ def check_elements(
     if bool(given["Password"]) != bool(given["Username"]):
         raise InvalidRequestError(
             f"{element}: Username and Password belong together. The Password has to be given"
-            " again with another Method, Url or Username."
+            " again with another Method, Url, Username or CaFile."
         )
 
 

@@ -62,7 +62,7 @@ class Protection:
     @property
     def opened_by_password(self) -> tuple[str, ...]:
         """To whom the password is shown, and whose it is."""
-        return opened_by(self.method, self.url, self.username)
+        return opened_by(self.method, self.url, self.username, self.authority_pem)
 
     @property
     def place(self) -> tuple[str, ...]:
