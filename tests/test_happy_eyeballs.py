@@ -174,7 +174,7 @@ def test_http_clients_reach_a_server_by_the_address_that_lives(
             assert client.get(url).text == "hello"
         with requests.Session() as session:
             session.trust_env = False
-            session.mount("https://", DiallingAdapter())
+            session.mount("https://", DiallingAdapter(url))
             answer = session.get(url, verify=str(file), timeout=PATIENCE_SECONDS)
             assert answer.text == "hello"
         assert asyncio.run(said_to_asyncio(url, trusting)) == "hello"

@@ -1,7 +1,12 @@
-"""ACME server: how is one asked for a certificate? By RFC 8555, with Certbot's library."""
+"""ACME server: how is one asked for a certificate? By RFC 8555, with Certbot's library.
+
+It is not ours, and may be anybody's: what it says is used for nothing but the names that were
+ordered, and what it gives is put into force when it is what was ordered.
+"""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
@@ -13,17 +18,15 @@ from josepy import errors as jose_errors
 from josepy import jwa, jwk
 
 from cloudgate import __version__
-from cloudgate.errors import UnavailableError
+from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.certificates import rules
-from cloudgate.manager.certificates.acme_dialling import DiallingAdapter
+from cloudgate.manager.certificates.acme_dialling import ANSWER_SECONDS, DiallingAdapter
 from cloudgate.manager.certificates.orders import Order, OrderRequest
 from cloudgate.manager.certificates.rules import BroughtCertificate
 from cloudgate.manager.registries.acme_challenges import DNS, AcmeChallenges
 from cloudgate.manager.security.authority import new_key_pem
 from cloudgate.values.enumeration import few
 
-ANSWER_SECONDS = 20
-"""How long the server may take for one answer."""
 CHECK_LIMIT = timedelta(minutes=5)
 """How long the server may take to look at all names, and as long again to sign."""
 _SHOWN_CHARACTERS = 500
@@ -61,6 +64,11 @@ def ask(order: Order, challenges: AcmeChallenges) -> BroughtCertificate:
         raise UnavailableError(
             f"The ACME server {request.directory_url} has refused: {_short(problem)}"
         ) from None
+    except (TypeError, AttributeError, ArithmeticError, RecursionError):
+        # The library takes on trust that a document has what RFC 8555 says.
+        raise UnavailableError(
+            f"The ACME server {request.directory_url} says what no ACME server says."
+        ) from None
 
 
 @contextmanager
@@ -73,11 +81,12 @@ def _connected(order: Order) -> Iterator[client.ClientV2]:
             jwk.JWKEC(key=key),
             alg=jwa.ES256,
             user_agent=f"Cloudgate/{__version__}",
-            timeout=ANSWER_SECONDS,
+            timeout=int(ANSWER_SECONDS),
         )
         held.callback(network.session.close)
+        adapter = DiallingAdapter(request.directory_url)
         for scheme in ("http://", "https://"):
-            network.session.mount(scheme, DiallingAdapter())
+            network.session.mount(scheme, adapter)
         if request.authority_pem:
             file = held.enter_context(tempfile.NamedTemporaryFile("w", suffix=".pem"))
             file.write(request.authority_pem)
@@ -110,34 +119,65 @@ def _ordered(
 ) -> BroughtCertificate:
     key_pem = new_key_pem()
     order = server.new_order(crypto_util.make_csr(key_pem.encode(), list(request.names)))
+    asked_of = _asked_of(order.authorizations, request)
     with ExitStack() as shown:
         answers = [
-            _shown(server, each, request, challenges, shown.callback)
-            for each in order.authorizations
+            _shown(server, each, name, request, challenges=challenges, finally_=shown.callback)
+            for each, name in zip(order.authorizations, asked_of, strict=True)
             if each.body.status != messages.STATUS_VALID
         ]
         for challenge, response in answers:
             server.answer_challenge(challenge, response)
         order = server.poll_authorizations(order, _deadline())
     order = server.finalize_order(order, _deadline())
-    return rules.from_pem(order.fullchain_pem + key_pem)
+    try:
+        return rules.issued(order.fullchain_pem, key_pem, request.names)
+    except InvalidRequestError as problem:
+        raise UnavailableError(
+            f"The ACME server {request.directory_url} gave what was not ordered: {problem.message}"
+        ) from None
+
+
+def _asked_of(
+    authorizations: Sequence[messages.AuthorizationResource], request: OrderRequest
+) -> list[str]:
+    """The name that we are to show of each authorization: one that was ordered, and once for each.
+
+    Raises:
+        UnavailableError: the server asks for something else.
+    """
+    left = Counter(name.removeprefix("*.") for name in request.names)
+    found = []
+    for each in authorizations:
+        identifier = each.body.identifier
+        name = str(identifier.value).lower()
+        if identifier.typ != messages.IDENTIFIER_FQDN or not left[name]:
+            raise UnavailableError(
+                f"The ACME server {request.directory_url} wants to be shown"
+                f" {identifier.value[:100]!r}, which was not ordered, or more than once. Nothing is"
+                " shown to it."
+            )
+        left[name] -= 1
+        found.append(name)
+    return found
 
 
 def _shown(
     server: client.ClientV2,
     authorization: messages.AuthorizationResource,
+    name: str,
     request: OrderRequest,
+    *,
     challenges: AcmeChallenges,
     finally_: Callable[..., object],
 ) -> tuple[messages.ChallengeBody, kinds.ChallengeResponse]:
     """Let the server see that a name is ours. What to tell it then."""
-    name = authorization.body.identifier.value
     offered = {each.chall.typ: each for each in authorization.body.challenges}
     found = offered.get(request.challenge)
     if found is None:
         raise UnavailableError(
             f"The ACME server {request.directory_url} does not check {name} by"
-            f" {request.challenge}; it offers {few(sorted(offered))}."
+            f" {request.challenge}; it offers {_cut(few(sorted(offered)))}."
         )
     response, text = found.response_and_validation(server.net.key)
     if request.challenge == DNS:
@@ -167,11 +207,18 @@ def _not_ours(problem: errors.ValidationError, request: OrderRequest) -> str:
         if request.challenge == DNS
         else "Have port 80 of these names forwarded to the manager's --http-port."
     )
-    return f"The ACME server could not see that the names are ours: {few(said, '; ')}. {advice}"
+    return (
+        f"The ACME server could not see that the names are ours: {_cut(few(said, '; '))}. {advice}"
+    )
 
 
 def _short(problem: Exception) -> str:
     """The reason, without the layers that it came through."""
     inner = problem.args[0] if problem.args else None
     reason = getattr(problem, "detail", None) or getattr(inner, "reason", None) or problem
-    return str(reason)[:_SHOWN_CHARACTERS]
+    return _cut(str(reason))
+
+
+def _cut(said: str) -> str:
+    """What the server says, as much of it as a message has room for, in one line."""
+    return " ".join(said.split())[:_SHOWN_CHARACTERS]

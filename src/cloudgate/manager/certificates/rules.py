@@ -1,6 +1,6 @@
 """Certificate rules: may a certificate be a gateway's? Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.trust.unreadable import UNREADABLE
+from cloudgate.values.enumeration import few
 
 LEAST_RSA_BITS = 2048
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -42,6 +43,30 @@ def from_pem(text: str) -> BroughtCertificate:
             " each as PEM, in one text."
         ) from None
     return _checked(certificates, key)
+
+
+def issued(chain_pem: str, key_pem: str, names: Collection[str]) -> BroughtCertificate:
+    """What an authority has issued for a key of ours, if it is for all of these names.
+
+    Raises:
+        InvalidRequestError: it is malformed, or for another key or other names.
+    """
+    try:
+        certificates = x509.load_pem_x509_certificates(chain_pem.encode())
+        found = _checked(certificates, serialization.load_pem_private_key(key_pem.encode(), None))
+        said = _names_of(leaf_of(found.chain_pem))
+    except UNREADABLE:
+        raise InvalidRequestError("It is no certificate that can be read.") from None
+    missing = sorted(set(names) - said)
+    if missing:
+        raise InvalidRequestError(f"The certificate is not for {few(missing)}.")
+    return found
+
+
+def _names_of(leaf: x509.Certificate) -> set[str]:
+    """The DNS names that it is good for (RFC 5280, 4.2.1.6), in lower case."""
+    said = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {each.lower() for each in said.get_values_for_type(x509.DNSName)}
 
 
 def from_pfx(data: bytes, password: str) -> BroughtCertificate:
