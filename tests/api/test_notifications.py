@@ -22,9 +22,18 @@ from cloudgate.manager.settings.outgoing import MailServer, Outgoing, networks
 from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.protocol import GatewayState, Guess
+from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
-from tests.support.told import Mailbox, Program, is_signed, mail_server, silent_server
+from tests.support.told import (
+    Mailbox,
+    Program,
+    is_signed,
+    mail_server,
+    server_context,
+    silent_server,
+    talking_server,
+)
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 RECEIVERS = "/notifications/receivers"
@@ -397,6 +406,43 @@ def test_a_mail_server_that_knows_ascii_addresses_alone_is_said_to(tmp_path: Pat
         with pytest.raises(UnavailableError, match=r"\(SMTPUTF8\), .* or müller@d.example is one"):
             mail.send(server, made)
         assert not box.mails
+
+
+@pytest.mark.parametrize("over_tls", [True, False])
+def test_a_mail_is_given_up_in_its_time_also_where_bytes_keep_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, over_tls: bool
+) -> None:
+    monkeypatch.setattr(mail, "DELIVERY_SECONDS", 1.0)
+    with dripped(tmp_path, b"x", 0.02, over_tls=over_tls) as server:
+        made = mail.message(server, {}, "it@d.example", [_event()], NOW)
+        with pytest.raises(UnavailableError, match="did not take the mail within 1 seconds"):
+            mail.send(server, made)
+
+
+def test_a_mail_server_is_listened_to_no_longer_than_it_has_something_to_say(
+    tmp_path: Path,
+) -> None:
+    with dripped(tmp_path, b"220-more\r\n" * 10_000, 0.0, over_tls=True) as server:
+        made = mail.message(server, {}, "it@d.example", [_event()], NOW)
+        with pytest.raises(UnavailableError, match="it says more than 64 KB"):
+            mail.send(server, made)
+
+
+@contextmanager
+def dripped(
+    folder: Path, piece: bytes, every_seconds: float, *, over_tls: bool
+) -> Iterator[MailServer]:
+    """A mail server whose first reply has no end."""
+    made = Made("localhost")
+    context = server_context(folder, made) if over_tls else None
+    with talking_server(b"220-Hello", piece, every_seconds, context) as port:
+        yield MailServer(
+            host="localhost",
+            port=port,
+            sender="cloudgate@provider.example",
+            starts_plain=not over_tls,
+            authority_pem=pem_of(made.issuer),
+        )
 
 
 def test_a_call_is_given_up_in_its_time_also_where_bytes_keep_coming(

@@ -143,6 +143,34 @@ def silent_server() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@contextmanager
+def talking_server(
+    begins: bytes, goes_on: bytes, every_seconds: float, context: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """Begins to whoever comes, and goes on without an end, piece by piece; its port.
+
+    With a `context`, over TLS.
+    """
+    ended = threading.Event()
+
+    def talk(listener: socket.socket) -> None:
+        with suppress(OSError), listener.accept()[0] as accepted:  # EPIPE: who came has gone
+            peer = context.wrap_socket(accepted, server_side=True) if context else accepted
+            with peer:
+                peer.sendall(begins)
+                while not ended.wait(every_seconds):
+                    peer.sendall(goes_on)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        talking = threading.Thread(target=talk, args=(listener,))
+        talking.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            ended.set()
+            talking.join()
+
+
 class Program:
     """Takes calls over HTTPS, and answers as it is told to."""
 

@@ -6,6 +6,7 @@ Templates are those of `string.Template`. A provider's own have the names of the
 import base64
 import html
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,20 +16,26 @@ from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, BinaryIO
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.notifications.outbox import identifier_of
 from cloudgate.manager.settings.outgoing import MailServer
 from cloudgate.network import hostport
+from cloudgate.network.time_limit import TimeLimit
 
 ANSWER_SECONDS = 15.0
 """How long a mail server may be silent."""
+DELIVERY_SECONDS = 60.0
+"""How long it may take to take a mail, however little it says at a time."""
+_MOST_SAID_BYTES = 64 * 1024
+"""Of what it says in one dialogue, before TLS and after."""
 NAMES = ("subject.txt", "mail.txt", "event.txt", "mail.html", "event.html")
 """Of templates: a mail's subject, its two bodies, and one event in each."""
 _FOLDER = Path(__file__).parent / "templates"
 _LARGEST_BYTES = 256 * 1024
 _LOGGED_ON = 235  # RFC 4954, 6
+_READY = 220  # RFC 5321, 4.2
 _EXAMPLE = {
     "Id": "0",
     "Event": "Test",
@@ -132,12 +139,25 @@ def send(server: MailServer, mail: EmailMessage) -> None:
     """Hand a mail over.
 
     Raises:
-        UnavailableError: the server was not reached, is not who it should be, or refuses it.
+        UnavailableError: the server was not reached, is not who it should be, or refuses it, or
+            takes too long.
     """
     where = f"The mail server {hostport.join(server.host, server.port)}"
+    with TimeLimit(DELIVERY_SECONDS) as limit:
+        try:
+            _hand_over(server, mail, where, limit)
+        except Exception:
+            if not limit.is_over:  # else whatever the library makes of a connection that is gone
+                raise
+            raise UnavailableError(
+                f"{where} did not take the mail within {DELIVERY_SECONDS:.0f} seconds."
+            ) from None
+
+
+def _hand_over(server: MailServer, mail: EmailMessage, where: str, limit: TimeLimit) -> None:
     try:
         context = ssl.create_default_context(cadata=server.authority_pem or None)
-        smtp = _connected(server, context)
+        smtp = _connected(server, context, limit)
         try:
             if server.user:
                 _log_on(smtp, server, where)
@@ -172,10 +192,60 @@ def _silent(where: str) -> str:
     return f"{where} did not answer within {ANSWER_SECONDS:.0f} seconds."
 
 
-def _connected(server: MailServer, context: ssl.SSLContext) -> smtplib.SMTP:
+class _Smtp(smtplib.SMTP):
+    """A client whose connection ends with a time limit, and which reads so much and no more."""
+
+    limit: TimeLimit
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        made: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        self.limit.cover(made)
+        return made
+
+    def getreply(self) -> tuple[int, bytes]:
+        """What the server says to a command."""
+        if self.file is None and self.sock is not None:
+            self.file = _BoundedFile(self.sock.makefile("rb"))
+        return super().getreply()
+
+
+class _SmtpOverTls(smtplib.SMTP_SSL, _Smtp):
+    """The same, where TLS comes first: on the connection of `_Smtp`."""
+
+
+class _BoundedFile:
+    """What a server says, until it is too much: a reply may have any number of lines."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = _MOST_SAID_BYTES
+
+    def readline(self, limit: int) -> bytes:
+        line = self._file.readline(limit)
+        self._left -= len(line)
+        if self._left < 0:
+            raise smtplib.SMTPException(f"it says more than {_MOST_SAID_BYTES // 1024} KB")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _connected(server: MailServer, context: ssl.SSLContext, limit: TimeLimit) -> smtplib.SMTP:
+    smtp: _Smtp
+    if server.starts_plain:
+        smtp = _Smtp(timeout=ANSWER_SECONDS)
+    else:
+        smtp = _SmtpOverTls(timeout=ANSWER_SECONDS, context=context)
+    smtp.limit = limit
+    vars(smtp)["_host"] = server.host  # for which TLS is, as the library sets it where it connects
+    try:
+        _begin(smtp, server)
+    except BaseException:
+        smtp.close()
+        raise
     if not server.starts_plain:
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=ANSWER_SECONDS, context=context)
-    smtp = smtplib.SMTP(server.host, server.port, timeout=ANSWER_SECONDS)
+        return smtp
     try:
         smtp.starttls(context=context)
     except smtplib.SMTPNotSupportedError:
@@ -188,6 +258,12 @@ def _connected(server: MailServer, context: ssl.SSLContext) -> smtplib.SMTP:
         smtp.close()
         raise
     return smtp
+
+
+def _begin(smtp: smtplib.SMTP, server: MailServer) -> None:
+    code, said = smtp.connect(server.host, server.port)
+    if code != _READY:
+        raise smtplib.SMTPConnectError(code, said)
 
 
 def _log_on(smtp: smtplib.SMTP, server: MailServer, where: str) -> None:
