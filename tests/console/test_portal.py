@@ -16,6 +16,7 @@ import pytest
 from cloudgate.api.handlers.sessions import session_id_of
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.server import Extras
+from cloudgate.console import stream
 from cloudgate.console.brand import Brand
 from cloudgate.console.browser import HEADERS
 from cloudgate.console.languages import LANGUAGES
@@ -350,6 +351,20 @@ def test_a_tenant_gives_its_user_a_new_password_that_is_shown_once(
     assert refused.status_code == 403
     assert "Ask the provider" in text_of(refused.text)
     finished(client, client.put(acme.path, json={"MayChangePassword": True}).json())
+
+
+def test_a_tenant_and_its_users_have_so_many_live_pages_together_and_leave_others_theirs(
+    running: RunningManager, acme: Customer, other: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert acme.name != other.name
+    monkeypatch.setattr(stream, "MOST_TOGETHER", 1)
+    with at_portal(running, "acme").http.stream("GET", "events?page=") as held:
+        lines = held.iter_lines()
+        next(line for line in lines if line.startswith("data: "))
+        refused = at_portal(running, "acme\\ann").get("events?page=")
+        assert (refused.status_code, "Too many pages" in refused.text) == (503, True)
+        with at_portal(running, "other").http.stream("GET", "events?page=") as others:
+            assert others.status_code == 200
 
 
 @pytest.mark.parametrize("change", [{"Enabled": False}, {"Password": "another password"}], ids=str)

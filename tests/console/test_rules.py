@@ -27,7 +27,7 @@ from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.operator.usage import last_months, month_of, month_query
 from cloudgate.console.rendering import ASSETS, asset
 from cloudgate.console.section import Section
-from cloudgate.console.stream import Streams, pause_seconds
+from cloudgate.console.stream import MOST_TOGETHER, Streams, pause_seconds
 from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.manager.queries.filter import LONGEST, AnyOf, parse
 
@@ -201,6 +201,22 @@ def heard(render: Callable[[], Awaitable[str]]) -> list[str]:
         return [each async for each in Streams().events(render)]
 
     return asyncio.run(listen())
+
+
+@pytest.mark.anyio
+async def test_who_opens_many_live_pages_at_once_gets_no_more_than_one_after_the_other() -> None:
+    async def render() -> str:
+        return "page"
+
+    streams = Streams()
+    assert all(streams.has_room(f"session-{number}", "acme") for number in range(30))
+    opened = [streams.events(render, f"session-{number}", "acme") for number in range(30)]
+    first = [await anext(each) for each in opened]
+    assert first == ["retry: 1000\n\n"] * MOST_TOGETHER + ['event: again\ndata: ""\n\n'] * 10
+    assert streams.has_room("another", "globex")
+    for each in opened:
+        await each.aclose()  # type: ignore[attr-defined]
+    assert streams.has_room("session-1", "acme")
 
 
 def test_a_stream_ends_with_its_session_and_says_so() -> None:

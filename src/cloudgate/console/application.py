@@ -133,7 +133,7 @@ class _Request:
         if not self.api.session:
             return self._to_sign_in()
         if self.path == EVENTS:
-            return self._events()
+            return await self._events()
         found = self.section.match(self.path)
         if found is None:
             return self._problem(_NOT_FOUND, _("There is no such page."))
@@ -259,12 +259,13 @@ class _Request:
             response.headers.append("Set-Cookie", self.section.cookie.forget())
         return response
 
-    def _events(self) -> Response:
+    async def _events(self) -> Response:
         path, _sep, query = self.request.query_params.get("page", "").partition("?")
         found = self.section.match(path)
         if found is None or not isinstance(found[0], Page) or not found[0].live:
             return self._problem(_NOT_FOUND, _("There is nothing live at that page."))
-        if not self.streams.has_room(self.api.session):
+        whose = await self.section.whose(self.api) if self.section.whose else ""
+        if not self.streams.has_room(self.api.session, whose):
             return self._problem(_BUSY, _("Too many pages are open; this one shows no news."))
         shown, variables = found[0], found[1]
         asked = {name: values[-1] for name, values in parse_qs(query).items()}
@@ -276,7 +277,7 @@ class _Request:
             return live_part(shown.template, context, self.language)
 
         return StreamingResponse(
-            self.streams.events(render, self.api.session),
+            self.streams.events(render, self.api.session, whose),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )

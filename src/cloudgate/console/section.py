@@ -11,6 +11,7 @@ from cloudgate.console.declarations import Action, Page
 
 SignIn = Callable[[Api, str, str], Awaitable[Answer]]
 SignOut = Callable[[Api], Awaitable[None]]
+Whose = Callable[[Api], Awaitable[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class Section:
     cookie: Cookie
     sign_in: SignIn
     sign_out: SignOut
+    whose: Whose | None = None
+    """To whom a session belongs beside others; None where each is counted for itself."""
     who: str
     """What a name is called that one signs in with."""
     hint: str = ""

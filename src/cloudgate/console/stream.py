@@ -23,6 +23,8 @@ MOST = 200
 """Streams at a time of a section: tenants take none from operators."""
 MOST_EACH = 8
 """Of one session."""
+MOST_TOGETHER = 20
+"""Of those that belong together, as a tenant and its users do, however many sessions they have."""
 
 
 class Streams:
@@ -31,27 +33,40 @@ class Streams:
     def __init__(self) -> None:
         self._stopping = asyncio.Event()
         self._open: Counter[str] = Counter()
+        """By session."""
+        self._together: Counter[str] = Counter()
+        """By to whom sessions belong."""
 
     def stop(self) -> None:
         """End all of them."""
         self._stopping.set()
 
-    def has_room(self, session: str) -> bool:
-        """Whether one more may be opened, by somebody's session."""
-        is_full = self._open.total() >= MOST or self._open[session] >= MOST_EACH
+    def has_room(self, session: str, whose: str = "") -> bool:
+        """Whether one more may be opened, by a session that is somebody's; empty for nobody's."""
+        is_full = (
+            self._open.total() >= MOST
+            or self._open[session] >= MOST_EACH
+            or (whose != "" and self._together[whose] >= MOST_TOGETHER)
+        )
         return not is_full and not self._stopping.is_set()
 
     async def events(
-        self, render: Callable[[], Awaitable[str]], session: str = ""
+        self, render: Callable[[], Awaitable[str]], session: str = "", whose: str = ""
     ) -> AsyncIterator[str]:
         """The events of one page of somebody's session; `render` makes its live part."""
+        if not self.has_room(session, whose):  # others have begun since it was asked for
+            yield _event("again", "")
+            return
         self._open[session] += 1
+        self._together[whose] += 1
         try:
             async for event in self._events(render):
                 yield event
         finally:
             self._open[session] -= 1
+            self._together[whose] -= 1
             self._open += Counter()  # forgets those that have none
+            self._together += Counter()
 
     async def _events(self, render: Callable[[], Awaitable[str]]) -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()

@@ -17,12 +17,18 @@ async def sign_out(api: Api) -> None:
     await api.ask("DELETE", "/cloud/self/session")
 
 
+async def tenant_of(api: Api) -> str:
+    """The tenant that a session is of: its own, or a user's of it."""
+    return str((await api.get("/cloud/self"))["Tenant"])
+
+
 PORTAL = Section(
     name="portal",
     title=_("Portal"),
     cookie=Cookie("__Host-cloudgate-portal"),
     sign_in=sign_in,
     sign_out=sign_out,
+    whose=tenant_of,
     who=_("Name"),
     hint=_("As at the gateway; a user is TENANT\\USER."),
     has_brand=True,
