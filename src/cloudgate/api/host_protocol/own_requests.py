@@ -96,7 +96,7 @@ class OwnRequests:
     def _check(self, message: OwnRequest) -> passwords.Owner:
         with self._manager.reading() as work:
             who = _owner(work, message)
-        if not who.password_hash or not matches(who.password_hash, message.password):
+        if not matches(who.password_hash, message.password):
             raise NotAuthenticatedError(_NOBODY)
         return who
 

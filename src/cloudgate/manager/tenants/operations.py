@@ -42,7 +42,6 @@ from cloudgate.manager.tenants.former_names import remember_names
 from cloudgate.manager.tenants.limits import Limits
 from cloudgate.manager.tenants.publication import ended_now, publish
 from cloudgate.manager.tenants.resources import Quota, replace_resources
-from cloudgate.trust.password_hashes import matches
 from cloudgate.values.enumeration import few
 
 TYPE = "CloudTenant"
@@ -135,13 +134,19 @@ def authenticate_tenant(work: UnitOfWork, name: str, password: str) -> CloudTena
     candidates = work.session.scalars(
         select(CloudTenant).where(CloudTenant.login == rules.login(name))
     ).all()
-    fitting = [each for each in candidates if passwords.is_good(each, password, work.now)]
-    if not candidates:
-        matches(None, password)  # takes as long as for a tenant that is there
-    for tenant in fitting:
-        if tenant.enabled and (tenant.expires_at is None or tenant.expires_at > work.now):
-            return tenant
-    raise NotAuthenticatedError("The tenant's name or password is wrong, or it may not log on.")
+    found = passwords.first_right(
+        work,
+        candidates,
+        password,
+        lambda each: (
+            passwords.is_good(each, password, work.now)
+            and each.enabled
+            and (each.expires_at is None or each.expires_at > work.now)
+        ),
+    )
+    if found is None:
+        raise NotAuthenticatedError("The tenant's name or password is wrong, or it may not log on.")
+    return found
 
 
 def create_tenant(

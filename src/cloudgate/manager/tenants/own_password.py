@@ -28,13 +28,15 @@ def authenticate(work: UnitOfWork, name: str, password: str) -> passwords.Owner:
     Raises:
         NotAuthenticatedError: nobody, or who has may not come in: disabled, or the lease is over.
     """
-    candidates = owners_named(work, name)
-    if not candidates:
-        matches(None, password)  # takes as long as for somebody who is there
-    for who in candidates:
-        if who.password_hash and matches(who.password_hash, password) and is_let_in(work, who):
-            return who
-    raise NotAuthenticatedError("The tenant's name or password is wrong, or it may not log on.")
+    found = passwords.first_right(
+        work,
+        owners_named(work, name),
+        password,
+        lambda who: matches(who.password_hash, password) and is_let_in(work, who),
+    )
+    if found is None:
+        raise NotAuthenticatedError("The tenant's name or password is wrong, or it may not log on.")
+    return found
 
 
 def owners_named(work: UnitOfWork, name: str) -> list[passwords.Owner]:

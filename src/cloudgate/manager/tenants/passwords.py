@@ -4,7 +4,7 @@ The same for tenants and for their users.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,10 +18,13 @@ from cloudgate.trust.password_hashes import hash_beside, hash_password, mark_of,
 
 OLD_PASSWORD_SECONDS = 24 * 3600
 MOST_OLD_PASSWORD_SECONDS = 30 * 24 * 3600
+MOST_CHECKS = 4
+"""Of a wrong password, where no name is on more sites."""
 _AT_ONCE = 500
 
 Owner = CloudTenant | Subtenant
 T = TypeVar("T", CloudTenant, Subtenant)
+Named = TypeVar("Named", bound=Owner)
 
 
 def find_owner(work: UnitOfWork, tenant_id: UUID, user_id: UUID | None) -> Owner | None:
@@ -105,8 +108,40 @@ def marks_of(*hashes: str) -> frozenset[str]:
 
 def is_good(who: Owner, password: str, now: datetime) -> bool:
     """Whether somebody may come in by a password."""
+    if not who.password_hash:
+        return matches(None, password)
     old = who.old_password_hash if old_until(who, now) else ""
-    return bool(who.password_hash) and bool(matching((who.password_hash, old), password))
+    return bool(matching((who.password_hash, old), password))
+
+
+def checks_of_failure(named: int, most_alike: int) -> int:
+    """How many checks a failure costs for a name that so many have, one on each site. Pure.
+
+    As many as for the name that most have, so that how long it takes says nothing of a name; up to
+    `MOST_CHECKS`, which bounds what a guess may cost.
+    """
+    return max(named, min(most_alike, MOST_CHECKS), 1)
+
+
+def first_right(
+    work: UnitOfWork, named: Sequence[Named], password: str, is_right: Callable[[Named], bool]
+) -> Named | None:
+    """The first of those of one name who comes in by a password.
+
+    Args:
+        work: what they were read in.
+        named: all who have that name, each on another site.
+        password: what is shown.
+        is_right: checks it once, and whether somebody may come in.
+    """
+    for each in named:
+        if is_right(each):
+            return each
+    alike = select(func.count().label("sites")).select_from(CloudTenant).group_by(CloudTenant.login)
+    most = work.session.scalar(select(func.max(alike.subquery().c.sites))) or 0
+    for _ in range(checks_of_failure(len(named), most) - len(named)):
+        matches(None, password)
+    return None
 
 
 def host_fields(who: Owner) -> dict[str, Any]:
