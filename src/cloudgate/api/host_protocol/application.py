@@ -30,7 +30,7 @@ from cloudgate.errors import (
 )
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.fault_isolation import fault_id
-from cloudgate.manager.host_protocol import enrolment, report_handling
+from cloudgate.manager.host_protocol import enrolment, report_handling, told_tenants
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.host_protocol.tenant_feed import (
     speed_limits,
@@ -212,6 +212,10 @@ class HostProtocol:
         credential = await self._known_host(request)
         message = await self._messages.read(request, Report)
         check_protocol(message)
+        server_id = request.state.server_id
+        named = told_tenants.named_in(message)
+        if message.outsiders or not self._manager.figures.tenants.are_of(server_id, named):
+            message = await run_in_threadpool(self._of_served, server_id, message)
         if message.figures is not None and await self._has_nothing_but_figures(credential, message):
             return Response(status_code=204)
 
@@ -229,10 +233,15 @@ class HostProtocol:
         self._after_change()
         return Response(status_code=204)
 
+    def _of_served(self, server_id: UUID, message: Report) -> Report:
+        with self._manager.reading() as work:
+            return told_tenants.of_served(work, get_managed_server(work, server_id), message)
+
     async def _has_nothing_but_figures(self, credential: str, message: Report) -> bool:
         """Keep the figures of a report that says nothing else that is new. Whether that is all.
 
-        It touches no database: hosts tell figures a few times a minute.
+        It touches no database: hosts tell figures a few times a minute, nearly always of those
+        that they told of before.
         """
         listed = await self._hosts.usual(credential, message.machine)
         if listed is None or not self._manager.figures.reports.is_repeated(

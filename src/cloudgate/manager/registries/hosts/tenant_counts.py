@@ -4,7 +4,7 @@ What a host counted before is not of its time. By the hour it says who was held 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from uuid import UUID
@@ -19,7 +19,7 @@ from cloudgate.protocol import Figures, TenantFigures
 WANTED_SECONDS = 15.0
 """How often hosts are to tell."""
 MOST_TENANTS = 100_000
-"""Of which something is kept, of all hosts together and of each: a host may name what it likes."""
+"""Of which something is kept, of all hosts together and of each."""
 
 
 @dataclass
@@ -77,6 +77,12 @@ class TenantCounts:
                 server_id: tenant_id in host.tenants and host.tenants[tenant_id].tunnels > 0
                 for server_id, host in self._hosts.items()
             }
+
+    def are_of(self, server_id: UUID, tenant_ids: Iterable[UUID]) -> bool:
+        """Whether a host has told of all these before, since its service began."""
+        with self._lock:
+            host = self._hosts.get(server_id)
+            return all(host is not None and each in host.tenants for each in tenant_ids)
 
     def forget(self, server_id: UUID) -> None:
         """The host has counted nothing; what it had is in the sums."""
