@@ -8,10 +8,12 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine, event
 
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.host_protocol.enrolment import revoke
 from cloudgate.manager.registries.audit_throttle import MOST_NOTED
+from cloudgate.manager.registries.heard_guesses import HeardGuesses
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import AuditEvent
 from cloudgate.protocol import LONGEST_GUESSED_NAME, MOST_GUESSES, GatewayState, Guess, Report
@@ -78,6 +80,29 @@ def test_a_report_that_is_heard_twice_is_logged_once(
     say(other, guess())
     other.close()
     assert len(guesses_in(running)) == 3, "another gateway has seen others"
+
+
+def test_what_was_told_to_the_manager_before_is_known_by_the_log_and_looked_for_once(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    say(host, guess()).raise_for_status()
+    running.manager.strangers.heard = HeardGuesses()
+    looked: list[str] = []
+
+    def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT") and "FROM audit_events" in statement:
+            looked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        for count in (3, 3, 4, 5):
+            say(host, guess(count=count)).raise_for_status()
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+    assert [(each.after or {})["Count"] for each in guesses_in(running)] == [3, 4, 5]
+    (once,) = looked
+    assert "audit_events.account IN" in once, "by what there is an index for"
+    assert "LIMIT" in once
 
 
 def test_guesses_of_a_report_that_was_refused_are_logged_whole_when_they_are_heard_again(

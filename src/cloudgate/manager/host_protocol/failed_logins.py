@@ -1,10 +1,11 @@
 """Failed logins: who guesses, or comes from elsewhere, as the gateways have seen it?"""
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import select
 
@@ -13,14 +14,16 @@ from cloudgate.manager.audit.events import Change, Event
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import GUESS, OUTSIDER
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.host_protocol.told_tenants import tenant_named
 from cloudgate.manager.registries.refused_callers import RefusedCallers
-from cloudgate.manager.storage.tables import AuditEvent, CloudTenant, ManagedServer
-from cloudgate.manager.tenants import rules
+from cloudgate.manager.storage.tables import AuditEvent, ManagedServer
 from cloudgate.manager.tenants.operations import TYPE
 from cloudgate.protocol.bounds import printable
 
 HEARD_AGAIN_WITHIN = timedelta(days=1)
-"""How long a report whose answer was lost is told from a new one."""
+"""How long what was told to a manager before this one is told from what is new."""
+_MOST_LOOKED_AT = 2000
+"""Of the newest entries of the same names: it is done once for a host, within a change."""
 
 
 _SEEN = {
@@ -52,20 +55,40 @@ def _record_all(
 ) -> None:
     if not guesses:
         return
-    known = work.session.scalars(
-        select(AuditEvent.after).where(
-            AuditEvent.at > work.now - HEARD_AGAIN_WITHIN, AuditEvent.operation == event.operation
-        )
-    ).all()
-    for guess in guesses:
-        said = _documented(server, guess)
-        if said in known:
+    told = [(guess, _documented(server, guess)) for guess in guesses]
+    texts = [_text(said) for _, said in told]
+    known = work.strangers.heard.of(server.id, event.operation, texts)
+    if known is None:
+        known = _told_before(work, event, {said["Name"] for _, said in told})
+    heard = partial(work.strangers.heard.add, server.id, event.operation, texts)
+    work.once_it_holds.append(heard)
+    for guess, said in told:
+        if _text(said) in known:
             continue
         one = f"{said['Name']} {said['Address']} {guess.count} {said['FirstTime']}"
         asked = (event.operation, server.name, one, work.now, guess.count)
         work.once_it_holds.append(partial(work.strangers.is_guess_to_be_noted, *asked))
         if tried.is_guess_to_be_noted(*asked):
             _record(work, server, event, guess, said)
+
+
+def _text(said: Mapping[str, Any]) -> str:
+    return json.dumps(said, sort_keys=True)
+
+
+def _told_before(work: UnitOfWork, event: Event, names: Iterable[str]) -> frozenset[str]:
+    """What the log has of these names already."""
+    newest = (
+        select(AuditEvent.after)
+        .where(
+            AuditEvent.account.in_(names),
+            AuditEvent.operation == event.operation,
+            AuditEvent.at > work.now - HEARD_AGAIN_WITHIN,
+        )
+        .order_by(AuditEvent.number.desc())
+        .limit(_MOST_LOOKED_AT)
+    )
+    return frozenset(_text(each) for each in work.session.scalars(newest) if each)
 
 
 def _record(
@@ -78,7 +101,7 @@ def _record(
     change = Change(
         event,
         TYPE,
-        object_id=_tenant_id(work, server, said["Name"]),
+        object_id=tenant_named(work, server, said["Name"]),
         object_name=said["Name"],
         after=said,
     )
@@ -98,13 +121,3 @@ def _documented(server: ManagedServer, guess: protocol.Guess) -> dict[str, Any]:
         "LastTime": guess.last_at.isoformat(),
         "ManagedServer": server.name,
     }
-
-
-def _tenant_id(work: UnitOfWork, server: ManagedServer, name: str) -> UUID | None:
-    """The tenant that is meant, if the gateway's site has one of that name."""
-    login = rules.login(name.replace("/", "\\").partition("\\")[0])
-    return work.session.scalar(
-        select(CloudTenant.id).where(
-            CloudTenant.backup_server_id == server.backup_server_id, CloudTenant.login == login
-        )
-    )
