@@ -19,8 +19,8 @@ SOON = PUT_BACK + ONLINE_FOR
 @pytest.mark.parametrize("was_online", [True, False])
 @pytest.mark.parametrize("now", [AT_ONCE, LATER])
 def test_who_was_heard_a_poll_ago_is_there(now: datetime, was_online: bool) -> None:
-    silent = ONLINE_FOR - timedelta(seconds=1)
-    assert Presence(BEGAN).is_there(silent, now, was_online=was_online)
+    heard = now - ONLINE_FOR + timedelta(seconds=1)
+    assert Presence(BEGAN).is_there(heard, now, was_online=was_online)
 
 
 def test_who_was_online_when_another_manager_noted_it_last_is_there_until_it_has_had_its_time() -> (
@@ -28,13 +28,13 @@ def test_who_was_online_when_another_manager_noted_it_last_is_there_until_it_has
 ):
     silent = NOTED_EVERY + timedelta(seconds=15)
     presence = Presence(BEGAN)
-    assert presence.is_there(silent, AT_ONCE, was_online=True)
-    assert not presence.is_there(silent, AT_ONCE, was_online=False)
-    assert not presence.is_there(silent, LATER, was_online=True)
+    assert presence.is_there(AT_ONCE - silent, AT_ONCE, was_online=True)
+    assert not presence.is_there(AT_ONCE - silent, AT_ONCE, was_online=False)
+    assert not presence.is_there(LATER - silent, LATER, was_online=True)
 
 
 def test_after_a_night_without_a_manager_nobody_is_there_before_it_is_heard() -> None:
-    assert not Presence(BEGAN).is_there(timedelta(hours=8), AT_ONCE, was_online=True)
+    assert not Presence(BEGAN).is_there(AT_ONCE - timedelta(hours=8), AT_ONCE, was_online=True)
 
 
 def test_once_the_clock_was_put_back_a_host_counts_as_heard_then_and_no_later() -> None:

@@ -23,6 +23,7 @@ from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.hosts.host_memory import HostMemory
+from cloudgate.manager.registries.hosts.listening import Listening
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
@@ -40,12 +41,22 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass
 class Clock:
-    """The manager's clock, which a test may put forward."""
+    """The manager's clock, which a test may put forward: so much time goes by.
+
+    Or it steps, as a machine's clock that is set, or as it seems to who stood still meanwhile.
+    """
 
     ahead: timedelta = field(default_factory=timedelta)
+    stepped: timedelta = field(default_factory=timedelta)
+
+    _began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return datetime.now(UTC) + self.stepped + self.ahead
+
+    def steps(self) -> datetime:
+        """What stands still but for its steps: a busy machine's are not among them."""
+        return self._began + self.stepped
 
     def begin(self, span_seconds: int) -> None:
         """Put it forward to where a span begins, so that what follows is within one."""
@@ -181,7 +192,7 @@ def running_manager(
         authority,
         open_sealing(folder),
         clock=clock,
-        hosts=HostMemory(clock()),
+        hosts=HostMemory(clock(), Listening(clock.steps)),
         challenges=AcmeChallenges(dns_hook),
         outgoing=outgoing or Outgoing(),
         dns=dns or DnsNames(),

@@ -320,7 +320,7 @@ class Manager:
             administers: whether who asks for it may name what administrators may.
             shown: whether the API can show what is changed.
         """
-        began = time.perf_counter()
+        began, asked_at = time.perf_counter(), self.hosts.listening.machine_time()
         with self._seeing_whether_it_can_be_written(), self.database.writing() as session:
             work = replace(
                 self._work(session),
@@ -337,6 +337,8 @@ class Manager:
                         write()
             finally:
                 self._note_transaction("write", began)
+                # Before the next one has its turn: what hosts say has waited as long as this.
+                self.hosts.listening.note_held_up(asked_at, self.clock())
             # While others wait for their turn, where there is one: what they see is whole.
             for note in work.once_it_holds:
                 note()

@@ -44,7 +44,7 @@ def lag_of(work: UnitOfWork, gateway: CloudGateway) -> str:
     key = (server.backup_server_id, known, newest.value)
     if key not in lags:
         lags[key] = _Lag(session, server.backup_server_id, known)
-    return lags[key].describe(work.now)
+    return lags[key].describe(work.hosts.listening.since(LATE, work.now))
 
 
 def may_be_late(work: UnitOfWork) -> ColumnElement[bool]:
@@ -63,7 +63,7 @@ def may_be_late(work: UnitOfWork) -> ColumnElement[bool]:
 
 def _due(work: UnitOfWork) -> dict[UUID, int]:
     """Of each site the newest change that all of its gateways should have by now."""
-    until = int((work.now - LATE).timestamp() * 1000)
+    until = int(work.hosts.listening.since(LATE, work.now).timestamp() * 1000)
     found: dict[UUID, int] = {}
     for kind in (CloudTenant, RemovedTenant):
         for site_id, newest in work.session.execute(
@@ -85,9 +85,10 @@ class _Lag:
         self._since = _since(session, site_id, known)
         self._changed = session.scalars(_missed(site_id, known).limit(_NAMED + 1)).all()
 
-    def describe(self, now: datetime) -> str:
+    def describe(self, late_since: datetime) -> str:
+        """`late_since`: what was changed later may yet be on its way."""
         since, changed = self._since, self._changed
-        if since is None or now - since < LATE:
+        if since is None or since > late_since:
             return ""
         names = ", ".join(changed[:_NAMED]) + (" and others" if len(changed) > _NAMED else "")
         whose = f"changes of {names}" if names else "that tenants were removed"

@@ -51,7 +51,7 @@ def presence_changed(work: UnitOfWork, known_since: datetime) -> bool:
         return True
     if work.now - known_since >= NOTED_EVERY and any(m > known_since for m in heard.values()):
         return True
-    lately = work.now - ONLINE_FOR
+    lately = work.hosts.listening.since(ONLINE_FOR, work.now)
     return any(
         _has_news(work, server)
         for server in _joined(work)

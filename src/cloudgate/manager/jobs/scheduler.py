@@ -19,6 +19,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import gateway_certificates
 from cloudgate.manager.jobs import presence_notes, timeouts
 from cloudgate.manager.jobs.threads import OneThatMayHang, run_in_thread
+from cloudgate.manager.registries.hosts.listening import BEAT_SECONDS
 from cloudgate.manager.sessions.operations import write_unwritten
 from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tenants import passwords
@@ -41,6 +42,7 @@ RENEWING_REST_SECONDS = 0.1
 RENEWING_PORT = "Renewing the manager's own certificate"
 COMPACTING = "Adding up old usage"
 HOLDING_BACK = "Writing down when tenants were held back"
+LISTENING = "Noting that hosts are heard"
 PRESENCE = "Noting which hosts are there"
 FORGETTING = "Forgetting passwords that are good no more"
 AUDITING = "Removing old entries of the audit log"
@@ -102,6 +104,13 @@ class Scheduler:
                 rest_seconds=SETTLING_REST_SECONDS,
                 needed=True,
             ),
+            # On the event loop, as hosts are heard there.
+            Job(
+                name=LISTENING,
+                attempt=self._beat,
+                interval_seconds=BEAT_SECONDS,
+                longest_pause_seconds=BEAT_SECONDS,
+            ),
             each_tick(
                 name=PRESENCE,
                 attempt=lambda: run_in_thread(self._note_presence),
@@ -159,6 +168,9 @@ class Scheduler:
                 done_at = now
 
         return attempt
+
+    def _beat(self) -> None:
+        self._manager.hosts.listening.beat(self._manager.clock())
 
     async def _settle_if_any(self) -> float | None:
         """Most changes are done at once: for those, no thread is asked."""

@@ -46,24 +46,22 @@ def finish_due_tasks(work: UnitOfWork) -> None:
     # Many tasks are of one site.
     servers, told = cache(partial(_gateway_servers, work)), cache(partial(_told_revisions, work))
     for task in open_tasks:
-        is_order = task.certificate_order_id is not None
-        latest = work.now + (orders.ORDER_DEADLINE if is_order else tasks.GATEWAY_DEADLINE)
-        task.deadline_at = min(task.deadline_at, latest)  # later only where the clock was put back
-        if is_order:
+        is_over = _is_time_over(work, task)
+        if task.certificate_order_id is not None:
             orders.end_late_order(work, task)
         elif task.gateway_id is not None:
-            if task.deadline_at <= work.now:
+            if is_over:
                 _end_unanswered(work, task)
-        elif task.deadline_at <= work.now or not _is_behind(task, told(task.backup_server_id)):
+        elif is_over or not _is_behind(task, told(task.backup_server_id)):
             _settle_directory_task(work, task, servers(task.backup_server_id))
 
 
 def extend_deadlines(work: UnitOfWork) -> None:
     """The manager was away: no host could answer, and those that can are given the time for it."""
     for task in work.session.scalars(
-        select(Task).where(Task.finished_at.is_(None), Task.gateway_id.is_not(None))
+        select(Task).where(Task.finished_at.is_(None), Task.certificate_order_id.is_(None))
     ):
-        task.deadline_at = max(task.deadline_at, work.now + tasks.GATEWAY_DEADLINE)
+        task.deadline_at = max(task.deadline_at, work.now + _span_of(task))
 
 
 def next_deadline(work: UnitOfWork) -> datetime | None:
@@ -74,6 +72,29 @@ def next_deadline(work: UnitOfWork) -> datetime | None:
 def has_open_tasks(work: UnitOfWork) -> bool:
     """Whether any task is still running."""
     return next_deadline(work) is not None
+
+
+def _is_time_over(work: UnitOfWork, task: Task) -> bool:
+    """Whether who a task waits for has had the time for it.
+
+    What the manager has not listened meanwhile does not count: it has all of its time again.
+    """
+    span, listening = _span_of(task), work.hosts.listening
+    task.deadline_at = min(task.deadline_at, work.now + span)  # later: the clock was put back
+    if task.deadline_at > work.now:
+        return False
+    resumed_at = listening.resumed_at(work.now)
+    if resumed_at is None or task.deadline_at - span <= listening.since(span, work.now):
+        return True
+    task.deadline_at = resumed_at + span
+    return False
+
+
+def _span_of(task: Task) -> timedelta:
+    """How long a task waits at a time."""
+    if task.certificate_order_id is not None:
+        return orders.ORDER_DEADLINE
+    return tasks.DIRECTORY_DEADLINE if task.gateway_id is None else tasks.GATEWAY_DEADLINE
 
 
 def _end_unanswered(work: UnitOfWork, task: Task) -> None:
@@ -127,8 +148,8 @@ def _settle_directory_task(work: UnitOfWork, task: Task, servers: Sequence[Manag
     ]
     waiting = [server for server in behind if is_online(work, server)]
     refusing = [server for server in waiting if _trouble(server)]
-    took = work.now - task.created_at
-    if waiting and not refusing and timedelta() <= took < tasks.LONGEST_DIRECTORY_WAIT:
+    waits_since = work.hosts.listening.since(tasks.LONGEST_DIRECTORY_WAIT, work.now)
+    if waiting and not refusing and waits_since < task.created_at <= work.now:
         # It is slow, or about to be away.
         task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
         return

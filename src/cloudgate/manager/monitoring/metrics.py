@@ -170,15 +170,17 @@ class ManagerMetrics:
         now, heard = work.now.timestamp(), work.hosts.presence.all(work.now)
         latest = now + ONLINE_FOR.total_seconds()
         began = work.hosts.presence.beginning(work.now).timestamp()
+        there_since = {
+            was_online: work.hosts.presence.there_since(work.now, was_online=was_online).timestamp()
+            for was_online in (True, False)
+        }
         states = Counter({"Online": 0, "Offline": 0, "Expected": 0})
         up, last = [], []
         for each in hosts:
             heard_at = heard.get(each.key)
             kept = each.kept_seconds if each.kept_seconds < latest else began
             seen = max(kept, heard_at.timestamp() if heard_at else 0.0)
-            is_up = seen > 0 and work.hosts.presence.is_there(
-                timedelta(seconds=now - seen), work.now, was_online=each.was_online
-            )
+            is_up = seen > 0 and seen > there_since[each.was_online]
             states["Online" if is_up else "Expected" if each.is_new else "Offline"] += 1
             up.append(each.up[is_up])
             if seen:
@@ -310,7 +312,8 @@ def _write_tasks(lines: Lines, work: UnitOfWork) -> None:
     for success, state in ((None, "Running"), (True, "Succeeded"), (False, "Failed")):
         lines.put("cloudgate_tasks", counts[success], state)
     overdue = select(func.count()).where(
-        Task.finished_at.is_(None), Task.deadline_at < work.now - OVERDUE
+        Task.finished_at.is_(None),
+        Task.deadline_at < work.hosts.listening.since(OVERDUE, work.now),
     )
     lines.put("cloudgate_tasks_overdue", work.session.scalar(overdue) or 0)
 

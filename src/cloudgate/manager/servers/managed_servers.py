@@ -189,9 +189,7 @@ def is_online(work: UnitOfWork, server: LastSeen) -> bool:
 def is_heard(work: UnitOfWork, server: LastSeen) -> bool:
     """Whether the host has been heard of lately."""
     seen, was_online = last_seen(work, server), server.online_since is not None
-    return seen is not None and work.hosts.presence.is_there(
-        work.now - seen, work.now, was_online=was_online
-    )
+    return seen is not None and work.hosts.presence.is_there(seen, work.now, was_online=was_online)
 
 
 def online_servers(work: UnitOfWork) -> set[UUID]:
@@ -201,16 +199,13 @@ def online_servers(work: UnitOfWork) -> set[UUID]:
     heard once hosts have had the time for it, is not there.
     """
     presence, now = work.hosts.presence, work.now
-    there = {
-        each
-        for each, last in presence.all(now).items()
-        if presence.is_there(now - last, now, was_online=False)
-    }
+    heard_since = presence.there_since(now, was_online=False)
+    there = {each for each, last in presence.all(now).items() if last > heard_since}
     if not presence.has_listened(now):
         lately = (
             and_(
                 ManagedServer.online_since.is_not(None) if was_online else true(),
-                ManagedServer.seen_at > now - presence.patience(now, was_online=was_online),
+                ManagedServer.seen_at > presence.there_since(now, was_online=was_online),
             )
             for was_online in (True, False)
         )

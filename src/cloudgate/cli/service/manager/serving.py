@@ -42,7 +42,6 @@ from cloudgate.manager.jobs.backup_schedule import Schedule
 from cloudgate.manager.jobs.span_export import open_export
 from cloudgate.manager.lease import Lease
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
-from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import (
     GATEWAY_DAYS,
@@ -340,7 +339,9 @@ async def telling_systemd(
 
     def describe() -> str:
         now = manager.clock()
-        online = sum(now - seen < ONLINE_FOR for seen in manager.hosts.presence.all(now).values())
+        presence = manager.hosts.presence
+        there_since = presence.there_since(now, was_online=False)
+        online = sum(seen > there_since for seen in presence.all(now).values())
         return f"{online} managed server{'' if online == 1 else 's'} online"
 
     telling = asyncio.create_task(keep_informed(Notifier(), server.health, describe, goes_on))

@@ -26,7 +26,8 @@ class HostRefusals:
         """
         refused = self._refused.of(server_id, now) or self._presence.beginning(now)
         heard = self._presence.last(server_id, now)
-        return heard is not None and heard > refused and now - refused >= ONLINE_FOR
+        is_long_ago = refused <= self._presence.listening.since(ONLINE_FOR, now)
+        return heard is not None and heard > refused and is_long_ago
 
     def forget(self, server_id: UUID) -> None:
         """Nothing was ever refused of it."""

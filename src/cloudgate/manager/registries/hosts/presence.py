@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from cloudgate.manager.registries.hosts.host_moments import HostMoments
+from cloudgate.manager.registries.hosts.listening import Listening
 from cloudgate.protocol import POLL_SECONDS
 
 ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
@@ -25,14 +26,20 @@ LONGEST_SILENCE = ONLINE_FOR + NOTED_EVERY + TAKEN_OVER_WITHIN
 class Presence:
     """When each host was last heard of."""
 
-    def __init__(self, began: datetime | None = None) -> None:
-        """`began`: when nobody had been heard yet; when it is first asked where left out."""
+    def __init__(self, began: datetime | None = None, listening: Listening | None = None) -> None:
+        """What it goes by.
+
+        Args:
+            began: when nobody had been heard yet; when it is first asked where left out.
+            listening: for how long anybody could be heard.
+        """
         self._began = began
+        self.listening = listening or Listening()
         self._heard = HostMoments(ONLINE_FOR)
 
     def has_listened(self, now: datetime) -> bool:
         """Whether hosts that are there have had the time to be heard since nobody had been."""
-        return now - self.beginning(now) >= ONLINE_FOR
+        return self.beginning(now) <= self.listening.since(ONLINE_FOR, now)
 
     def beginning(self, now: datetime) -> datetime:
         """When nobody had been heard yet."""
@@ -40,17 +47,17 @@ class Presence:
             self._began = now
         return self._began
 
-    def is_there(self, silent: timedelta, now: datetime, *, was_online: bool) -> bool:
-        """Whether a host is taken to be there that was last heard of so long ago."""
-        return silent < self.patience(now, was_online=was_online)
+    def is_there(self, last: datetime, now: datetime, *, was_online: bool) -> bool:
+        """Whether a host is taken to be there that was last heard of then."""
+        return last > self.there_since(now, was_online=was_online)
 
-    def patience(self, now: datetime, *, was_online: bool) -> timedelta:
-        """For how long a host may be silent that is taken to be there.
+    def there_since(self, now: datetime, *, was_online: bool) -> datetime:
+        """A host that was heard of later is taken to be there.
 
         At the start, only what the database has learned is known of those that were online.
         """
         is_awaited = was_online and not self.has_listened(now)
-        return LONGEST_SILENCE if is_awaited else ONLINE_FOR
+        return self.listening.since(LONGEST_SILENCE if is_awaited else ONLINE_FOR, now)
 
     def touch(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""
