@@ -27,7 +27,8 @@ from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.manager.tenants import rules
 from cloudgate.trust.password_hashes import hash_password

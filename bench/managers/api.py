@@ -27,7 +27,8 @@ from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import (
     Account,
     AccountRole,

@@ -17,7 +17,8 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.accounts import ensure_administrator
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from tests.support.product import PASSWORD, Product, product
 
 IDLE_HOSTS = 3000

@@ -23,7 +23,9 @@ from cloudgate.manager.registries.hosts.heard_addresses import KEPT_FOR
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers import seen_addresses
 from cloudgate.manager.servers.managed_servers import get_managed_server
-from cloudgate.manager.storage.database import Database, migrate, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.migrations import migrate
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import CloudGateway
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.certificate_names import subject_alt_names

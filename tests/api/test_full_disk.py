@@ -19,8 +19,9 @@ from cloudgate.manager.registries.unwritten_sessions import UnwrittenSession
 from cloudgate.manager.security.installation import DATABASE
 from cloudgate.manager.sessions import operations as sessions
 from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import reason
+from cloudgate.manager.storage.sqlite import sqlite_url
 from tests.support.disks import (
     fail,
     file_disk,

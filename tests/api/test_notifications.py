@@ -19,7 +19,7 @@ from cloudgate.manager.notifications import mail, rules, webhooks
 from cloudgate.manager.notifications.rules import RULES, Kind, delivery_pause
 from cloudgate.manager.quotas.operations import keep_use
 from cloudgate.manager.settings.outgoing import MailServer, Outgoing, networks
-from cloudgate.manager.storage.database import newest_revision
+from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.protocol import GatewayState, Guess
 from tests.support.certificates import Made, pem_of

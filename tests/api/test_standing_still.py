@@ -16,7 +16,8 @@ from cloudgate.manager.registries.hosts.listening import Listening
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.tasks.operations import GATEWAY_DEADLINE
 from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost

@@ -21,7 +21,8 @@ from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.operations import begin_session
 from cloudgate.manager.sessions.recovery import let_administrator_in
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import Account
 from tests.support.ports import free_port
 

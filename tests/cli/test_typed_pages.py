@@ -21,7 +21,8 @@ from cloudgate.manager.security.database_keys import check_keys
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.settings.outgoing import Outgoing, networks
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from tests.cli.conftest import Run
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost, obedient

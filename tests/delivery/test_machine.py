@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate import __version__
-from cloudgate.manager.storage.database import newest_revision
+from cloudgate.manager.storage.migrations import newest_revision
 from delivery import released
 from delivery.tools import TOOLS
 from tests.delivery.fresh_machine import BOOKWORM, TRIXIE, Machine, fresh_machine

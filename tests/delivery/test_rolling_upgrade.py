@@ -16,7 +16,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from cloudgate.manager.storage.database import newest_revision, revision_at
+from cloudgate.manager.storage.database import revision_at
+from cloudgate.manager.storage.migrations import newest_revision
 from delivery import released
 from delivery.tools import ROOT
 from tests.support.managers import PATIENCE_SECONDS, Managers, logged_on, names, spec, two_managers

@@ -22,7 +22,9 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.repositories import operations as repositories
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
-from cloudgate.manager.storage.database import Database, migrate, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.migrations import migrate
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import AuditEvent
 from cloudgate.trust import audit_chain
 from cloudgate.trust.audit_chain import BEGINNING, Verdict, hash_of, verify_lines

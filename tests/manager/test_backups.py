@@ -42,8 +42,9 @@ from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage import sqlite_files
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.marks import LAST_BACKUP_AT, read_moment
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import Account, Counter, LogonSession
 from cloudgate.manager.tenants import certificates
 from cloudgate.manager.tenants import operations as tenants

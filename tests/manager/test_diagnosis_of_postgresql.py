@@ -13,7 +13,8 @@ from cloudgate.diagnosis.database import DatabaseServer, look_at_server
 from cloudgate.diagnosis.findings import Verdict
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.lease import Lease
-from cloudgate.manager.storage.database import Database, newest_revision
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.postgresql import postgresql_url
 from cloudgate.manager.storage.tables import BackupServer, FormerName
 from tests.support.postgres import needs_postgresql, shared_server

@@ -11,7 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect
 
 from cloudgate.manager.lease import Lease
-from cloudgate.manager.storage.database import KEPT_AS_IT_IS, REVISIONS, Database, migrate
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.migrations import KEPT_AS_IT_IS, REVISIONS, migrate
 from cloudgate.manager.storage.postgresql import postgresql_url
 from tests.support.postgres import needs_postgresql, shared_server
 

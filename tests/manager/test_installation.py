@@ -20,8 +20,9 @@ from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.database_keys import check_keys
 from cloudgate.manager.security.sealing import open_sealing
-from cloudgate.manager.storage import database
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage import sqlite
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from tests.support.disks import make_room, needs_mounts, small_disk, take_bytes
 from tests.support.ports import free_port
 
@@ -239,7 +240,7 @@ def test_a_damaged_database_is_named_and_left_as_it_is(data: Path) -> None:
 def test_a_database_that_cannot_be_used_right_now_is_not_called_damaged(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0)
     with sqlite3.connect(data / "cloudgate.db") as other:
         other.execute("PRAGMA journal_mode = DELETE")
         other.execute("BEGIN EXCLUSIVE")

@@ -10,7 +10,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from cloudgate import protocol
-from cloudgate.manager.storage.database import migrate, sqlite_url
+from cloudgate.manager.storage.migrations import migrate
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants.limits import Limits, from_document
 from cloudgate.wire.resources.cloud.own import CloudSelf

@@ -17,7 +17,8 @@ from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers import managed_servers
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, CloudTenant, ManagedServer
 from cloudgate.protocol import GatewayState, HostFacts, Report
 from tests.support.postgres import needs_postgresql, shared_server

@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 
 from cloudgate.cli.app import app
 from cloudgate.errors import CloudgateError, InvalidRequestError, UnavailableError
-from cloudgate.manager.storage import database as databases
-from cloudgate.manager.storage import failures, postgresql
-from cloudgate.manager.storage.database import Database, newest_revision
+from cloudgate.manager.storage import failures, migrations, postgresql
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.postgresql import postgresql_url
 from cloudgate.manager.storage.tables import Account, Base, Counter, FormerName
 from tests.support.manager import finished, running_manager
@@ -161,7 +161,7 @@ def test_a_manager_that_stands_by_leaves_the_revision_to_the_one_that_leads(
     with pytest.raises(UnavailableError, match=r"revision 9999, made by a newer release"):
         database.bring_forward()
     server.run(f"UPDATE alembic_version SET version_num = '{newest_revision()}'", name)
-    monkeypatch.setattr(databases, "newest_revision", lambda: "9998")
+    monkeypatch.setattr(migrations, "newest_revision", lambda: "9998")
     Database(url, as_it_is=True).close()
     assert database.current_revision() != "9998"
     database.close()
@@ -179,8 +179,8 @@ def test_a_manager_that_stands_still_while_it_reads_keeps_no_table_from_being_ch
     def change(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE accounts ADD COLUMN more INTEGER")
 
-    monkeypatch.setattr(databases, "newest_revision", lambda: "9998")
-    monkeypatch.setattr(databases, "migrate", change)
+    monkeypatch.setattr(migrations, "newest_revision", lambda: "9998")
+    monkeypatch.setattr(migrations, "migrate", change)
     monkeypatch.setattr(postgresql, "LEFT_SECONDS", 0.0)
     with stands_still.connect() as reading:
         reading.exec_driver_sql("SELECT count(*) FROM accounts")

@@ -19,15 +19,10 @@ from cloudgate.errors import UnavailableError
 from cloudgate.manager.servers.facts import report_of
 from cloudgate.manager.servers.tenant_scope import NO_POOL, scope_of
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.manager.storage import database
-from cloudgate.manager.storage.database import (
-    REVISIONS,
-    Database,
-    migrate,
-    newest_revision,
-    revision_of,
-    sqlite_url,
-)
+from cloudgate.manager.storage import migrations
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.migrations import REVISIONS, migrate, newest_revision, revision_of
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.sqlite_files import dump
 from cloudgate.manager.storage.tables import (
     Account,
@@ -138,11 +133,11 @@ def test_a_first_start_that_was_cut_off_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = tmp_path / "empty.sql"
-    whole = database.EMPTY.read_text("utf-8")
+    whole = migrations.EMPTY.read_text("utf-8")
     script.write_text(whole + "INSERT INTO nowhere VALUES (1);\n", "utf-8")
     url = sqlite_url(tmp_path / "new.db")
     with monkeypatch.context() as cut_off:
-        cut_off.setattr(database, "EMPTY", script)
+        cut_off.setattr(migrations, "EMPTY", script)
         with pytest.raises(UnavailableError, match="nowhere"):
             Database(url)
     assert dump(tmp_path / "new.db") == ""

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import delete, event, insert, select, text
 
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import (
     Account,
     AccountRole,

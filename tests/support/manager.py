@@ -31,7 +31,8 @@ from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.settings.dns_names import DnsNames
 from cloudgate.manager.settings.outgoing import Outgoing
 from cloudgate.manager.settings.signing_in import SigningIn
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import AuditEvent
 from tests.support.scratch import scratch_root
 from tests.support.waiting import PATIENCE_SECONDS, looks, until

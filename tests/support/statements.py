@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from cloudgate.manager.storage import database, postgresql
+from cloudgate.manager.storage import postgresql, sqlite
 
 _compiled: dict[Any, Any] = {}
 
@@ -31,5 +31,5 @@ def share_statements(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(each, "__eq__", alike)
         patch.setattr(each, "__hash__", hashed)
     shared = partial(create_engine, execution_options={"compiled_cache": _compiled})
-    for opened in (database, postgresql):
+    for opened in (postgresql, sqlite):
         patch.setattr(opened, "create_engine", shared)

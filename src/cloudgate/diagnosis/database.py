@@ -18,8 +18,8 @@ from cloudgate.diagnosis.findings import Finding, Verdict
 from cloudgate.errors import UnavailableError
 from cloudgate.manager import lease
 from cloudgate.manager.security.installation import DATABASE
-from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.failures import reason
+from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.postgresql import check_sorting, open_engine, postgresql_url
 
 BUSY_SECONDS = 5.0

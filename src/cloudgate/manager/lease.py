@@ -22,9 +22,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.storage.database import Database, newest_revision
+from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import reason
 from cloudgate.manager.storage.marks import put_mark
+from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.tables import InstallationMark
 
 log = structlog.get_logger(__name__)

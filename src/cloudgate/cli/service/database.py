@@ -25,14 +25,16 @@ def upgrade(
     with loading():
         from cloudgate.manager.security import installation  # noqa: PLC0415
         from cloudgate.manager.storage import database as databases  # noqa: PLC0415
+        from cloudgate.manager.storage import migrations  # noqa: PLC0415
+        from cloudgate.manager.storage.sqlite import sqlite_url  # noqa: PLC0415
 
     with failing_in_words():
         file = (data or present_data_folder()) / installation.DATABASE
-        url = database or databases.sqlite_url(file)
+        url = database or sqlite_url(file)
         if database is None:
             installation.see_that_it_is_there(file)
         before = databases.revision_at(url)
-        newest = databases.newest_revision()
+        newest = migrations.newest_revision()
         if check:
             print(f"It is at revision {before or 'none'}; this release works with {newest}.")
             raise typer.Exit(0 if before == newest else 1)
@@ -58,13 +60,14 @@ def copy(
         from cloudgate.manager.storage.copying import copy_all  # noqa: PLC0415
         from cloudgate.manager.storage.failures import reason  # noqa: PLC0415
         from cloudgate.manager.storage.postgresql import postgresql_url  # noqa: PLC0415
+        from cloudgate.manager.storage.sqlite import sqlite_url  # noqa: PLC0415
 
     folder = data or present_data_folder()
     with failing_in_words():
         postgresql_url(to)
         installation.see_that_it_is_there(folder / installation.DATABASE)
         with installation.locked(folder):
-            source = databases.Database(databases.sqlite_url(folder / installation.DATABASE))
+            source = databases.Database(sqlite_url(folder / installation.DATABASE))
             try:
                 target = databases.Database(to)
                 try:

@@ -72,7 +72,8 @@ def reset_admin(database: DatabaseUrl = None, data: Data = None) -> None:
         )
         from cloudgate.manager.security.sealing import open_sealing  # noqa: PLC0415
         from cloudgate.manager.sessions.recovery import let_administrator_in  # noqa: PLC0415
-        from cloudgate.manager.storage.database import Database, sqlite_url  # noqa: PLC0415
+        from cloudgate.manager.storage.database import Database  # noqa: PLC0415
+        from cloudgate.manager.storage.sqlite import sqlite_url  # noqa: PLC0415
 
     folder = data or present_data_folder()
     file = folder / installation.DATABASE

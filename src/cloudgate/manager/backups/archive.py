@@ -31,12 +31,10 @@ from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.database_keys import check_keys
 from cloudgate.manager.security.sealed_files import SealedReader, SealedWriter, SealingSecret
 from cloudgate.manager.security.sealing import open_sealing
-from cloudgate.manager.storage.database import (
-    Database,
-    newest_revision,
-    sqlite_url,
-)
+from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.marks import LAST_BACKUP_AT
+from cloudgate.manager.storage.migrations import newest_revision
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.sqlite_files import put_mark_into, quick_check, snapshot
 from cloudgate.manager.storage.tables import (
     AuditEvent,

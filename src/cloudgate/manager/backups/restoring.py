@@ -35,11 +35,9 @@ from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealed_files import SealingSecret
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
-from cloudgate.manager.storage.database import (
-    Database,
-    sqlite_url,
-)
+from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.marks import BACKED_UP_AT, OF_A_RESTORE, RESTORED_AT, put_mark
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.sqlite_files import snapshot, take_marks_from
 from cloudgate.manager.storage.tables import (
     BackupServer,

@@ -7,8 +7,8 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from cloudgate.background import Background
 from cloudgate.manager.core.unit_of_work import DISK, Manager
-from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.failures import reason as database_reason
+from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.monitoring.health import BlockingCheck, CheckResult, Health, disk_problem, jobs_check
 
 

@@ -20,7 +20,7 @@ from cloudgate.manager.quotas import rules as quota_rules
 from cloudgate.manager.registries.refused_callers import GUESSES
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.servers import managed_servers
-from cloudgate.manager.storage.database import newest_revision
+from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     BackupServer,

@@ -1,38 +1,21 @@
-"""Database: how is it opened, and how does a transaction begin?"""
+"""Database: how does a transaction begin, of a file or of a server, and who may write next?"""
 
-import re
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, DisconnectionError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from cloudgate.errors import CloudgateError, UnavailableError
-from cloudgate.manager.storage.failures import is_damaged, reason
-from cloudgate.manager.storage.postgresql import (
-    FirstStatement,
-    check_sorting,
-    end_what_stands_still,
-    open_engine,
-    postgresql_url,
-)
-from cloudgate.manager.storage.sqlite_files import BUSY_SECONDS, connect
+from cloudgate.manager.storage import migrations, postgresql, sqlite
+from cloudgate.manager.storage.failures import why_not_opened
+from cloudgate.manager.storage.postgresql import FirstStatement, postgresql_url
+from cloudgate.manager.storage.sqlite_files import BUSY_SECONDS
 from cloudgate.manager.storage.touched_tables import note_touched
 from cloudgate.manager.storage.write_turns import WriteTurns
-from cloudgate.values.enumeration import few
-
-REVISIONS = Path(__file__).parent / "revisions"
-EMPTY = REVISIONS / "empty.sql"
-"""What SQLite makes of all revisions up to the one that it names, where there is nothing yet."""
-_REVISION = re.compile(r"[0-9]{4}")
-KEPT_AS_IT_IS = "0028"
-"""Of a database that is older, no manager that stands by knows what it needs to know."""
 
 
 class Database:
@@ -52,14 +35,14 @@ class Database:
         self.is_file = make_url(url).get_backend_name() == "sqlite"
         """Whether it is one of SQLite, and not a server's."""
         self._engine = _open(url)
-        self._probed = _without_memory(url) or self._engine
+        self._probed = sqlite.open_without_memory(url) if self.is_file else self._engine
         self.first_look = FirstStatement()
         """Of all that write to a server's."""
         self.writer = writing = self._engine.execution_options(
             writes=True, first_look=self.first_look
         )
         self._turns = WriteTurns(BUSY_SECONDS) if self.is_file else None
-        self._beside = _beside(url)
+        self._beside = None if self.is_file else _beside(url)
         try:
             self.bring_forward(as_it_is=as_it_is and not self.is_file)
         except CloudgateError:
@@ -81,9 +64,9 @@ class Database:
         first = self._engine if self.is_file else self.writer
         try:
             with first.connect() as connection:
-                _bring_forward(connection, as_it_is=as_it_is)
+                migrations.bring_forward(connection, as_it_is=as_it_is)
         except DatabaseError as problem:
-            raise UnavailableError(_why_not_opened(self.url, problem)) from problem
+            raise UnavailableError(why_not_opened(self.url, problem)) from problem
 
     def beside(self) -> Session:
         """A session that writes single rows of a server beside whoever writes.
@@ -158,87 +141,6 @@ class _Reading(Session):
         super().flush(objects)
 
 
-def sqlite_url(file: Path) -> str:
-    """The address of a SQLite database in a file."""
-    return f"sqlite:///{file}"
-
-
-def _why_not_opened(url: str, problem: DatabaseError) -> str:
-    known = make_url(url)
-    if known.get_backend_name() != "sqlite":
-        shown = known.set(drivername="postgresql").render_as_string(hide_password=True)
-        said = str(problem.orig).strip().replace("\n", " ")
-        return f"The database {shown} cannot be used: {said} {reason(problem) or ''}".strip()
-    name = known.database
-    if is_damaged(problem):
-        return (
-            f"The database {name} cannot be read: {problem.orig}. Bring the data folder back from a"
-            " backup, and start again; nothing was changed."
-        )
-    found = reason(problem) or "See that its server runs, and that no other program has locked it."
-    return f"The database {name} cannot be used: {problem.orig}. {found}"
-
-
-def _bring_forward(connection: Connection, *, as_it_is: bool = False) -> None:
-    tables = set(inspect(connection).get_table_names())
-    found, newest = revision_of(connection), newest_revision()
-    _see_that_it_is_ours(connection, tables, found)
-    if connection.dialect.name == "postgresql":
-        check_sorting(connection)
-    elif found is None:
-        found = _make_tables(connection)
-    if found is not None and found > newest:
-        raise UnavailableError(
-            f"The database is at revision {found}, made by a newer release; this one knows revision"
-            f" {newest} at most. Start the newer release, or restore a backup from before it."
-        )
-    if found != newest and not (as_it_is and found is not None and found >= KEPT_AS_IT_IS):
-        if connection.dialect.name == "postgresql":
-            end_what_stands_still(connection)
-        migrate(connection)
-
-
-def _see_that_it_is_ours(connection: Connection, tables: set[str], revision: str | None) -> None:
-    """Others use Alembic, too.
-
-    Raises:
-        UnavailableError: it is another program's.
-    """
-    if not tables - {"alembic_version"} and revision is None:
-        return
-    if revision is not None and _REVISION.fullmatch(revision) and "managed_servers" in tables:
-        return
-    shown = few(sorted(tables))
-    raise UnavailableError(
-        f"The database {connection.engine.url.database} is another program's: it holds {shown}."
-        " Nothing was changed. Name an empty one."
-    )
-
-
-def _make_tables(connection: Connection) -> str | None:
-    """Have an empty file hold the tables, as all revisions up to one would have left them.
-
-    Those take a second of CPU. A file that holds anything is left to them; so is, if there are any,
-    what came after that one. Which revision it is at then; None where nothing was made.
-    """
-    if inspect(connection).get_table_names():
-        return None
-    for statement in _statements(EMPTY.read_text("utf-8")):
-        connection.exec_driver_sql(statement)
-    found = revision_of(connection)
-    connection.commit()
-    return found
-
-
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
 def revision_at(url: str) -> str | None:
     """The revision that a database is at, which stays as it is; None where it holds no tables.
 
@@ -248,126 +150,19 @@ def revision_at(url: str) -> str | None:
     engine = _open(url)
     try:
         with engine.connect() as connection:
-            return revision_of(connection)
+            return migrations.revision_of(connection)
     except DatabaseError as problem:
-        raise UnavailableError(_why_not_opened(url, problem)) from problem
+        raise UnavailableError(why_not_opened(url, problem)) from problem
     finally:
         engine.dispose()
 
 
-def newest_revision() -> str:
-    """The revision of the tables that this release works with; files are named after theirs."""
-    return max(file.stem[1:5] for file in (REVISIONS / "versions").glob("r*.py"))
-
-
-def revision_of(connection: Connection) -> str | None:
-    """The revision that the tables are at; None where there are none yet."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def migrate(connection: Connection, revision: str = "head") -> None:
-    """Bring the tables forward to `revision`."""
-    # Nearly every start finds the newest revision, and Alembic takes half a second to load.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(REVISIONS))
-    config.attributes["connection"] = connection
-    with _tables_may_be_made_anew(connection):
-        command.upgrade(config, revision)
-        connection.commit()
-
-
-@contextmanager
-def _tables_may_be_made_anew(connection: Connection) -> Iterator[None]:
-    """SQLite changes a table by dropping it once it was copied: nothing may hang on it meanwhile.
-
-    As https://www.sqlite.org/lang_altertable.html#otheralter has it. The setting holds from the
-    next transaction on.
-    """
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    connection.rollback()
-    held = connection.connection.driver_connection
-    if held is None:
-        raise AssertionError("The connection is closed.")
-    (enforced,) = held.execute("PRAGMA foreign_keys").fetchone()
-    held.execute("PRAGMA foreign_keys = OFF")
-    try:
-        yield
-    finally:
-        connection.rollback()
-        held.execute(f"PRAGMA foreign_keys = {enforced}")
-
-
 def _open(url: str) -> Engine:
-    known = make_url(url)
-    if known.get_backend_name() != "sqlite":
-        return open_engine(postgresql_url(url))
-    file = Path(known.database or "")
-    file.touch(mode=0o600)
-    engine = create_engine(url, pool_size=10, max_overflow=50, creator=lambda: connect(file))
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    _watch_file(engine, file)
-    return engine
-
-
-def _beside(url: str) -> Engine | None:
     if make_url(url).get_backend_name() == "sqlite":
-        return None
-    return open_engine(postgresql_url(url), stay=1, more=0).execution_options(beside=True)
+        return sqlite.open_engine(url)
+    return postgresql.open_engine(postgresql_url(url))
 
 
-def _without_memory(url: str) -> Engine | None:
-    """Of SQLite: what makes a new connection each time; None for others, which ask the server."""
-    known = make_url(url)
-    if known.get_backend_name() != "sqlite":
-        return None
-    file = Path(known.database or "")
-    return create_engine(url, poolclass=NullPool, creator=lambda: connect(file))
-
-
-def _watch_file(engine: Engine, file: Path) -> None:
-    """Use the file that is there now: an open one would be written to wherever it was moved."""
-
-    def note(_connection: Any, record: ConnectionPoolEntry) -> None:
-        record.info["file"] = _identity(file)
-
-    def compare(_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-        if record.info["file"] != _identity(file):
-            raise DisconnectionError(f"{file} was moved away or replaced.")
-
-    event.listen(engine, "connect", note)
-    event.listen(engine, "checkout", compare)
-
-
-def _identity(file: Path) -> tuple[int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:  # ENOENT, EACCES, EIO: it is not there to be written to; SQLite says why not
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """Durable, concurrent readers, and transactions that begin where we say so."""
-    connection.isolation_level = None
-    for pragma in (
-        f"busy_timeout = {BUSY_SECONDS * 1000}",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        "temp_store = MEMORY",  # so that reading needs no disk
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """A writer takes its lock at once: one that reads first could not get it later."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _beside(url: str) -> Engine:
+    found = postgresql.open_engine(postgresql_url(url), stay=1, more=0)
+    return found.execution_options(beside=True)

@@ -6,6 +6,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html; their texts are 
 
 import sqlite3
 
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 OUT_OF_ROOM = (
@@ -111,6 +112,23 @@ def reason(problem: SQLAlchemyError) -> str | None:
 def is_damaged(problem: DatabaseError) -> bool:
     """Whether a file is no database any more. A full disk, or another's lock, damages none."""
     return reason(problem) is DAMAGED
+
+
+def why_not_opened(url: str, problem: DatabaseError) -> str:
+    """What is wrong with a database that cannot be opened, for the operator."""
+    known = make_url(url)
+    if known.get_backend_name() != "sqlite":
+        shown = known.set(drivername="postgresql").render_as_string(hide_password=True)
+        said = str(problem.orig).strip().replace("\n", " ")
+        return f"The database {shown} cannot be used: {said} {reason(problem) or ''}".strip()
+    name = known.database
+    if is_damaged(problem):
+        return (
+            f"The database {name} cannot be read: {problem.orig}. Bring the data folder back from a"
+            " backup, and start again; nothing was changed."
+        )
+    found = reason(problem) or "See that its server runs, and that no other program has locked it."
+    return f"The database {name} cannot be used: {problem.orig}. {found}"
 
 
 def _server_reason(problem: DatabaseError) -> str | None:

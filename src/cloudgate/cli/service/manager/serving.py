@@ -63,8 +63,9 @@ from cloudgate.manager.settings.dns_names import DnsNames
 from cloudgate.manager.settings.outgoing import Outgoing
 from cloudgate.manager.settings.reachable import reachable_by
 from cloudgate.manager.settings.signing_in import SigningIn
-from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import reason as database_reason
+from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen
 from cloudgate.monitoring.systemd import Notifier, keep_informed
 from cloudgate.processes.signals import on_end
