@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from cloudgate.host.envoy.data_path.choice import FOLDER
+from cloudgate.manager.storage.write_turns import holds_turn
 from cloudgate.trust import password_hashes
 from data_path.build import build, compiler
 from tests.support import spoken
@@ -48,6 +49,22 @@ os.environ.setdefault("CLOUDGATE_METRICS_LISTEN", "off")
 
 # What a check of a password costs is the promise of one test; the others would only wait for it.
 password_hashes.hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+
+def _see_that_nobody_waits(encoded: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """Fail what hashes a password while all others wait who want to change something."""
+
+    def see(text: str) -> bytes:
+        assert not holds_turn(), "A password is hashed before a change begins: it takes long."
+        return encoded(text)
+
+    return see
+
+
+_hashed = "_encoded"  # what each password goes through
+pytest.MonkeyPatch().setattr(
+    password_hashes, _hashed, _see_that_nobody_waits(getattr(password_hashes, _hashed))
+)
 
 share_statements(pytest.MonkeyPatch())
 

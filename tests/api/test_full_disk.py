@@ -20,7 +20,7 @@ from cloudgate.manager.security.installation import DATABASE
 from cloudgate.manager.sessions import operations as sessions
 from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
 from cloudgate.manager.storage.database import Database
-from cloudgate.manager.storage.failures import reason
+from cloudgate.manager.storage.failures import BUSY, reason
 from cloudgate.manager.storage.sqlite import sqlite_url
 from tests.support.disks import (
     fail,
@@ -253,5 +253,6 @@ def test_a_lock_of_another_is_no_failure_of_a_disk() -> None:
     for code in codes(sqlite3.SQLITE_BUSY) + codes(sqlite3.SQLITE_CONSTRAINT):
         error = sqlite3.DatabaseError("for programmers")
         error.sqlite_errorcode = code
-        assert reason(DatabaseError("SELECT", {}, error)) is None
+        said = reason(DatabaseError("SELECT", {}, error))
+        assert said == (BUSY if code in codes(sqlite3.SQLITE_BUSY) else None)
     assert reason(DatabaseError("SELECT", {}, Exception("of another database"))) is None

@@ -18,6 +18,7 @@ from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, Tena
 from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.settings.reachable import reachable_by
+from cloudgate.trust.password_hashes import hash_password
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager
 from tests.test_destinations import FINE, LOOPBACK, NEVER
@@ -29,12 +30,13 @@ def at(host: str) -> str:
 
 @pytest.fixture
 def user(running: RunningManager) -> httpx2.Client:
+    password_hash = hash_password("a long password")
     with running.manager.changing() as work:
         spec = NewAccount(
             name="ann",
             kind="InternalUser",
             role_ids=[Role.PORTAL_USER.id],
-            password="a long password",
+            password_hash=password_hash,
         )
         create_account(work, spec)
     client = running.client(Accept="application/json")

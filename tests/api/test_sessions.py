@@ -14,6 +14,7 @@ from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.operations import begin_session
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import Account
+from cloudgate.trust.password_hashes import hash_password
 from tests.support.manager import PASSWORD, RunningManager
 
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
@@ -273,12 +274,13 @@ def test_everybody_sees_and_removes_the_own_tasks_and_administrators_all(
     admin = running.logged_on()
     users = {}
     for name in ("ann", "ben"):
+        password_hash = hash_password("a long password")
         with running.manager.changing() as work:
             spec = NewAccount(
                 name=name,
                 kind="InternalUser",
                 role_ids=[Role.PORTAL_USER.id, Role.VM_RESTORE_OPERATOR.id],
-                password="a long password",
+                password_hash=password_hash,
             )
             create_account(work, spec)
         users[name] = running.client(Accept="application/json")
@@ -327,9 +329,15 @@ def test_a_logon_brings_back_nothing_of_the_account_that_was_changed_meanwhile(
     running: RunningManager,
 ) -> None:
     manager = running.manager
+    password_hash = hash_password("s3cret")
     with manager.changing() as work:
         role = Role.PORTAL_ADMINISTRATOR
-        new = NewAccount(name="carol", kind="InternalUser", role_ids=[role.id], password="s3cret")
+        new = NewAccount(
+            name="carol",
+            kind="InternalUser",
+            role_ids=[role.id],
+            password_hash=password_hash,
+        )
         create_account(work, new)
     before = authenticate(manager, "carol", "s3cret")
     with manager.changing() as work:

@@ -40,7 +40,6 @@ def test_a_body_that_says_nothing_wants_nothing() -> None:
 def test_what_is_said_is_wanted_by_the_name_that_it_has_here() -> None:
     spec = CreateCloudTenantSpec(
         name="acme",
-        password="secret",
         enabled=False,
         lease_expiration_date=END,
         throttling_enabled=True,
@@ -51,7 +50,7 @@ def test_what_is_said_is_wanted_by_the_name_that_it_has_here() -> None:
         cloud_gateway_pools=(f"urn:veeam:CloudGatewayPool:{ID}",),
     )
     found = change_of(spec)
-    assert (found.password, found.enabled, found.expires_at) == ("secret", False, END)
+    assert (found.enabled, found.expires_at) == (False, END)
     assert found.quotas == (
         Quota(name="q", repository_uid="urn:r", quota_mb=9),
         Quota(name="", repository_uid="", quota_mb=0),

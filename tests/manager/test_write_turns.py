@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.sqlite import sqlite_url
-from cloudgate.manager.storage.write_turns import WriteTurns
+from cloudgate.manager.storage.write_turns import WriteTurns, holds_turn
 from tests.support.waiting import until
 
 MANY = 30
@@ -42,6 +42,18 @@ def test_who_has_waited_too_long_is_told_and_keeps_nobody_up() -> None:
         assert turns.waiting == 0
     with turns.turn():
         pass
+
+
+def test_who_holds_a_turn_is_known_and_nobody_else_does() -> None:
+    turns, elsewhere = WriteTurns(30.0), list[bool]()
+    assert not holds_turn()
+    with turns.turn():
+        assert holds_turn()
+        other = threading.Thread(target=lambda: elsewhere.append(holds_turn()))
+        other.start()
+        other.join(30)
+    assert elsewhere == [False]
+    assert not holds_turn()
 
 
 def test_a_turn_that_fails_is_over() -> None:

@@ -27,6 +27,11 @@ def hash_password(password: str) -> str:
     return hasher.hash(_encoded(precis.password(password)))
 
 
+def hash_if_any(password: str | None) -> str | None:
+    """As `hash_password`; None where there is no password, or an empty one."""
+    return hash_password(password) if password else None
+
+
 def hash_beside(password: str, known_hash: str) -> str:
     """As `hash_password`, with the salt of another hash where that cost as much to make.
 

@@ -15,6 +15,7 @@ from cloudgate.manager.sessions.administration import ROLE, TYPE, NewAccount
 from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import finished_task
+from cloudgate.trust.password_hashes import hash_if_any, hash_password
 from cloudgate.values.identifiers import parse, uid
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Error, Link
 from cloudgate.wire.resources.security import (
@@ -114,9 +115,10 @@ def note_wrong_own_password(call: Call) -> None:
 )
 def put_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
     """Change the own password; all other sessions of the account end."""
+    password_hash = hash_password(spec.password or "")
     with call.changing() as work:
         account = administration.get_account(work, call.session.account_id)
-        administration.set_password(work, account, spec.password or "", keep=call.session.id)
+        administration.set_password(work, account, password_hash, keep=call.session.id)
     return Answer(status=204)
 
 
@@ -173,7 +175,7 @@ def post_account(call: Call, spec: EnterpriseAccountCreateSpec) -> Answer:
         kind=spec.account_type or "User",
         role_ids=[parse(each.enterprise_role_uid or "", ROLE) for each in spec.roles or ()],
         restores_all_vms=bool(spec.allow_restore_all_vms),
-        password=spec.password,
+        password_hash=hash_if_any(spec.password) or "",
     )
     with call.changing() as work:
         account = administration.create_account(work, new)
@@ -199,10 +201,11 @@ def _restricts_restores(spec: EnterpriseAccountCreateSpec) -> bool:
 )
 def put_account_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
     """Give an account a new password; its logon sessions end."""
+    password_hash = hash_password(spec.password or "")
     with call.changing() as work:
         account = _named(call, work)
         own = call.session.id if account.id == call.session.account_id else None
-        administration.set_password(work, account, spec.password or "", keep=own)
+        administration.set_password(work, account, password_hash, keep=own)
     return Answer(status=204)
 
 

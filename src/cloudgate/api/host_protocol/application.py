@@ -39,6 +39,7 @@ from cloudgate.manager.host_protocol.tenant_feed import (
 from cloudgate.manager.host_protocol.versions import check_protocol
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.storage.failures import OTHERS_WRITE
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.operations import take_usage
@@ -114,8 +115,12 @@ class HostProtocol:
     async def _failed(self, request: Request, path: str, problem: Exception) -> Response:
         """Nobody foresaw it: the host tries again, and the operator is told where to look."""
         name = fault_id()
-        log.error("a host was not answered", call=path[:200], fault=name, exc_info=problem)
-        if isinstance(problem, DatabaseError) and (found := database_reason(problem)):
+        found = database_reason(problem) if isinstance(problem, DatabaseError) else None
+        if found in OTHERS_WRITE:
+            log.warning("a host was not answered", call=path[:200], fault=name, reason=found)
+        else:
+            log.error("a host was not answered", call=path[:200], fault=name, exc_info=problem)
+        if found:
             return JSONResponse({"message": f"{found} ({name} in the manager's log)"}, 503)
         if isinstance(problem, OperationalError):
             reason = f"The database cannot be used right now ({name} in the manager's log)."

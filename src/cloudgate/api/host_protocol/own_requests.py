@@ -122,18 +122,17 @@ class OwnRequests:
             return OwnAnswer(status=HTTPStatus.OK, certificate_pem=made.certificate_pem)
 
     def _do(self, name: str, proven: passwords.Owner, message: OwnRequest) -> OwnAnswer:
-        with self._manager.changing(name, message.address, administers=False) as work:
-            who = own_password.as_it_is(work, proven)
-            if message.certificate_request is not None:
+        if message.certificate_request is not None:
+            with self._manager.changing(name, message.address, administers=False) as work:
+                who = own_password.as_it_is(work, proven)
                 spec = CertificateSpec(request_pem=message.certificate_request)
                 made = certificates.issue_own(work, who, spec)
                 return OwnAnswer(status=HTTPStatus.OK, certificate_pem=made.certificate_pem)
-            own_password.change_own_password(
-                work,
-                who,
-                message.new_password or "",
-                old_for_seconds=message.old_password_seconds,
-            )
+        new = passwords.replacement(
+            proven.password_hash, message.new_password or "", message.old_password_seconds
+        )
+        with self._manager.changing(name, message.address, administers=False) as work:
+            own_password.change_own_password(work, own_password.as_it_is(work, proven), new)
             return OwnAnswer(status=HTTPStatus.OK)
 
 

@@ -17,7 +17,7 @@ from cloudgate.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from cloudgate.manager.storage.failures import PASSING, reason
+from cloudgate.manager.storage.failures import OTHERS_WRITE, PASSING, reason
 from cloudgate.wire.resources.base import Error
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,10 @@ def error_response(problem: Exception, *, at_logon: bool = False) -> Answer:
         headers = _headers(problem, at_logon=at_logon)
         return _answer(status, problem.message, headers, problem.advice)
     if isinstance(problem, DatabaseError) and (found := reason(problem)):
-        log.error("the database failed", reason=found, error=str(problem.orig))
+        if found in OTHERS_WRITE:
+            log.warning("the database was busy", reason=found, error=str(problem.orig))
+        else:
+            log.error("the database failed", reason=found, error=str(problem.orig))
         again = {"Retry-After": str(SERVER_BACK_SECONDS)} if found in PASSING else None
         return _answer(503, found, again)
     if isinstance(problem, OperationalError):

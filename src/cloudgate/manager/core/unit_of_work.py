@@ -41,6 +41,7 @@ from cloudgate.manager.settings.outgoing import Outgoing
 from cloudgate.manager.settings.reachable import Reachable
 from cloudgate.manager.settings.signing_in import SigningIn
 from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.failures import OTHERS_WRITE
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.tables import Base, Counter, DirectoryRevision
 from cloudgate.manager.storage.touched_tables import EVERY, touched
@@ -264,7 +265,8 @@ class Manager:
         try:
             yield
         except DatabaseError as problem:
-            if found := database_reason(problem):
+            found = database_reason(problem)
+            if found and found not in OTHERS_WRITE:
                 self.warn(DISK, found)
             raise
         self.warn(DISK, "")

@@ -26,10 +26,13 @@ ADVICE = (
 
 def ensure_administrator(manager: Manager, password: str) -> None:
     """See to it that there is an administrator who comes in by this password."""
-    with manager.changing() as work:
+    with manager.reading() as work:
         account = _administrator(work)
-        if account is None or not matches(account.password_hash, password):
-            _give_password(work, account, password)
+    has_it = account is not None and matches(account.password_hash, password)
+    password_hash = "" if has_it else hash_password(password)
+    with manager.changing() as work:
+        if not has_it:
+            _give_password(work, _administrator(work), password_hash)
         note_first_password_known(work)
 
 
@@ -42,7 +45,7 @@ def begin_administrator(manager: Manager, password: Callable[[], str]) -> None:
     with manager.reading() as work:
         if not _wants_to_begin(work):
             return
-    given = password()
+    given = hash_password(password())
     with manager.changing() as work:
         if not _wants_to_begin(work):
             return
@@ -60,10 +63,11 @@ def first_password(manager: Manager) -> str | None:
         if not _wants_first_password(work):
             return None
     password = generate_password()
+    password_hash = hash_password(password)
     with manager.changing() as work:
         if not _wants_first_password(work):
             return None
-        account = _give_password(work, _administrator(work), password)
+        account = _give_password(work, _administrator(work), password_hash)
         put_mark(work.session, UNSHOWN, mark_of(account.password_hash))
     return password
 
@@ -90,12 +94,12 @@ def _administrator(work: UnitOfWork) -> Account | None:
     return work.session.scalar(select(Account).where(Account.name == ADMINISTRATOR))
 
 
-def _give_password(work: UnitOfWork, account: Account | None, password: str) -> Account:
+def _give_password(work: UnitOfWork, account: Account | None, password_hash: str) -> Account:
     if account is None:
         role = AccountRole(role_id=Role.PORTAL_ADMINISTRATOR.id)
         account = Account(name=ADMINISTRATOR, roles=[role])
         work.session.add(account)
-    account.password_hash = hash_password(password)
+    account.password_hash = password_hash
     return account
 
 

@@ -14,7 +14,7 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions.accounts import local_name
 from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountRole, LogonSession
-from cloudgate.trust.password_hashes import hash_password, matches
+from cloudgate.trust.password_hashes import matches
 
 TYPE = "EnterpriseAccount"
 ROLE = "EnterpriseRole"
@@ -34,7 +34,8 @@ class NewAccount:
     kind: str
     role_ids: Sequence[UUID]
     restores_all_vms: bool = False
-    password: str | None = None
+    password_hash: str = ""
+    """Empty for none."""
 
 
 def list_accounts(work: UnitOfWork) -> Sequence[Account]:
@@ -87,7 +88,7 @@ def create_account(work: UnitOfWork, new: NewAccount) -> Account:
         name=name,
         kind=new.kind,
         restores_all_vms=new.restores_all_vms,
-        password_hash=hash_password(new.password) if new.password else "",
+        password_hash=new.password_hash,
         roles=[AccountRole(role_id=role.id) for role in roles],
     )
     work.session.add(account)
@@ -153,10 +154,10 @@ def remove_role(work: UnitOfWork, account: Account, role: Role) -> None:
 
 
 def set_password(
-    work: UnitOfWork, account: Account, password: str, *, keep: UUID | None = None
+    work: UnitOfWork, account: Account, password_hash: str, *, keep: UUID | None = None
 ) -> None:
     """Give an account a new password, and end its logon sessions but `keep`."""
-    account.password_hash = hash_password(password)
+    account.password_hash = password_hash
     sessions = delete(LogonSession).where(LogonSession.account_id == account.id)
     if keep is not None:
         sessions = sessions.where(LogonSession.id != keep)

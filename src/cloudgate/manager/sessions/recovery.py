@@ -17,6 +17,7 @@ from cloudgate.manager.sessions.administration import (
 )
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import Account, ApiToken
+from cloudgate.trust.password_hashes import hash_password
 
 
 def let_administrator_in(manager: Manager, password: str) -> None:
@@ -24,7 +25,7 @@ def let_administrator_in(manager: Manager, password: str) -> None:
 
     It is made where it is gone; its sessions and API tokens end. The audit log has each step.
     """
-    role = Role.PORTAL_ADMINISTRATOR
+    role, password_hash = Role.PORTAL_ADMINISTRATOR, hash_password(password)
     with manager.changing() as work:
         account = work.session.scalar(select(Account).where(Account.name == ADMINISTRATOR))
         if account is None:
@@ -35,4 +36,4 @@ def let_administrator_in(manager: Manager, password: str) -> None:
         if account.factor is not None or account.passkeys:
             second_factor.reset(work, account)
         work.session.execute(delete(ApiToken).where(ApiToken.account_id == account.id))
-        set_password(work, account, password)
+        set_password(work, account, password_hash)

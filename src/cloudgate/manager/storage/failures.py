@@ -31,6 +31,11 @@ DAMAGED = (
     "The database in the manager's data folder is damaged. Stop the manager, and bring the folder"
     " back from a backup."
 )
+BUSY = (
+    "Others have changed the database for 30 seconds without an end, so this was not done. Try"
+    " again; if it happens often, see what else the manager's machine does, and that no other"
+    " program has locked the database's file."
+)
 
 _REASONS = {
     sqlite3.SQLITE_FULL: OUT_OF_ROOM,
@@ -40,6 +45,7 @@ _REASONS = {
     sqlite3.SQLITE_CANTOPEN: CANNOT_OPEN,
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
+    sqlite3.SQLITE_BUSY: BUSY,
 }
 SERVER_AWAY = (
     "The database's server does not answer, or is being started or stopped. Nothing was lost; try"
@@ -89,7 +95,9 @@ _SERVER_REASONS = {
     "25P03": STOOD_STILL,
 }
 """By SQLSTATE, or its class."""
-PASSING = frozenset({SERVER_AWAY, SERVER_READ_ONLY, SERVER_FULL, SERVER_BUSY, STOOD_STILL})
+OTHERS_WRITE = frozenset({BUSY, SERVER_BUSY})
+"""Nothing is wrong with the database."""
+PASSING = frozenset({SERVER_AWAY, SERVER_READ_ONLY, SERVER_FULL, STOOD_STILL}) | OTHERS_WRITE
 """What may be over a moment later, as when a standby takes the place of the primary."""
 _PRIMARY = 0xFF
 """The part of a code that says of which kind a failure is."""
@@ -98,8 +106,7 @@ _PRIMARY = 0xFF
 def reason(problem: SQLAlchemyError) -> str | None:
     """What there is to be mended, for the operator.
 
-    None where it is nothing of the disk's or the file's: a lock of another, for which one waits, or
-    a fault of this program.
+    None where it is nothing of the disk's or the file's, but a fault of this program.
     """
     if not isinstance(problem, DatabaseError):
         return None

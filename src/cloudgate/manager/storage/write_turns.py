@@ -12,6 +12,13 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import OperationalError
 
+_held = threading.local()
+
+
+def holds_turn() -> bool:
+    """Whether this thread keeps others from writing, who wait for whatever it does meanwhile."""
+    return getattr(_held, "here", False)
+
 
 class WriteTurns:
     """Hands one turn from thread to thread."""
@@ -36,9 +43,11 @@ class WriteTurns:
             OperationalError: others took too long; as SQLite says it when another process does.
         """
         self._take()
+        _held.here = True
         try:
             yield
         finally:
+            _held.here = False
             self._pass_on()
 
     def _take(self) -> None:
@@ -55,6 +64,7 @@ class WriteTurns:
                 return
             self._waiting.remove(called)
         locked = sqlite3.OperationalError("database is locked")
+        locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
         raise OperationalError("BEGIN IMMEDIATE", None, locked)
 
     def _pass_on(self) -> None:

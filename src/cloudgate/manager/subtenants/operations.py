@@ -38,7 +38,7 @@ class SubtenantChange:
 
     name: str | None = None
     description: str | None = None
-    password: str | None = None
+    password_hash: str | None = None
     enabled: bool | None = None
     resource_id: UUID | None = None
     quota_name: str | None = None
@@ -107,7 +107,7 @@ def edit_subtenant(work: UnitOfWork, subtenant: Subtenant, change: SubtenantChan
         _apply(subtenant, change)
     task = publish(work, subtenant.tenant, EDITED.operation)
     after = _documented(subtenant)
-    if change.password:
+    if change.password_hash:
         after.update(NEW_PASSWORD)
     after.update(ended_now(work, subtenant))
     record_at_end(
@@ -158,8 +158,8 @@ def _apply(subtenant: Subtenant, wanted: SubtenantChange) -> None:
         subtenant.description = wanted.description
     if wanted.enabled is not None:
         subtenant.enabled = wanted.enabled
-    if wanted.password:
-        passwords.set_password(subtenant, wanted.password)
+    if wanted.password_hash:
+        passwords.set_password(subtenant, wanted.password_hash)
     if wanted.networks is not None:
         subtenant.networks = rules.allowed_networks(wanted.networks)
     if wanted.resource_id is not None:

@@ -75,7 +75,7 @@ class TenantChange:
     """What is wanted of a tenant; None leaves it as it is, or takes the default."""
 
     name: str | None = None
-    password: str | None = None
+    password_hash: str | None = None
     expires_at: datetime | object | None = KEEP
     quotas: Sequence[Quota] | None = None
     description: str | None = None
@@ -199,7 +199,7 @@ def edit_tenant(work: UnitOfWork, tenant: CloudTenant, change: TenantChange) -> 
     if any(before[key] != after[key] for key in _WHERE_FROM):
         begin_pool_drain(work, tenant.backup_server, None)
         task.drains = True
-    if change.password:
+    if change.password_hash:
         after.update(NEW_PASSWORD)
     after.update(ended_now(work, tenant))
     event = event_of_edit(before, after)
@@ -302,8 +302,8 @@ def _apply(work: UnitOfWork, tenant: CloudTenant, wanted: TenantChange) -> None:
     if wanted.limits:
         changed = limits_of(tenant).changed(wanted.limits, as_shown=wanted.as_shown)
         tenant.limits = changed.as_document()
-    if wanted.password:
-        passwords.set_password(tenant, wanted.password)
+    if wanted.password_hash:
+        passwords.set_password(tenant, wanted.password_hash)
     if wanted.expires_at is None or isinstance(wanted.expires_at, datetime):
         tenant.expires_at = wanted.expires_at
     if wanted.networks is not None:

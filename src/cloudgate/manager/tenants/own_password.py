@@ -101,18 +101,18 @@ def check_origin(work: UnitOfWork, who: passwords.Owner, *others: passwords.Owne
 def change_own_password(
     work: UnitOfWork,
     who: passwords.Owner,
-    password: str,
+    new: passwords.Replacement,
     *,
-    old_for_seconds: int | None = None,
     by_tenant: bool = False,
 ) -> None:
-    """Have the password that somebody chose; the old one is good beside it, a day unless told.
+    """Have the password that somebody chose; the old one is good beside it for a time.
 
     `by_tenant`: whether it is the tenant that wants it of its user, wherever that may come from.
 
     Raises:
         AccessDeniedError: the provider does not let this tenant, or not from there.
         InvalidRequestError: it is too short, or the one of now, or the time is too long.
+        UnavailableError: it was to replace another one than that of now; again it may.
     """
     tenant = who if isinstance(who, CloudTenant) else who.tenant
     if not tenant.may_change_password:
@@ -121,9 +121,9 @@ def change_own_password(
             " for a new one."
         )
     check_origin(work, who, *(() if by_tenant else (who,)))
-    if len(password) < LEAST_CHARACTERS:
+    if new.characters < LEAST_CHARACTERS:
         raise InvalidRequestError(
-            f"Password: it has {len(password)} characters, and one that is chosen has at least"
+            f"Password: it has {new.characters} characters, and one that is chosen has at least"
             f" {LEAST_CHARACTERS}."
         )
-    rotate_password(work, who, password, old_for_seconds=old_for_seconds, by_itself=True)
+    rotate_password(work, who, new, by_itself=True)

@@ -5,13 +5,14 @@ The same for tenants and for their users.
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate.errors import InvalidRequestError
+from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant
 from cloudgate.trust.password_hashes import hash_beside, hash_password, mark_of, matches, matching
@@ -20,6 +21,8 @@ OLD_PASSWORD_SECONDS = 24 * 3600
 MOST_OLD_PASSWORD_SECONDS = 30 * 24 * 3600
 MOST_CHECKS = 4
 """Of a wrong password, where no name is on more sites."""
+RETRY_SECONDS = 1
+"""When who has changed a password in the same moment as somebody else may try again."""
 _AT_ONCE = 500
 
 Owner = CloudTenant | Subtenant
@@ -40,45 +43,77 @@ def generated() -> str:
     return secrets.token_urlsafe(18)
 
 
-def set_password(who: Owner, password: str) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """A password that is to take the place of another one: hashed before the change begins.
+
+    That takes long, and others wait meanwhile who want to change something.
+    """
+
+    replaces: str
+    """The hash of the other one."""
+    password_hash: str
+    is_the_same: bool
+    """Whether it is that one."""
+    characters: int
+    old_for_seconds: int
+    """How long the other one is good beside it; 0 for not at all."""
+
+
+def replacement(old_hash: str, password: str, old_for_seconds: int | None) -> Replacement:
+    """Hash a password that is to take the place of one; a day beside it unless told."""
+    seconds = OLD_PASSWORD_SECONDS if old_for_seconds is None else old_for_seconds
+    is_the_same = bool(old_hash) and matches(old_hash, password)
+    made = ""
+    if not is_the_same:
+        is_beside = bool(old_hash and seconds)
+        made = hash_beside(password, old_hash) if is_beside else hash_password(password)
+    return Replacement(
+        replaces=old_hash,
+        password_hash=made,
+        is_the_same=is_the_same,
+        characters=len(password),
+        old_for_seconds=seconds,
+    )
+
+
+def set_password(who: Owner, password_hash: str) -> None:
     """Have this password at once, and no other."""
-    who.password_hash = hash_password(password)
+    who.password_hash = password_hash
     forget_old(who)
 
 
-def replace_password(
-    work: UnitOfWork, who: Owner, password: str, old_for_seconds: int | None
-) -> None:
+def replace_password(work: UnitOfWork, who: Owner, new: Replacement) -> None:
     """Have a new password, and the one of now beside it for a time.
 
     A password that was replaced before is good no more.
 
-    Args:
-        work: the change that this is part of.
-        who: whose it is.
-        password: the new one.
-        old_for_seconds: how long the one of now is good; 0 for not at all.
-
     Raises:
         InvalidRequestError: it is the one of now, or the time is too long.
+        UnavailableError: the one of now is another one than it is to replace.
     """
-    seconds = OLD_PASSWORD_SECONDS if old_for_seconds is None else old_for_seconds
+    seconds = new.old_for_seconds
     if not 0 <= seconds <= MOST_OLD_PASSWORD_SECONDS:
         raise InvalidRequestError(
             f"OldPasswordSeconds: found {seconds}, expected 0 to {MOST_OLD_PASSWORD_SECONDS}"
             " (30 days)."
         )
     old = who.password_hash
-    if old and matches(old, password):
+    if old != new.replaces:
+        raise UnavailableError(
+            f"The password of {who.name} was changed by somebody else in the same moment. Try"
+            " again if it is to be changed once more.",
+            retry_after_seconds=RETRY_SECONDS,
+        )
+    if new.is_the_same:
         raise InvalidRequestError(
             f"Password: it is the one that {who.name} has; give another one, or none to have one"
             " made."
         )
     forget_old(who)
+    who.password_hash = new.password_hash
     if not old or not seconds:
-        who.password_hash = hash_password(password)
         return
-    who.password_hash = hash_beside(password, old)
     who.old_password_hash = old
     who.old_password_until = work.now + timedelta(seconds=seconds)
 

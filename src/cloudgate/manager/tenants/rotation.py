@@ -40,21 +40,21 @@ CHANGED_OWN = (
 def rotate_password(
     work: UnitOfWork,
     who: passwords.Owner,
-    password: str,
+    new: passwords.Replacement,
     *,
-    old_for_seconds: int | None = None,
     tunnels_end: bool = False,
     by_itself: bool = False,
 ) -> Task:
-    """Give somebody a new password; the old one is good beside it for a time, a day unless told.
+    """Give somebody a new password; the old one is good beside it for a time.
 
     `by_itself`: whether it is whose password it is that wants it.
 
     Raises:
         InvalidRequestError: it is the one of now, or the time is too long.
+        UnavailableError: it was to replace another one than that of now; again it may.
     """
     before = _documented(who)
-    passwords.replace_password(work, who, password, old_for_seconds)
+    passwords.replace_password(work, who, new)
     after: dict[str, Any] = {**_documented(who), **NEW_PASSWORD}
     if tunnels_end:
         end_tunnels(work, who)

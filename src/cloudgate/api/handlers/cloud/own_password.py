@@ -65,13 +65,11 @@ def put_own_tenant_password(call: Call, spec: OwnPasswordSpec) -> Answer:
 
     Name and current password come as ``Authorization: Basic``, as at a gateway: no session does it.
     """
+    new = passwords.replacement(
+        call.proven.password_hash, spec.password or "", spec.old_password_seconds
+    )
     with call.manager.changing(
         own_password.login_of(call.proven), call.address, administers=False
     ) as work:
-        own_password.change_own_password(
-            work,
-            own_password.as_it_is(work, call.proven),
-            spec.password or "",
-            old_for_seconds=spec.old_password_seconds,
-        )
+        own_password.change_own_password(work, own_password.as_it_is(work, call.proven), new)
     return Answer(status=204)

@@ -1,6 +1,7 @@
 """Subtenants: what does the API say of a tenant's users, and what may be done to them?"""
 
 from collections.abc import Iterator
+from functools import partial
 
 from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.cloud import tenants
@@ -16,6 +17,7 @@ from cloudgate.manager.subtenants.operations import SubtenantChange
 from cloudgate.manager.tasks.operations import remark
 from cloudgate.manager.tenants import rotation
 from cloudgate.manager.tenants.operations import get_tenant
+from cloudgate.trust.password_hashes import hash_if_any
 from cloudgate.values.identifiers import parse
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.cloud.subtenants import (
@@ -112,7 +114,7 @@ def post_subtenant(call: Call, spec: CloudSubtenantCreateSpec) -> Answer:
     wanted = SubtenantChange(
         name=spec.name,
         description=spec.description,
-        password=spec.password,
+        password_hash=hash_if_any(spec.password),
         enabled=spec.enabled,
         resource_id=parse(spec.tenant_resource_id or "", tenants.RESOURCE),
         quota_name=spec.quota_name,
@@ -142,7 +144,7 @@ def put_subtenant(call: Call, entity: CloudSubtenant) -> Answer:
     resource_id = quota.tenant_resource_id
     change = SubtenantChange(
         description=entity.description,
-        password=entity.password,
+        password_hash=hash_if_any(entity.password),
         enabled=entity.enabled,
         resource_id=parse(resource_id, tenants.RESOURCE) if resource_id else None,
         quota_name=quota.display_name,
@@ -181,8 +183,7 @@ def _idle(change: SubtenantChange, subtenant: tables.Subtenant | None = None) ->
 )
 def rotate_subtenant_password(call: Call, spec: RotatePasswordSpec) -> Answer:
     """Give a user of a tenant a new password; the one of now is good beside it for a time."""
-    with call.changing() as work:
-        return tenants.rotated(call, work, _named(call, work), spec)
+    return tenants.rotated(call, partial(_named, call), spec)
 
 
 @ROUTES.add(

@@ -50,7 +50,6 @@ def change_of(spec: CreateCloudTenantSpec) -> TenantChange:
     )
     return TenantChange(
         name=spec.name,
-        password=spec.password,
         expires_at=spec.lease_expiration_date,
         quotas=quotas,
         description=spec.description,
@@ -81,7 +80,6 @@ def change(entity: CloudTenant) -> TenantChange:
     if entity.compute_resources or entity.v_cloud_compute_resources:
         raise NotOfferedError(_NO_HARDWARE_PLANS)
     return TenantChange(
-        password=entity.password or _nested_password(entity),
         expires_at=_lease(entity),
         quotas=_quotas(entity),
         description=entity.description,
@@ -174,6 +172,11 @@ def idle(
 
 def _pools(uids: tuple[str, ...] | None) -> tuple[UUID, ...] | None:
     return None if uids is None else tuple(parse(each, POOL) for each in uids)
+
+
+def password_of(entity: CloudTenant) -> str | None:
+    """The password that a tenant is to have; None, or empty, for the one that it has."""
+    return entity.password or _nested_password(entity)
 
 
 def _nested_password(entity: CloudTenant) -> str | None:

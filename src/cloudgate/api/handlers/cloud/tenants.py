@@ -1,6 +1,6 @@
 """Tenants: what does the API say of them, and what may be done to them?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +27,7 @@ from cloudgate.manager.storage import tables
 from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.manager.tasks.operations import remark
 from cloudgate.manager.tenants import egress, operations, passwords, publication, rotation
+from cloudgate.trust.password_hashes import hash_if_any
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.cloud.tenants import (
@@ -236,7 +237,8 @@ def get_tenant(call: Call) -> Answer:
 )
 def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
     """Add a tenant."""
-    wanted = tenant_bodies.change_of(spec)
+    body = tenant_bodies.change_of(spec)
+    wanted = replace(body, password_hash=hash_if_any(spec.password))
     with call.changing() as work:
         task = operations.create_tenant(
             work,
@@ -259,7 +261,8 @@ def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
 )
 def put_tenant(call: Call, entity: CloudTenant) -> Answer:
     """Change a tenant; its counters, results and user name are read only."""
-    change = tenant_bodies.change(entity)
+    body = tenant_bodies.change(entity)
+    change = replace(body, password_hash=hash_if_any(tenant_bodies.password_of(entity)))
     with call.changing() as work:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
         end_tunnels(call, work, tenant)
@@ -281,9 +284,8 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
 )
 def rotate_tenant_password(call: Call, spec: RotatePasswordSpec) -> Answer:
     """Give a tenant a new password; the one of now is good beside it for a time."""
-    with call.changing() as work:
-        tenant = operations.get_tenant(work, call.identifier(TYPE))
-        return rotated(call, work, tenant, spec)
+    identifier = call.identifier(TYPE)
+    return rotated(call, lambda work: operations.get_tenant(work, identifier), spec)
 
 
 @ROUTES.add(Route(verb="POST", path="/cloud/tenants/{id}", action="endoldpassword", answers=TASK))
@@ -295,17 +297,17 @@ def end_old_tenant_password(call: Call) -> Answer:
     return accepted(call, task)
 
 
-def rotated(call: Call, work: UnitOfWork, who: passwords.Owner, spec: RotatePasswordSpec) -> Answer:
+def rotated(
+    call: Call, find: Callable[[UnitOfWork], passwords.Owner], spec: RotatePasswordSpec
+) -> Answer:
     """The answer to a call that replaces a password; it has the new one where that was made."""
     made = None if spec.password else passwords.generated()
-    task = rotation.rotate_password(
-        work,
-        who,
-        spec.password or made or "",
-        old_for_seconds=spec.old_password_seconds,
-        tunnels_end=tunnels_end(call),
-    )
-    shown = replace(task_resource(call.root, task), new_password=made)
+    with call.reading() as work:
+        old_hash = find(work).password_hash
+    new = passwords.replacement(old_hash, spec.password or made or "", spec.old_password_seconds)
+    with call.changing() as work:
+        task = rotation.rotate_password(work, find(work), new, tunnels_end=tunnels_end(call))
+        shown = replace(task_resource(call.root, task), new_password=made)
     return Answer(status=202, resource=shown)
 
 
