@@ -1,8 +1,10 @@
-"""A host that was told of no tenant says nothing of any."""
+"""Tenants that hosts tell of: those that they were told of, for as long as they are hosts."""
 
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
+
+import pytest
 
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.protocol import Figures, GatewayState, Guess, OldPasswordUse, TenantFigures
@@ -52,3 +54,24 @@ def test_what_a_host_tells_of_tenants_that_it_was_never_told_of_is_left_out(
     host.report(GatewayState.ABSENT, figures=figures("1", *strange), **told).raise_for_status()
     host.report(GatewayState.ABSENT, figures=figures("1", tenant_id)).raise_for_status()
     assert seen() == (NOW, 1, {tenant_id: 777})
+
+
+@pytest.mark.parametrize("end", ["delete", "revoke"])
+def test_tunnels_of_a_host_that_is_one_no_more_are_no_tenants_any_more(
+    running: RunningManager, host: ScriptedHost, end: str
+) -> None:
+    client = running.logged_on()
+    made = {"Name": "acme", "Password": "a long password of acme"}
+    finished(client, client.post("/cloud/tenants", json=made).json())
+    with running.manager.reading() as work:
+        tenant_id = work.session.query(CloudTenant).one().id
+    host.report(GatewayState.ABSENT, figures=figures("1", tenant_id)).raise_for_status()
+    registry = running.manager.figures
+    assert registry.tenants.sums()[tenant_id].tunnels == 777
+    path = f"/managedServers/{host.server_id}"
+    if end == "delete":
+        client.delete(path).raise_for_status()
+    else:
+        client.post(f"{path}?action=revoke").raise_for_status()
+    assert (registry.tenants.sums()[tenant_id].tunnels, registry.latest()) == (0, {})
+    assert not registry.reports.has_reported(host.server_id)

@@ -76,6 +76,7 @@ class UnitOfWork:
     authority: Authority
     sealing: SealingKey
     hosts: HostMemory = field(default_factory=HostMemory)
+    figures: HostFiguresRegistry = field(default_factory=HostFiguresRegistry)
     tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
     faults: Faults = field(default_factory=Faults)
     strangers: RefusedCallers = field(default_factory=RefusedCallers)
@@ -278,6 +279,7 @@ class Manager:
             authority=self.authority,
             sealing=self.sealing,
             hosts=self.hosts,
+            figures=self.figures,
             tokens=self.tokens,
             counts=self.counts,
             changes=self.changes.count,

@@ -123,6 +123,7 @@ def revoke(work: UnitOfWork, server: ManagedServer) -> None:
     server.online_since = None
     server.warning = ""
     work.once_it_holds.append(partial(work.hosts.forget, server.id))
+    work.once_it_holds.append(partial(work.figures.forget, server.id))
     work.once_it_holds.append(partial(work.tokens.forget, server.id))
     work.news_for.add(server.id)
     record(work, change_to(server, SERVER, _REVOKED))
@@ -230,6 +231,7 @@ def join(work: UnitOfWork, request: protocol.JoinRequest) -> protocol.JoinAnswer
     server.warning = ""
     server.usage_told_until = server.usage_told_until or work.now
     work.hosts.forget(server.id)
+    work.figures.forget(server.id)
     work.hosts.presence.touch(server.id, work.now)
     update_facts(work, server, request.facts)
     facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}

@@ -74,6 +74,7 @@ def delete_managed_server(work: UnitOfWork, server: ManagedServer) -> None:
     record(work, change_to(server, TYPE, DELETED, before={"Name": server.name}))
     work.session.delete(server)
     work.once_it_holds.append(partial(work.hosts.forget, server.id))
+    work.once_it_holds.append(partial(work.figures.forget, server.id))
     work.news_for.add(server.id)
 
 
