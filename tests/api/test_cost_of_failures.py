@@ -25,19 +25,23 @@ Authenticate = Callable[[UnitOfWork, str, str], Any]
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
     """With each tenant on as many sites; its password is its name and the site's."""
     folder: Path = tmp_path_factory.mktemp("manager")
+    hashes = {
+        (name, site): hash_password(name + site) if name != "without" else ""
+        for name, there in TENANTS.items()
+        for site in there
+    }
     with running_manager(folder, site=None) as started:
         with started.manager.changing() as work:
             sites = {
                 each: create_backup_server(work, BackupServerSettings(name=each)).id
                 for each in ("a", "b", "c")
             }
-            for name, there in TENANTS.items():
-                for site in there:
-                    made = CloudTenant(
-                        backup_server_id=sites[site], name=name, login=name, directory_revision=0
-                    )
-                    made.password_hash = hash_password(name + site) if name != "without" else ""
-                    work.session.add(made)
+            for (name, site), password_hash in hashes.items():
+                made = CloudTenant(
+                    backup_server_id=sites[site], name=name, login=name, directory_revision=0
+                )
+                made.password_hash = password_hash
+                work.session.add(made)
         yield started
 
 
