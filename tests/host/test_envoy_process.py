@@ -1,7 +1,9 @@
 """Is a process that is Envoy told, waited for and ended, whatever it does?"""
 
 import asyncio
+import os
 import signal
+import socket
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from cloudgate.host.envoy import listener_rollout, process
-from cloudgate.host.envoy.hot_restart import AbsentParent, cleanup, is_asking_for_a_socket
+from cloudgate.host.envoy.hot_restart import cleanup, stand_in_for_parent
+from cloudgate.host.envoy.predecessor.stand_in import LEAVE, is_asking_for_a_socket
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, RestartEpoch
-from cloudgate.host.platform import started_at
+from cloudgate.host.platform import command_lines_with, started_at
 from cloudgate.host.state.conditions import said_of
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import state_paths
@@ -22,7 +25,7 @@ from tests.host.support import Client, Machine, closes
 from tests.host.test_unseen import no_file_left
 from tests.support.disks import needs_mounts, small_disk, take_inodes
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"
@@ -93,11 +96,9 @@ async def test_what_envoy_does_not_do_in_time_is_said_and_the_gateway_stays_as_i
 
 async def test_who_cannot_answer_for_an_envoy_that_is_gone_says_so(tmp_path: Path) -> None:
     paths = state_paths(tmp_path / "absent")
-    absent = AbsentParent(paths)
     current = ProcessRecord(pid=1, started="1", place=RestartEpoch(base_id=1, epoch=1))
     with pytest.raises(FileNotFoundError) as problem:
-        absent.stand_in(current, [current])
-    absent.leave()
+        stand_in_for_parent(paths, current)
     said = said_of(problem.value, tmp_path)
     assert said == (
         f"The host service cannot use {paths.succession_socket}_parent_10: No such file or"
@@ -109,22 +110,28 @@ async def test_who_cannot_answer_for_an_envoy_that_is_gone_says_so(tmp_path: Pat
 async def test_on_a_full_disk_who_answers_takes_the_room_that_is_kept_or_says_what_to_do(
     tmp_path: Path,
 ) -> None:
+    place = RestartEpoch(base_id=1, epoch=1)
+    current = ProcessRecord(pid=os.getpid(), started="1", place=place)
     with small_disk(tmp_path / "state") as state:
         paths = replace(state_paths(state), run=state / "run")
         paths.make_folders()
-        reserve, absent = DiskReserve(paths.reserve), AbsentParent(paths)
+        reserve = DiskReserve(paths.reserve)
         reserve.allocate()
-        current = ProcessRecord(pid=1, started="1", place=RestartEpoch(base_id=1, epoch=1))
+        paths.envoy_log.touch()  # where there is an Envoy, it is there
         take_inodes(state)
         with pytest.raises(OSError, match="No space") as problem:
-            absent.stand_in(current, [current])
+            stand_in_for_parent(paths, current)
         said = said_of(problem.value, state)
         assert said.startswith(
             f"The host service cannot use {paths.run}/h_parent_10: No space left"
         )
         assert "Make room on its disk, for bytes and for files." in said
-        reserve.release_for(lambda: absent.stand_in(current, [current]))
-        absent.leave()
+        reserve.release_for(lambda: stand_in_for_parent(paths, current))
+        # There was no room for its mark, by which it is dismissed otherwise.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+            ours.sendto(LEAVE, str(paths.run / "h_parent_10"))
+        mark = str(paths.run / f"h_stand_in_{current.pid}")
+        await until_async(lambda: not command_lines_with(mark))
 
 
 async def test_what_is_no_question_of_an_envoy_is_not_answered() -> None:

@@ -9,19 +9,22 @@ ten seconds later where that one is gone. So that predecessor's address is taken
 what is sent to it is not heard. A process that asks its predecessor for its counters aborts, too,
 when that one ends; so it does not ask. And for each address on which it is to listen, it asks for
 the predecessor's socket, as long as it lives; ten seconds later it aborts where nobody answers. So
-somebody does.
+somebody does: a process of its own (`stand_in`), because the host service may be killed meanwhile.
 """
 
-import asyncio
 import contextlib
+import os
 import secrets
 import shutil
 import socket
-from collections.abc import Collection, Iterator
+import struct
+import sys
+from collections.abc import Collection
 from pathlib import Path
 
+from cloudgate.host.envoy.predecessor import stand_in
 from cloudgate.host.envoy.process import DRAIN_SECONDS, ProcessRecord, RestartEpoch
-from cloudgate.host.platform import SUPPORTS_HOT_RESTART
+from cloudgate.host.platform import SUPPORTS_HOT_RESTART, command_lines_with, start_detached
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.programs import ask
 from cloudgate.processes.unix_sockets import bound
@@ -33,13 +36,11 @@ than three where two processors have sixteen others to run. Opening a gateway ma
 _LONGEST_BASE_ID = 99_999_999
 _AT_A_TIME = 3
 """Processes of one line that have names of their own; then the names begin anew."""
-_LONGEST_MESSAGE = 4096
-_GOES_ON = 0x80
-"""Of a number's bytes those that are not its last (Protocol Buffers: base 128 varints)."""
-_FIRST_FIELD = b"\x0a"
-_NO_SOCKET = bytes.fromhex("000000000000000f120d0a0b08ffffffffffffffffff01")
-"""Its length, and then: a reply, of the kind that passes a socket, whose number is -1."""
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where shm_open(3) keeps it
+_SHARED_VERSION = 11
+"""Of the layout that is known here: `SharedMemory` in Envoy's source/server/hot_restart_impl.h. It
+begins with its size and its version and ends with its flags, eight bytes each."""
+_IS_INITIALIZING = 1
 
 
 def can_hot_restart(executable: Path, before: ProcessRecord) -> bool:
@@ -101,78 +102,92 @@ def options(paths: StatePaths, place: RestartEpoch) -> list[str]:
     ]
 
 
-@contextlib.contextmanager
-def mute_parent(paths: StatePaths, before: ProcessRecord | None) -> Iterator[None]:
-    """While a successor of `before` starts: what that one says to its own predecessor is lost."""
-    if before is None:
-        yield
-        return
-    line, epoch = before.place.base_id, before.place.epoch
-    _forget(paths, line, epoch + 1)
-    if not epoch:
-        yield
-        return
-    address = _named(paths, "parent", line, epoch - 1)
-    with _taken_over(address):
-        try:
-            yield
-        finally:
-            address.unlink(missing_ok=True)
+def make_way(paths: StatePaths, before: ProcessRecord) -> None:
+    """See to what a successor of `before` needs to start, while there is none.
+
+    Whoever was to be one and died has left files, and the word that it is still starting, which
+    would keep out every other one.
+    """
+    _forget(paths, before.place.base_id, before.place.epoch + 1)
+    clear_initializing(before.place, _SHARED_MEMORY)
 
 
-def _taken_over(address: Path) -> socket.socket:
-    """A socket of ours at an Envoy's address."""
-    return bound(socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, address)
+def clear_initializing(place: RestartEpoch, folder: Path) -> None:
+    """Take back the word of an Envoy of this line that has died that it is still starting.
 
+    What does not look as Envoy lays it out is left alone.
 
-class AbsentParent:
-    """Answers for a predecessor that is gone: it has no socket to give, and its child makes one."""
-
-    def __init__(self, paths: StatePaths) -> None:
-        self._paths = paths
-        self._address: Path | None = None
-        self._socket: socket.socket | None = None
-
-    def stand_in(self, current: ProcessRecord | None, alive: Collection[ProcessRecord]) -> None:
-        """Answer `current` from now on, if its predecessor is not among those that are alive."""
-        address = None
-        if current is not None and current.place.base_id and current.place.epoch:
-            line, epoch = current.place.base_id, current.place.epoch - 1
-            if all((each.place.base_id, each.place.epoch) != (line, epoch) for each in alive):
-                address = _named(self._paths, "parent", line, epoch)
-        if address == self._address:
+    Args:
+        place: of an Envoy of that line; which one does not matter.
+        folder: where the system keeps shared memory.
+    """
+    with contextlib.suppress(FileNotFoundError), _shared(place, folder).open("r+b") as file:
+        size, version = struct.unpack("=QQ", file.read(16).ljust(16, b"\0"))
+        file.seek(0, os.SEEK_END)
+        # Envoy says both, as --hot-restart-version.
+        said = f"{_SHARED_VERSION}.{file.tell()}"
+        if f"{version}.{size}" != said or said != place.restart_version:
             return
-        self.leave()
-        if address is not None:
-            self._socket = _taken_over(address)
-            asyncio.get_running_loop().add_reader(self._socket, self._answer, self._socket)
-            self._address = address
+        file.seek(size - 8)
+        if file.read(8) == struct.pack("=Q", _IS_INITIALIZING):
+            file.seek(size - 8)
+            file.write(bytes(8))
 
-    def leave(self) -> None:
-        """Answer nobody any more."""
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-        if self._address is not None:
-            self._address.unlink(missing_ok=True)
-        self._socket = self._address = None
 
-    @staticmethod
-    def _answer(heard: socket.socket) -> None:
-        # EAGAIN: somebody else has read it; ENOENT, ECONNREFUSED: who asked is gone meanwhile.
+def stand_in_for_parent(paths: StatePaths, child: ProcessRecord) -> None:
+    """Have a process answer `child` in the place of its predecessor, if none does yet.
+
+    It goes on until `child` ends or it is dismissed, whatever becomes of this process. The
+    predecessor itself hears nothing more, should it still be there.
+
+    Raises:
+        OSError: the disk or the system does not take what that needs; the error names the path.
+        UnavailableError: it cannot be started.
+    """
+    if not child.place.base_id or not child.place.epoch or _is_stood_in_for(paths, child.pid):
+        return
+    line, epoch = child.place.base_id, child.place.epoch
+    address, mark = _named(paths, "parent", line, epoch - 1), _stand_in_mark(paths, child.pid)
+    with bound(socket.SOCK_DGRAM, address) as heard:
+        heard.settimeout(0)
+        mark.unlink(missing_ok=True)
+        # Another name of the same socket, which says whose it is.
+        with contextlib.suppress(OSError):  # ENOSPC: then it is found among the processes
+            mark.hardlink_to(address)
+        passed = heard.fileno()
+        words = ["-I", "-S", stand_in.__file__, str(child.pid), str(passed), str(mark)]
+        with paths.envoy_log.open("ab") as log:
+            start_detached([sys.executable, *words], log, paths.run, os.environ, passed=[passed])
+        # It may wait for the answer of one that has died. One answer too many is as good as the
+        # next one: they are all the same, and Envoy reads them only when it has asked.
         with contextlib.suppress(OSError):
-            message, child = heard.recvfrom(_LONGEST_MESSAGE)
-            if is_asking_for_a_socket(message):
-                heard.sendto(_NO_SOCKET, child)
+            heard.sendto(stand_in.NO_SOCKET, str(_named(paths, "child", line, epoch)))
 
 
-def is_asking_for_a_socket(message: bytes) -> bool:
-    """Whether that is what an Envoy asks its predecessor (Envoy: hot_restart.proto)."""
-    request = message[8:]
-    if request[:1] != _FIRST_FIELD:
-        return False
-    length = next((place for place, byte in enumerate(request[1:], 1) if byte < _GOES_ON), 0)
-    return request[length + 1 : length + 2] == _FIRST_FIELD
+def dismiss_stand_in(paths: StatePaths, child: ProcessRecord) -> None:
+    """Nobody needs to answer `child` any more: another one has taken over from it."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+        ours.settimeout(0)
+        ours.sendto(stand_in.LEAVE, str(_stand_in_mark(paths, child.pid)))
+
+
+def _is_stood_in_for(paths: StatePaths, pid: int) -> bool:
+    mark = str(_stand_in_mark(paths, pid))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+        try:
+            ours.connect(mark)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return bool(command_lines_with(mark))
+    return True
+
+
+def _stand_in_mark(paths: StatePaths, pid: int) -> Path:
+    prefix = paths.succession_socket
+    return prefix.with_name(f"{prefix.name}_stand_in_{pid}")
+
+
+def _shared(place: RestartEpoch, folder: Path) -> Path:
+    return folder / f"envoy_shared_memory_{place.base_id * 10}"
 
 
 def detach_xds(paths: StatePaths, record: ProcessRecord) -> None:
@@ -187,11 +202,12 @@ def cleanup(paths: StatePaths, gone: ProcessRecord, left: Collection[ProcessReco
     """Remove what a process that is gone has left, as far as nobody needs it."""
     if gone.mark:
         shutil.rmtree(paths.retired_xds(gone.mark), ignore_errors=True)
+    _stand_in_mark(paths, gone.pid).unlink(missing_ok=True)
     line = gone.place.base_id
     if line and all(each.place.base_id != line for each in left):
         for epoch in range(_AT_A_TIME):
             _forget(paths, line, epoch)
-        (_SHARED_MEMORY / f"envoy_shared_memory_{line * 10}").unlink(missing_ok=True)
+        _shared(gone.place, _SHARED_MEMORY).unlink(missing_ok=True)
 
 
 def _forget(paths: StatePaths, base_id: int, epoch: int) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +69,6 @@ class EnvoyLauncher:
         self._endpoints = endpoints
         # What was said before this host service came is not what its Envoy dies with.
         self._log_start = _size(paths.envoy_log)
-        self._while_starting = ExitStack()
         self.data_path = chosen_data_path()
         """Which way tunnels go through the one that would be started."""
 
@@ -99,9 +97,10 @@ class EnvoyLauncher:
         return hot_restart.validation_error(self.binary.path, self._paths.bootstrap)
 
     def launch(self, before: process.ProcessRecord | None) -> process.EnvoyProcess:
-        """Start one, which is to take over from `before` and then `settled`.
+        """Start one, which is to take over from `before`; only while there is no other that is to.
 
         Raises:
+            OSError: the disk or the system does not take what that needs.
             UnavailableError: it does not start, or cannot be told from other processes.
         """
         mark = uuid4().hex
@@ -109,14 +108,13 @@ class EnvoyLauncher:
         self._log_start = _size(self._paths.envoy_log)
         place = hot_restart.next_epoch(self.binary.path, before)
         options = [*self._endpoints.command_line(mark), *hot_restart.options(self._paths, place)]
-        self.settled()
-        self._while_starting.enter_context(hot_restart.mute_parent(self._paths, before))
+        if before is not None:
+            # The new one has the old one end its own predecessor, which would abort where nobody
+            # hears that.
+            hot_restart.stand_in_for_parent(self._paths, before)
+            hot_restart.make_way(self._paths, before)
         more = self.data_path.environment
         return process.start(self._paths, self.binary, mark, place, options, more=more)
-
-    def settled(self) -> None:
-        """The one that was started answers: what only its start needed is given back."""
-        self._while_starting.close()
 
     def last_words(self) -> LastWords:
         """What the one that was started last has said last."""

@@ -46,6 +46,11 @@ class ProcessSet(BaseModel):
         """Every one of them."""
         return tuple(each for each in (self.current, self.predecessor, *self.retired) if each)
 
+    def has_parent_of(self, record: ProcessRecord) -> bool:
+        """Whether the one that `record` took over from, or is to, is among them."""
+        line, epoch = record.place.base_id, record.place.epoch - 1
+        return any((each.place.base_id, each.place.epoch) == (line, epoch) for each in self.all)
+
     def alive(self) -> "ProcessSet":
         """The roster without those that are gone."""
         return ProcessSet(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 import structlog
 
@@ -62,7 +63,6 @@ class EnvoySupervisor:
         self._died_with = ""
         self._answered: int | None = None
         """The process that was ready last."""
-        self._absent_parent = hot_restart.AbsentParent(paths)
         self._keeper: asyncio.Task[None] | None = None
         self._told_to_wait = False
 
@@ -98,6 +98,7 @@ class EnvoySupervisor:
         found = self.processes.look_again()
         if found is None:
             return False
+        await self._answer_adopted()
         if not await self._is_ready_in_time(found):
             if has_connections(found.pid):
                 raise UnavailableError(_SILENT.format(pid=found.pid))
@@ -139,9 +140,8 @@ class EnvoySupervisor:
         if not await self.adopt():
             await self._start_for(self._supervise)
         await self._until_ready()
-        self._launcher.settled()
         self.processes.retire_parent()
-        self._stand_in()
+        await self._stand_in()
 
     async def stop_drained(self, in_use: Collection[str]) -> None:
         """End those that were succeeded and have no connection left.
@@ -157,7 +157,7 @@ class EnvoySupervisor:
                 _log.info("envoy has served its last tunnel", pid=found.pid)
                 await found.stop()
         self.processes.forget_dead()
-        self._stand_in()
+        await self._stand_in()
 
     async def reopen_logs(self) -> None:
         """Have every Envoy write to a new access log, after the file was moved away.
@@ -191,7 +191,6 @@ class EnvoySupervisor:
 
     async def release(self) -> None:
         """Watch over Envoy no more, and let it run."""
-        self._absent_parent.leave()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.cancel()
@@ -202,10 +201,28 @@ class EnvoySupervisor:
         """Whether Envoy is started again when it dies."""
         return self._keeper is not None and not self._keeper.done()
 
-    def _stand_in(self) -> None:
+    async def _answer_adopted(self) -> None:
+        """Before it is asked anything: one that waits for a predecessor that is gone says nothing.
+
+        Where nobody can be had who answers it, that is seen and said once it is to be used.
+        """
+        try:
+            await self._stand_in()
+        except (OSError, UnavailableError) as error:
+            reason = error.message if isinstance(error, UnavailableError) else str(error)
+            _log.warning("nobody answers envoy for its predecessor yet", reason=reason)
+
+    async def _stand_in(self) -> None:
         known = self.processes.known.alive()
+        alone = [each for each in (known.predecessor,) if each]
+        if known.current is not None and not known.has_parent_of(known.current):
+            alone.append(known.current)
         # Without it Envoy may abort, with its tunnels: that is worth the room that is kept for it.
-        self.reserve.release_for(lambda: self._absent_parent.stand_in(known.current, known.all))
+        for each in alone:
+            stand_in = partial(hot_restart.stand_in_for_parent, self._paths, each)
+            await asyncio.to_thread(self.reserve.release_for, stand_in)
+        for each in known.retired:
+            hot_restart.dismiss_stand_in(self._paths, each)
 
     def _can_be_hot_restarted(self, before: ProcessRecord) -> bool:
         try:

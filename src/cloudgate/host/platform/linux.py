@@ -205,7 +205,12 @@ def memory_bytes() -> int:
 
 
 def start_detached(
-    command: Sequence[str], log: BinaryIO, folder: Path, environment: Mapping[str, str]
+    command: Sequence[str],
+    log: BinaryIO,
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    passed: Sequence[int] = (),
 ) -> int:
     """Start a program that goes on when this process ends; its process id.
 
@@ -214,6 +219,7 @@ def start_detached(
         log: where it writes what it has to say.
         folder: its working directory.
         environment: its environment.
+        passed: descriptors that it gets, by the same numbers.
 
     Raises:
         UnavailableError: it cannot be started.
@@ -225,6 +231,7 @@ def start_detached(
         stderr=log,
         cwd=folder,
         env=environment,
+        pass_fds=passed,
     ) as launcher:
         try:
             said = _first_line(launcher, LAUNCH_SECONDS)

@@ -263,7 +263,12 @@ def service_command(python: str, data: Path) -> list[str]:
 
 
 def start_detached(
-    command: Sequence[str], log: BinaryIO, folder: Path, environment: Mapping[str, str]
+    command: Sequence[str],
+    log: BinaryIO,
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    passed: Sequence[int] = (),
 ) -> int:
     """Start a program that goes on when this process ends; its process id.
 
@@ -272,7 +277,9 @@ def start_detached(
         log: where it writes what it has to say.
         folder: its working directory.
         environment: its environment.
+        passed: descriptors that it gets; none, here.
     """
+    del passed
     started = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
