@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.host.envoy import hot_restart, launcher, process, process_set
-from cloudgate.host.envoy.process import running
+from cloudgate.host.envoy.process import EnvoyProcess, running
 from cloudgate.host.envoy.process_set import ProcessSet, read_process_set
 from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
 from cloudgate.host.platform import started_at
@@ -290,6 +290,32 @@ async def test_nothing_is_left_of_those_that_are_gone(
     await machine.bring(None, GatewayState.ABSENT)
     assert shared not in _names(Path("/dev/shm"))
     assert not [each for each in _names(machine.paths.run) if each.startswith("h_")]
+
+
+async def test_nothing_is_left_of_those_that_ended_while_no_host_service_ran(
+    machine: Machine, client: Client, port: int, install: Installation
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    await client.connect(port, REPO)
+    install.settings("other settings")
+    await renewed(machine, gateway)
+    ended = read_process_set(machine.paths).all
+    assert len(ended) == 2
+    await machine.leave()
+    for each in ended:
+        os.kill(each.pid, signal.SIGKILL)
+        await EnvoyProcess(each).ended()
+    await machine.start()
+    await machine.bring(gateway, GatewayState.LISTENING)
+    assert not list(machine.paths.xds.parent.glob("retired-*"))
+    marks = {each.name for each in machine.paths.run.glob("admin-*")}
+    current = read_process_set(machine.paths).current
+    assert current is not None
+    assert marks == {machine.paths.admin_socket(current.admin_mark).name}
+    line = ended[0].place.base_id
+    assert f"envoy_shared_memory_{line * 10}" not in _names(Path("/dev/shm"))
+    assert not list(machine.paths.run.glob(f"h_*_{line}?"))
 
 
 def _names(folder: Path) -> list[str]:

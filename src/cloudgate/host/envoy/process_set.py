@@ -113,8 +113,12 @@ class EnvoyProcesses:
         return process.pid if process else None
 
     def look_again(self) -> EnvoyProcess | None:
-        """Read anew who runs here. The one that listens, where it does."""
+        """Read anew who runs here, and forget who ended meanwhile. The one that listens, if any."""
+        written = _written(self._paths)
         self.known = read_process_set(self._paths)
+        if self._clean_up(written, self.known):
+            with contextlib.suppress(OSError):  # ENOSPC: it is found gone the next time, too
+                keep_process_set(self._paths, self.known)
         return running(self.known.current)
 
     def replace(self, known: ProcessSet) -> None:
@@ -132,13 +136,16 @@ class EnvoyProcesses:
     def forget_dead(self) -> None:
         """Remove what those that are gone have left."""
         left = self.known.alive()
-        gone = [each for each in self.known.all if each not in left.all]
+        if self._clean_up(self.known, left):
+            self.replace(left)
+
+    def _clean_up(self, before: ProcessSet, left: ProcessSet) -> bool:
+        gone = [each for each in before.all if each not in left.all]
         for each in gone:
             hot_restart.cleanup(self._paths, each, left.all)
             if each.mark:
                 self._endpoints.cleanup(each.admin_mark)
-        if gone:
-            self.replace(left)
+        return bool(gone)
 
 
 def has_connections(pid: int) -> bool:
@@ -155,7 +162,7 @@ def read_process_set(paths: StatePaths) -> ProcessSet:
     Where it was lost, Envoys with live tunnels run on: one that nobody knew would keep the tunnels
     of those who may not be here any more.
     """
-    known = (read_or_backup(paths.roster, _process_set) or ProcessSet()).alive()
+    known = _written(paths).alive()
     strays = _strays(paths, {each.pid for each in known.all})
     if not strays:
         return known
@@ -166,6 +173,10 @@ def read_process_set(paths: StatePaths) -> ProcessSet:
     return ProcessSet(
         current=current, predecessor=known.predecessor, retired=(*known.retired, *strays)
     )
+
+
+def _written(paths: StatePaths) -> ProcessSet:
+    return read_or_backup(paths.roster, _process_set) or ProcessSet()
 
 
 def _strays(paths: StatePaths, known: set[int]) -> list[ProcessRecord]:
