@@ -17,6 +17,7 @@ from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.listener_rollout import ListenerRollout
 from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.established_bindings import EstablishedBindings, binding
 from cloudgate.host.state.conditions import said_of
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths
@@ -116,7 +117,7 @@ class Reconciler:
         self._tracker = tracker
         self._closer = closer
         gateway_status.follow(self._assignment)
-        self._established = self._assignment
+        self._established = EstablishedBindings(paths.established, self._assignment)
         self._given_up: Assignment | None = None
         self._request: TraceContext | None = None
         self._heard_at_seconds: float | None = None
@@ -224,11 +225,12 @@ class Reconciler:
     def _record_result(self, assignment: Assignment, state: GatewayState) -> None:
         # A gateway that never was is given up at the first failure: the manager takes it back,
         # and it must not come up meanwhile. One that broke later is mended again and again.
+        wanted = binding(assignment)
+        if wanted is None:
+            return
         if state is GatewayState.LISTENING:
-            self._established = assignment
-        wanted = _binding(assignment)
-        failed = state is GatewayState.FAILED and wanted is not None
-        if failed and wanted != _binding(self._established):
+            self._established.note(wanted)
+        elif state is GatewayState.FAILED and wanted not in self._established:
             self._given_up = assignment
 
     async def _listen(self, gateway: Gateway, outcome: ReconcileResult) -> ReconcileResult:
@@ -311,10 +313,3 @@ class Reconciler:
                 await self._news.wait()
         except TimeoutError:
             return
-
-
-def _binding(assignment: Assignment | None) -> tuple[object, ...] | None:
-    gateway = assignment.gateway if assignment else None
-    if gateway is None or not gateway.accepting:
-        return None
-    return gateway.gateway_id, gateway.addresses, gateway.port

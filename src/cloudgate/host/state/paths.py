@@ -61,6 +61,11 @@ class StatePaths:
         return self.state / "assignment.json"
 
     @property
+    def established(self) -> Path:
+        """Where the gateway has listened last."""
+        return self.state / "established.json"
+
+    @property
     def directory(self) -> Path:
         """The tenants, as last heard."""
         return self.state / "directory.json"
