@@ -19,7 +19,7 @@ def test_the_end_is_told_while_it_is_waited_for_and_afterwards_all_is_as_before(
     async def told() -> list[str]:
         said: asyncio.Queue[str] = asyncio.Queue()
         heard = []
-        with on_end(lambda: said.put_nowait("end"), restart=lambda: said.put_nowait("again")):
+        with on_end(lambda: said.put_nowait("end"), hangup=lambda: said.put_nowait("again")):
             for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
                 os.kill(os.getpid(), each)
                 async with asyncio.timeout(PATIENCE_SECONDS):

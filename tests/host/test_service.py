@@ -37,6 +37,7 @@ from cloudgate.host.state.host_credentials import (
 )
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.monitoring.systemd import Notifier
+from cloudgate.processes.socket_handoff import VARIABLE
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayState
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, closes, refuses, tenant
@@ -307,6 +308,44 @@ async def test_a_host_service_that_starts_anew_refuses_nobody_meanwhile(
         assert host.returncode is None
     finally:
         host.terminate()
+        await host.wait()
+
+
+@pytest.mark.parametrize("is_new_program", [False, True])
+@pytest.mark.parametrize("then", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+async def test_no_signal_is_lost_on_one_that_starts_anew_and_none_is_fatal(
+    tmp_path: Path,
+    manager: TinyManager,
+    authority: Authority,
+    client: Client,
+    then: signal.Signals,
+    *,
+    is_new_program: bool,
+) -> None:
+    data, port = tmp_path / "data", free_port()
+    await join_host(data / "host", manager.url, TOKEN, authority.pem)
+    command = (sys.executable, "-m", "cloudgate", "host", "run", "--data", str(data))
+    host = await asyncio.create_subprocess_exec(*command)
+    environment = Path(f"/proc/{host.pid}/environ")
+    try:
+        tunnel = await carrying(manager, authority, client, port)
+        host.send_signal(signal.SIGHUP)
+        if is_new_program:  # which hears nothing yet
+            await until_async(lambda: VARIABLE.encode() in environment.read_bytes())
+        host.send_signal(then)
+        if then is signal.SIGHUP:
+            while (await manager.heard(GatewayState.LISTENING, 1)).facts is None:
+                pass
+            await until_allowed(client, port)
+            assert await tunnel.echoes()
+            assert host.returncode is None
+        else:
+            assert await asyncio.wait_for(host.wait(), PATIENCE_SECONDS) == 0
+            assert await tunnel.is_cut()
+            assert find_running(state_paths(data / "host")) is None
+    finally:
+        if host.returncode is None:
+            host.terminate()
         await host.wait()
 
 

@@ -1,6 +1,7 @@
 """Host service: which parts run on a managed server, and how are they put together?"""
 
 import asyncio
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ from cloudgate.monitoring.endpoint import METRICS, OFF, RECENT, Monitoring, list
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.monitoring.recent_pages import RecentPages
 from cloudgate.monitoring.systemd import Notifier, keep_informed
-from cloudgate.processes.signals import on_end
+from cloudgate.processes.signals import come_later, hold, on_end
 from cloudgate.processes.socket_handoff import pass_listener
 
 DRAIN_END_SECONDS = JITTER_SECONDS + 5.0
@@ -53,26 +54,47 @@ _log = structlog.get_logger(__name__)
 
 
 class Shutdown(asyncio.Event):
-    """Set when the host service is to end; `again` when it is to start anew at once."""
+    """Set when the host service is to end; `again` when it is to start anew at once.
+
+    Who is told to end ends, whatever else is asked: two signals may come in either order.
+    """
 
     again = False
 
     def __init__(self) -> None:
         super().__init__()
+        self._is_told_to_end = self._is_decided = False
         self.at_once = asyncio.Event()
         """Set when it is to wait for nothing more."""
 
     def request(self) -> None:
         """End; asked a second time, do not wait for tunnels."""
+        if self._is_decided and self.again:
+            come_later(signal.SIGTERM)
+            return
+        self.again, self._is_told_to_end = False, True
         if self.is_set():
             self.at_once.set()
         self.set()
 
     def request_restart(self) -> None:
         """End, to be started again; tunnels go on."""
+        if self._is_decided:
+            if self.again:
+                come_later(signal.Signals["SIGHUP"])  # Windows has none
+            return
+        if self._is_told_to_end:
+            return
         self.again = True
         self.at_once.set()
         self.set()
+
+    def decide(self) -> bool:
+        """Whether it starts anew, from now on for certain: what comes later is for who starts."""
+        self._is_decided = True
+        if self.again:
+            hold()
+        return self.again
 
 
 async def run_host_service(
@@ -106,7 +128,7 @@ async def run_host_service(
     _check_membership(paths)
     stop = Shutdown()
     # Signals first: who sees it listen may send one.
-    told = on_end(stop.request, restart=stop.request_restart)
+    told = on_end(stop.request, hangup=stop.request_restart)
     with _sole_user(paths), told, _watched_at(metrics_listen) as listener:
         if until is not None:
             _stop_after(until, stop)
@@ -269,7 +291,7 @@ async def _work_until(
             for each in work:
                 each.cancel()
         gateway.tracker.checkpoint()
-        tunnels_go_on = stop.again
+        tunnels_go_on = stop.decide()
     except Exception:
         # A fault of this program is no reason to cut a tunnel: the next run adopts Envoy.
         tunnels_go_on = True

@@ -150,6 +150,25 @@ def run(
 ) -> None:
     """Run the host service of this machine."""
     del config  # it was read before everything else
+    from cloudgate.processes.signals import held  # noqa: PLC0415
+
+    # Killed before it can be told to end, it would leave Envoy behind.
+    with held():
+        if _has_to_start_anew(data, metrics_listen, with_parent, until_input_ends=until_input_ends):
+            # The program on disk may be a newer one, and the file may say something else by now.
+            # Envoy goes on, and is adopted by what starts now.
+            for name in ctx.meta.get(FROM_FILE, ()):
+                del os.environ[name]
+            os.execv(sys.executable, [sys.executable, "-m", "cloudgate", *sys.argv[1:]])  # noqa: S606
+
+
+def _has_to_start_anew(
+    data: Path | None,
+    metrics_listen: str | None,
+    with_parent: int | None,
+    *,
+    until_input_ends: bool,
+) -> bool:
     with loading():
         from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
         from cloudgate.cli.service.parent_death import end_with_parent  # noqa: PLC0415
@@ -160,7 +179,7 @@ def run(
     if with_parent is not None:
         end_with_parent(with_parent)
     until = _read_input if until_input_ends else None
-    again = run_service(
+    return run_service(
         run_host_service(
             (data or default_data_folder()) / "host",
             until=until,
@@ -169,12 +188,6 @@ def run(
             notifier=Notifier() if with_parent is None else Notifier({}),
         )
     )
-    if again:
-        # The program on disk may be a newer one, and the file may say something else by now. Envoy
-        # goes on, and is adopted by what starts now.
-        for name in ctx.meta.get(FROM_FILE, ()):
-            del os.environ[name]
-        os.execv(sys.executable, [sys.executable, "-m", "cloudgate", *sys.argv[1:]])  # noqa: S606
 
 
 def _read_input() -> None:

@@ -45,8 +45,9 @@ from cloudgate.manager.servers.managed_servers import list_managed_servers
 
 log = structlog.get_logger(__name__)
 
-STOP_SECONDS = 10.0
-"""How long the host service may take to end."""
+STOP_SECONDS = 30.0
+"""How long the host service may take to end, also where it has hardly started: killed, it would
+leave Envoy and its ports behind."""
 RESTART_SECONDS = 1.0
 """How long to wait before a host service that died is started again."""
 LONGEST_RESTART_SECONDS = 5.0
@@ -147,7 +148,9 @@ async def _run_host_service(data: Path) -> None:
         str(os.getpid()),
         "--data",
         str(data),
-        stdin=asyncio.subprocess.DEVNULL,
+        "--until-input-ends",
+        # By its end it is told to end, however young it is: a signal may come before it is heard.
+        stdin=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
     try:
@@ -192,9 +195,9 @@ async def _until_open(connect: Callable[[], Awaitable[_Line]]) -> None:
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is not None:
+    if child.returncode is not None or child.stdin is None:
         return
-    child.terminate()
+    child.stdin.close()
     try:
         await asyncio.wait_for(child.wait(), STOP_SECONDS)
     except TimeoutError:

@@ -11,6 +11,7 @@ where this script's errors go.
 
 import ctypes
 import os
+import signal
 import sys
 
 _PR_SET_PTRACER = 0x59616D61
@@ -19,6 +20,8 @@ _ANYBODY_OF_THIS_USER = ctypes.c_ulong(-1)
 
 def main() -> None:
     """Fork, and become the program in the child."""
+    # Who starts it may hold signals back for a moment; the program never would get any.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     pid = os.fork()
     if pid:
         os.write(1, f"{pid}\n".encode())

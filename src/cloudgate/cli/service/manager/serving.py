@@ -200,7 +200,8 @@ def started(options: Options) -> Iterator[Service]:
             trusted_proxies=networks(options.trusted_proxy),
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
         )
-        heard.enter_context(on_end(stop.set))
+        # A terminal that is closed is no reason to leave anything behind.
+        heard.enter_context(on_end(stop.set, hangup=stop.set))
         yield Service(
             options,
             database,
