@@ -473,8 +473,9 @@ def test_no_more_than_a_few_wait_for_the_provider_and_two_of_one_address(
     assert not memory.asking
 
 
+@pytest.mark.usefixtures("running")
 def test_who_comes_back_with_what_is_wrong_waits_longer_each_time_and_nobody_else_does(
-    running: RunningManager,
+    tmp_path: Path,
     provider: ScriptedProvider,
     slowed: None,
     monkeypatch: pytest.MonkeyPatch,
@@ -485,14 +486,17 @@ def test_who_comes_back_with_what_is_wrong_waits_longer_each_time_and_nobody_els
         waits.append(seconds)
 
     monkeypatch.setattr(LoginGate, "_wait", wait)
-    found = begun(running)
-    back = provider.authorize(found["Url"]) | {"code": "guessed"}
-    for _ in range(12):
-        assert complete(running, found["Kept"], back).status_code == 401
-    before, after = waits[::2], waits[1::2]
-    assert before[0] < 1 < before[-1]
-    assert after[0] < 1 < after[-1]
-    assert complete(running, found["Kept"], back | {"code": "code-1"}).status_code == 201
+    # The module's own manager remembers who was wrong in the tests before.
+    said = lambda url: settings(url, provider.issuer)  # noqa: E731
+    with running_manager(tmp_path, signing_in=said) as fresh:
+        found = begun(fresh)
+        back = provider.authorize(found["Url"]) | {"code": "guessed"}
+        for _ in range(12):
+            assert complete(fresh, found["Kept"], back).status_code == 401
+        before, after = waits[::2], waits[1::2]
+        assert before[0] < 1 < before[-1]
+        assert after[0] < 1 < after[-1]
+        assert complete(fresh, found["Kept"], back | {"code": "code-1"}).status_code == 201
 
 
 def test_what_one_manager_has_begun_another_completes(
