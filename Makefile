@@ -37,7 +37,7 @@ PURE += $(addprefix tests/host/test_, accounting.py connection_rates.py data_pat
 	own_requests.py parts.py policy.py principal.py rate_meter.py revocation.py send_buffer.py start_rates.py \
 	tenant_directory.py tunnel_metadata.py withdrawal.py xds_listener.py)
 PURE += $(addprefix tests/manager/test_, audit.py certificate_rules.py clones.py dns_names.py events.py \
-	fact_changes.py fault_isolation.py few_at_once.py filter.py heard_addresses.py held_back_hours.py \
+	fact_changes.py fault_isolation.py few_at_once.py filter.py heard_addresses.py heard_guesses.py held_back_hours.py \
 	host_figures.py host_memory.py host_moments.py host_queries.py host_refusals.py last_reports.py limits.py listening.py \
 	naming.py notification_rules.py openid_keys.py outgoing.py plausible.py presence.py probe_rules.py \
 	protection_rules.py query_counts.py quota_rules.py raw_values.py reachable.py refusals.py revocations.py \

@@ -88,3 +88,11 @@ def test_what_a_failure_costs_is_bounded_but_for_a_name_on_more_sites() -> None:
         4,
         9,
     ]
+
+
+def test_a_new_password_that_is_too_short_costs_nothing(checks: list[str]) -> None:
+    before = hash_password("the one of now")
+    assert own_password.own_replacement(before, "short", None).password_hash == ""
+    assert checks == []
+    assert own_password.own_replacement(before, "long enough by far", None).password_hash
+    assert checks

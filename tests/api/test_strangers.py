@@ -16,6 +16,7 @@ from cloudgate.manager.storage.database import Database
 from cloudgate.protocol import GatewayState, Guess
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
+from tests.support.waiting import PATIENCE_SECONDS
 
 OFTEN = 200
 
@@ -41,7 +42,7 @@ def test_one_stranger_makes_a_few_rows_and_a_sum(running: RunningManager) -> Non
 
 def test_each_address_of_ipv4_has_its_own_at_a_port_of_both_families(tmp_path: Path) -> None:
     with running_manager(tmp_path, listens_at="") as running:
-        with httpx2.Client(verify=running.context) as stranger:
+        with httpx2.Client(verify=running.context, timeout=PATIENCE_SECONDS) as stranger:
             url = running.url.replace("localhost", "127.0.0.1")
             logon = f"{url}/api/sessionMngr/?v=latest"
             assert stranger.post(logon, auth=("admin", "wrong")).status_code == 401

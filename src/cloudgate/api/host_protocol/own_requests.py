@@ -128,8 +128,8 @@ class OwnRequests:
                 spec = CertificateSpec(request_pem=message.certificate_request)
                 made = certificates.issue_own(work, who, spec)
                 return OwnAnswer(status=HTTPStatus.OK, certificate_pem=made.certificate_pem)
-        new = passwords.replacement(
-            proven.password_hash, message.new_password or "", message.old_password_seconds
+        new = own_password.own_replacement(
+            proven.password_hash, message.new_password, message.old_password_seconds
         )
         with self._manager.changing(name, message.address, administers=False) as work:
             own_password.change_own_password(work, own_password.as_it_is(work, proven), new)

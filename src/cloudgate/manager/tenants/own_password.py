@@ -98,6 +98,15 @@ def check_origin(work: UnitOfWork, who: passwords.Owner, *others: passwords.Owne
             )
 
 
+def own_replacement(
+    old_hash: str, chosen: str | None, old_for_seconds: int | None
+) -> passwords.Replacement:
+    """What `change_own_password` takes. One that is too short costs nothing; it refuses that."""
+    return passwords.replacement(
+        old_hash, chosen or "", old_for_seconds, least_characters=LEAST_CHARACTERS
+    )
+
+
 def change_own_password(
     work: UnitOfWork,
     who: passwords.Owner,

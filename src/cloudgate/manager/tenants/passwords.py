@@ -60,12 +60,18 @@ class Replacement:
     """How long the other one is good beside it; 0 for not at all."""
 
 
-def replacement(old_hash: str, password: str, old_for_seconds: int | None) -> Replacement:
-    """Hash a password that is to take the place of one; a day beside it unless told."""
+def replacement(
+    old_hash: str, password: str, old_for_seconds: int | None, *, least_characters: int = 0
+) -> Replacement:
+    """Hash a password that is to take the place of one; a day beside it unless told.
+
+    One of fewer than `least_characters`, which will be refused, is not hashed.
+    """
     seconds = OLD_PASSWORD_SECONDS if old_for_seconds is None else old_for_seconds
-    is_the_same = bool(old_hash) and matches(old_hash, password)
+    is_too_short = len(password) < least_characters
+    is_the_same = not is_too_short and bool(old_hash) and matches(old_hash, password)
     made = ""
-    if not is_the_same:
+    if not is_the_same and not is_too_short:
         is_beside = bool(old_hash and seconds)
         made = hash_beside(password, old_hash) if is_beside else hash_password(password)
     return Replacement(

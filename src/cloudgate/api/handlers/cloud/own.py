@@ -19,7 +19,7 @@ from cloudgate.manager.portal import own, sessions
 from cloudgate.manager.servers import maintenance
 from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants import operations as subtenants
-from cloudgate.manager.tenants import egress, operations, own_password, passwords
+from cloudgate.manager.tenants import egress, operations, own_password
 from cloudgate.manager.tenants.passwords import Owner
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.cloud.own import (
@@ -248,7 +248,7 @@ def put_own_subtenant_password(call: Call, spec: OwnPasswordSpec) -> Answer:
     identifier = call.identifier(subtenants.TYPE, "subtenant")
     with call.reading() as work:
         old_hash = _own_user(call, work, identifier).password_hash
-    new = passwords.replacement(old_hash, spec.password or "", spec.old_password_seconds)
+    new = own_password.own_replacement(old_hash, spec.password, spec.old_password_seconds)
     with call.changing() as work:
         own_password.change_own_password(
             work, _own_user(call, work, identifier), new, by_tenant=True

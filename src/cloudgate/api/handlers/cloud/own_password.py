@@ -65,8 +65,8 @@ def put_own_tenant_password(call: Call, spec: OwnPasswordSpec) -> Answer:
 
     Name and current password come as ``Authorization: Basic``, as at a gateway: no session does it.
     """
-    new = passwords.replacement(
-        call.proven.password_hash, spec.password or "", spec.old_password_seconds
+    new = own_password.own_replacement(
+        call.proven.password_hash, spec.password, spec.old_password_seconds
     )
     with call.manager.changing(
         own_password.login_of(call.proven), call.address, administers=False
