@@ -4,7 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.support import standing
 from tests.support.ports import free_port
@@ -17,6 +20,15 @@ _MARK = "CLOUDGATE_TEST_MARK"
 def is_of_host(command: str) -> bool:
     """Whether a process was started as the host service."""
     return " host run " in command
+
+
+@pytest.fixture(autouse=True)
+def _at_a_terminal() -> Iterator[None]:
+    """What is started heeds both signals, also where the tests run in the background."""
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 def test_up_that_is_interrupted_as_its_host_service_begins_ends_the_envoy_of_the_one_before(
@@ -60,3 +72,12 @@ def test_up_whose_terminal_is_closed_ends_as_by_ctrl_c(tmp_path: Path) -> None:
         )
         assert ended == 0
         assert not site.processes()
+
+
+def test_up_that_is_to_outlive_its_terminal_does(tmp_path: Path) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup(1) does
+    with installation(tmp_path / "data") as site:
+        os.kill(site.product.process.pid, signal.SIGHUP)
+        with site.product.client() as client:
+            client.create_gateway(free_port())
+        assert site.product.process.poll() is None

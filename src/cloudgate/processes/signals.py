@@ -44,6 +44,11 @@ def held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
 
+def is_hangup_ignored() -> bool:
+    """Whether who started this process wants it to outlive the terminal, as nohup(1) does."""
+    return sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
 def come_later(number: signal.Signals) -> None:
     """Have that signal come to who is told next."""
     hold()
@@ -63,11 +68,11 @@ def on_end(
 
     Args:
         call: is called in the loop, each time that a signal comes, and for what was held.
-        hangup: the same at SIGHUP, which Windows does not have; not where it is ignored (nohup(1)).
+        hangup: the same at SIGHUP, which Windows does not have.
     """
     loop = asyncio.get_running_loop()
     calls = dict.fromkeys(_ENDING, call)
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and hangup:
+    if sys.platform != "win32" and hangup is not None:
         calls[signal.SIGHUP] = hangup
     before = {number: signal.getsignal(number) for number in calls}
     for number, each in calls.items():

@@ -68,7 +68,7 @@ from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen
 from cloudgate.monitoring.systemd import Notifier, keep_informed
-from cloudgate.processes.signals import on_end
+from cloudgate.processes.signals import is_hangup_ignored, on_end
 
 log = structlog.get_logger(__name__)
 
@@ -201,7 +201,8 @@ def started(options: Options) -> Iterator[Service]:
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
         )
         # A terminal that is closed is no reason to leave anything behind.
-        heard.enter_context(on_end(stop.set, hangup=stop.set))
+        hangup = None if is_hangup_ignored() else stop.set
+        heard.enter_context(on_end(stop.set, hangup=hangup))
         yield Service(
             options,
             database,
