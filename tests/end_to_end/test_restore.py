@@ -63,7 +63,7 @@ def test_hosts_come_back_to_a_restored_manager_and_no_tunnel_is_cut(tmp_path: Pa
         with made.client() as client:
             remove_tenant(client, "leaver")
         journal = backups / "changes.jsonl"
-        until(lambda: "leaver has been deleted" in journal.read_text())
+        until(lambda: journal.exists() and "leaver has been deleted" in journal.read_text())
         made.manager.process.kill()
         made.manager.process.wait()
         shutil.rmtree(made.data)
