@@ -160,12 +160,14 @@ def stand_in_for_parent(paths: StatePaths, child: ProcessRecord) -> None:
             start_detached([sys.executable, *words], log, paths.run, os.environ, passed=[passed])
         # It may wait for the answer of one that has died. One answer too many is as good as the
         # next one: they are all the same, and Envoy reads them only when it has asked.
+        # ENOENT, ECONNREFUSED: it is gone meanwhile; EAGAIN: it has more answers than it reads.
         with contextlib.suppress(OSError):
             heard.sendto(stand_in.NO_SOCKET, str(_named(paths, "child", line, epoch)))
 
 
 def dismiss_stand_in(paths: StatePaths, child: ProcessRecord) -> None:
     """Nobody needs to answer `child` any more: another one has taken over from it."""
+    # ENOENT, ECONNREFUSED: there is none; EMFILE, EAGAIN: it ends with its Envoy.
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
         ours.settimeout(0)
         ours.sendto(stand_in.LEAVE, str(_stand_in_mark(paths, child.pid)))
