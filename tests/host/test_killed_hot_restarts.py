@@ -19,7 +19,7 @@ from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.platform import command_lines_with
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.unix_sockets import bound
-from cloudgate.protocol import GatewayState
+from cloudgate.protocol import Gateway, GatewayState
 from tests.host.support import Client, Machine
 from tests.host.test_hot_restart import Installation, install, renewed, served
 from tests.host.test_service import host_service
@@ -137,14 +137,20 @@ async def test_what_does_not_look_as_envoy_lays_it_out_is_left_alone(
     assert shared.read_bytes() == other
 
 
-async def test_an_envoy_that_waits_for_an_answer_gets_it_from_the_next_host_service(
-    machine: Machine, client: Client, install: Installation
-) -> None:
+async def succeeded(machine: Machine, install: Installation) -> Gateway:
+    """A gateway of an Envoy that has taken over from one that is gone."""
     gateway = machine.gateway(free_port())
     await machine.bring(gateway, GatewayState.LISTENING)
     install.settings("next")
     await renewed(machine, gateway)
     await served(machine)
+    return gateway
+
+
+async def test_an_envoy_that_waits_for_an_answer_gets_it_from_the_next_host_service(
+    machine: Machine, client: Client, install: Installation
+) -> None:
+    gateway = await succeeded(machine, install)
     live = await client.connect(gateway.port, REPO)
     envoy = current(machine.paths)
     await machine.leave()
@@ -168,11 +174,7 @@ async def test_an_envoy_that_waits_for_an_answer_gets_it_from_the_next_host_serv
 async def test_one_that_is_answered_is_answered_on_when_who_answers_is_killed_and_its_host_service(
     machine: Machine, client: Client, install: Installation
 ) -> None:
-    gateway = machine.gateway(free_port())
-    await machine.bring(gateway, GatewayState.LISTENING)
-    install.settings("next")
-    await renewed(machine, gateway)
-    await served(machine)
+    gateway = await succeeded(machine, install)
     envoy = current(machine.paths)
     (first,) = stand_ins(machine.paths, envoy.pid)
     await machine.leave()

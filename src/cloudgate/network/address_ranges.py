@@ -4,6 +4,7 @@ A list is of networks in CIDR notation (RFC 4632, RFC 4291). None is every addre
 empty list none at all.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -39,6 +40,23 @@ def network(text: str) -> str:
         f"Network: found {text!r}, which has bits behind its prefix; give {around} for the network,"
         f" or {address} for the one address."
     )
+
+
+def named_networks(texts: Iterable[str], refusal: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks that whoever starts a program names.
+
+    `refusal`: what is said of a text that is none, with `{}` where the text stands.
+
+    Raises:
+        InvalidRequestError: a text is none; `refusal`, and why.
+    """
+    found = []
+    for text in texts:
+        try:
+            found.append(ip_network(text.strip()))
+        except ValueError as problem:
+            raise InvalidRequestError(f"{refusal.format(repr(text))}: {problem}.") from None
+    return tuple(found)
 
 
 def contains(networks: Networks, address: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import hostport
+from cloudgate.network.address_ranges import named_networks
 from cloudgate.values import ip_addresses
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -54,15 +55,7 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     Raises:
         InvalidRequestError: a text is no IP address and no network such as 10.0.0.0/8.
     """
-    found = []
-    for text in texts:
-        try:
-            found.append(ipaddress.ip_network(text.strip()))
-        except ValueError as problem:
-            raise InvalidRequestError(
-                f"The trusted proxy {text!r} is no IP address or network: {problem}."
-            ) from None
-    return tuple(found)
+    return named_networks(texts, "The trusted proxy {} is no IP address or network")
 
 
 def origin(direct: Origin, headers: Mapping[str, str], trusted: tuple[Network, ...]) -> Origin:

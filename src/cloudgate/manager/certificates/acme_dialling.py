@@ -138,27 +138,13 @@ class _HTTPConnection(HTTPConnection):
         return made
 
     def request(self, *given: Any, **more: Any) -> None:
-        _cover_kept(self, self.adapter)
+        if self.sock is not None:  # of an answer before: the limit of this one covers it, too
+            self.adapter.limit.cover(self.sock)
         super().request(*given, **more)
 
 
-class _HTTPSConnection(HTTPSConnection):
-    adapter: DiallingAdapter
-
-    def _new_conn(self) -> socket.socket:
-        made = _by_best_address(self, super()._new_conn)
-        self.adapter.limit.cover(made)
-        return made
-
-    def request(self, *given: Any, **more: Any) -> None:
-        _cover_kept(self, self.adapter)
-        super().request(*given, **more)
-
-
-def _cover_kept(connection: HTTPConnection, adapter: DiallingAdapter) -> None:
-    """A connection of an answer before is covered by the limit of this one."""
-    if connection.sock is not None:
-        adapter.limit.cover(connection.sock)
+class _HTTPSConnection(_HTTPConnection, HTTPSConnection):
+    """The same, with TLS over what it dials."""
 
 
 def _by_best_address(connection: HTTPConnection, connect: Any) -> socket.socket:

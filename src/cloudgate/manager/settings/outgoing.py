@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import unquote, urlsplit
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.network.address_ranges import named_networks
 from cloudgate.network.destinations import final_address, is_never
 
 Network = IPv4Network | IPv6Network
@@ -93,13 +94,6 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     Raises:
         InvalidRequestError: a text is none.
     """
-    found = []
-    for text in texts:
-        try:
-            found.append(ip_network(text.strip()))
-        except ValueError as problem:
-            raise InvalidRequestError(
-                f"--hook-network: {text!r} is no IP address or network such as 10.0.0.0/8:"
-                f" {problem}."
-            ) from None
-    return tuple(found)
+    return named_networks(
+        texts, "--hook-network: {} is no IP address or network such as 10.0.0.0/8"
+    )

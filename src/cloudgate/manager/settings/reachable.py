@@ -8,10 +8,11 @@ named, others may name nothing outside of them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import PurePosixPath
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
+from cloudgate.network.address_ranges import named_networks
 from cloudgate.network.destinations import final_address, is_loopback, is_never, is_own_name
 from cloudgate.values.enumeration import few
 
@@ -24,21 +25,16 @@ def reachable_by(networks: Iterable[str], folders: Iterable[str]) -> "Reachable"
     Raises:
         InvalidRequestError: a text is no network, or no absolute path.
     """
-    found = []
-    for text in networks:
-        try:
-            found.append(ip_network(text.strip()))
-        except ValueError as problem:
-            raise InvalidRequestError(
-                f"--reachable: {text!r} is no IP address or network such as 10.0.0.0/8: {problem}."
-            ) from None
+    found = named_networks(
+        networks, "--reachable: {} is no IP address or network such as 10.0.0.0/8"
+    )
     for folder in folders:
         path = PurePosixPath(folder)
         if not path.is_absolute() or ".." in path.parts:
             raise InvalidRequestError(
                 f"--measurable-folder: found {folder!r}, expected an absolute path without '..'."
             )
-    return Reachable(tuple(found), tuple(folders))
+    return Reachable(found, tuple(folders))
 
 
 @dataclass(frozen=True)
