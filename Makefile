@@ -22,40 +22,19 @@ IMAGE_PACKAGES := buildah mmdebstrap
 DELIVERY_PACKAGES := debootstrap lintian rpm pipx systemd iproute2 podman crun netavark aardvark-dns iptables $(IMAGE_PACKAGES)
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
-# No process of the product, no Envoy: these take seconds. What stands beside them takes more.
-NOT_PURE := $(addprefix tests/test_, identifiers.py manuals.py monitoring_endpoint.py monitoring_files.py precis.py programs.py spoken.py standing.py)
-PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py))
-PURE += $(addprefix tests/api/test_, acceptor.py access.py cross_site.py deadlines.py fair_queue.py \
-	fair_semaphore.py handshakes.py negotiation.py proxies.py request_parser.py tenant_bodies.py told_updates.py)
-PURE += $(addprefix tests/cli/test_, data_folders.py)
-PURE += $(addprefix tests/client/test_, conversation.py kinds.py pages.py retries.py)
-PURE += $(addprefix tests/connector/test_, health_schedule.py settings.py)
-PURE += $(addprefix tests/console/test_, browser.py charts.py connecting.py edits.py languages.py rules.py \
-	texts.py)
-PURE += $(addprefix tests/host/test_, accounting.py connection_rates.py data_path_resources.py deaths.py \
-	decision_cache.py envoy_counters.py full_targets.py grpc_server.py manager_addresses.py module_connection.py \
-	own_requests.py parts.py policy.py principal.py rate_meter.py revocation.py send_buffer.py start_rates.py \
-	tenant_directory.py tunnel_metadata.py withdrawal.py xds_listener.py)
-PURE += $(addprefix tests/manager/test_, audit.py certificate_rules.py clones.py dns_names.py events.py \
-	fact_changes.py fault_isolation.py few_at_once.py filter.py heard_addresses.py heard_guesses.py held_back_hours.py \
-	host_figures.py host_memory.py host_moments.py host_queries.py host_refusals.py last_reports.py limits.py listening.py \
-	naming.py notification_rules.py openid_keys.py outgoing.py plausible.py presence.py probe_rules.py \
-	protection_rules.py query_counts.py quota_rules.py raw_values.py reachable.py refusals.py revocations.py \
-	rules.py seen_addresses.py shared_tunnels.py signing_in.py spans.py tenant_counts.py totp.py \
-	unique_names.py write_turns.py)
 # They begin first: one that began last would leave the other workers idle. Each file is named, as
 # pytest takes those that a folder among them has in the folder's place.
-LONGEST := tests/console/test_in_a_browser.py tests/clients/test_backup_programs.py tests/api/test_contract.py \
-	$(wildcard tests/network/test_*.py) tests/api/test_contract_of_absent.py $(wildcard tests/end_to_end/test_*.py) \
+LONGEST := tests/console/test_in_a_browser.py tests/clients/test_backup_programs.py tests/api/compatibility/test_contract.py \
+	$(wildcard tests/namespaces/test_*.py) tests/api/compatibility/test_contract_of_absent.py $(shell find tests/end_to_end -name 'test_*.py' | sort) \
 	tests/ansible/test_modules.py tests/wire/test_agreement.py
 LONGEST_FIRST := $(LONGEST) $(filter-out $(LONGEST), $(sort $(shell find tests -name 'test_*.py')))
 # The two longest are mostly waiting. A worker is given the next file when its last but one test ends:
 # in this order each of the three has as much to do as the others.
-ALONE_FIRST := $(addprefix tests/, end_to_end/test_managers.py network/test_pools.py host/test_shaper.py \
-	host/test_limits.py host/test_machine.py console/test_customers_month.py host/test_fair_share.py \
-	connector/test_connector.py end_to_end/test_rules.py network/test_long_line.py)
+ALONE_FIRST := $(addprefix tests/, end_to_end/test_managers.py namespaces/test_pools.py host/shaping/test_shaper.py \
+	host/shaping/test_limits.py host/test_machine.py console/test_customers_month.py host/shaping/test_fair_share.py \
+	connector/test_connector.py end_to_end/test_rules.py namespaces/test_long_line.py)
 ALONE := $(ALONE_FIRST) $(filter-out $(ALONE_FIRST), $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests))
-PROPERTIES := $(shell grep -rlE --include='test_*.py' 'from (hypothesis|tests.api.test_contract) import' tests)
+PROPERTIES := $(shell grep -rlE --include='test_*.py' 'from (hypothesis|tests.api.compatibility.test_contract) import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
 	$(addprefix platform/, __init__.py windows.py windows_service.py) $(addprefix envoy/, endpoints.py \
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc/server.py) \
@@ -129,11 +108,11 @@ contracts: .venv/dev
 	$(BIN)/lint-imports
 
 pure: .venv/dev
-	$(BIN)/pytest --quiet --numprocesses 2 $(PURE)
+	@files=$$($(BIN)/python -m tests.support.project.pure) && $(BIN)/pytest --quiet --numprocesses 2 $$files
 
 pictures: .venv/dev
 	@tools/need chromium
-	$(BIN)/python -m tests.support.pictures
+	$(BIN)/python -m tests.support.project.pictures
 
 bench: .venv/dev
 	@tools/need $(BENCH_PACKAGES)

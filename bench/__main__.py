@@ -31,7 +31,7 @@ from bench.testbed.machine import allow_many_files, describe, most_tunnels
 from bench.testbed.proxies import haproxy, nginx, stunnel
 from cloudgate.host.envoy.data_path.choice import Way
 from cloudgate.host.settings import CONNECTIONS_VARIABLE
-from tests.support.network import missing
+from tests.support.machine.network import missing
 
 PARTS = (
     "memory",

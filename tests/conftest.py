@@ -16,14 +16,14 @@ from cloudgate.host.envoy.data_path.choice import FOLDER
 from cloudgate.manager.storage.write_turns import holds_turn
 from cloudgate.trust import password_hashes
 from data_path.build import build, compiler
-from tests.support import spoken
-from tests.support.disks import unmount_leftovers
-from tests.support.host import ScriptedHost
-from tests.support.loops import left_open
-from tests.support.manager import RunningManager, running_manager
-from tests.support.postgres import needs_postgresql, shared_server
+from tests.support.machine.disks import unmount_leftovers
+from tests.support.machine.loops import left_open
+from tests.support.observation import spoken
+from tests.support.programs.postgres import needs_postgresql, shared_server
+from tests.support.running.host import ScriptedHost
+from tests.support.running.manager import RunningManager, running_manager
+from tests.support.running.statements import share_statements
 from tests.support.scratch import scratch_root
-from tests.support.statements import share_statements
 
 NEW_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 """With Python's 700 a tenth of what the tests took was looking for garbage."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cloudgate.atomic_files import new_private, remove_leftovers, write_private, write_public
-from tests.support.source import nodes
+from tests.support.project.source import nodes
 
 WRITE_BY_THEMSELVES = {
     "atomic_files.py",

@@ -24,7 +24,7 @@ from bench.testbed.tunnels import client_context, connect_request, ping
 from cloudgate.host.settings import CONNECTIONS_VARIABLE
 from cloudgate.host.state.paths import state_paths
 from tests.support.ports import free_port
-from tests.support.product import Product, product
+from tests.support.running.product import Product, product
 
 TENANTS = 12
 """That were there before the attack, and as many that come for the first time in it."""

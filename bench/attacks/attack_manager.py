@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from bench.attacks.attacked import Row
-from tests.support.product import PASSWORD, Product, product
+from tests.support.running.product import PASSWORD, Product, product
 
 LOGONS = 400
 ATTACK_SECONDS = 20.0

@@ -9,7 +9,7 @@ from bench.testbed.load import Load, load
 from bench.testbed.machine import PROXY_CORES, pinned
 from bench.testbed.tunnels import UPLOAD, Way, connect_request
 from tests.support.ports import free_port
-from tests.support.product import product
+from tests.support.running.product import product
 
 SHARES = {"acme": 16, "other": 1}
 """Tunnels of each."""

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.report import Goal, Section, table
-from tests.support.arrivals import (
+from tests.support.observation.arrivals import (
     DOWNLOAD,
     UPLOAD,
     Arrivals,
@@ -16,8 +16,8 @@ from tests.support.arrivals import (
     endless_repository,
 )
 from tests.support.ports import free_port
-from tests.support.product import Client, product
-from tests.support.tunnel import open_tunnel
+from tests.support.running.product import Client, product
+from tests.support.running.tunnel import open_tunnel
 
 MEGABYTES = (1, 10)
 SHAPES: dict[str, dict[str, float]] = {

@@ -33,7 +33,7 @@ from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.manager.tenants import rules
 from cloudgate.trust.password_hashes import hash_password
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, product
+from tests.support.running.product import PASSWORD, product
 
 FEW = 10
 TARGETS = 3

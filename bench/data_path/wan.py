@@ -12,7 +12,7 @@ from bench.testbed.load import Load, load
 from bench.testbed.proxies import GATEWAY, HAPROXY, Proxy, haproxy
 from bench.testbed.tunnels import DOWNLOAD, UPLOAD
 from cloudgate.host.envoy.data_path.choice import Way
-from tests.support.long_line import NEAR, USUAL, LongLine, Quality, long_line
+from tests.support.machine.long_line import NEAR, USUAL, LongLine, Quality, long_line
 
 SECONDS, WARM_UP_SECONDS = 6.0, 1.0
 MBIT = 100.0

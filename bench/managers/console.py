@@ -44,8 +44,8 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.protocol import GatewayState, HostFacts, LiveTunnel
 from cloudgate.trust.password_hashes import hash_password
-from tests.support.browser import CHROMIUM, WIDE, chromium
-from tests.support.host import gateway_scope, public_key_pem
+from tests.support.programs.browser import CHROMIUM, WIDE, chromium
+from tests.support.running.host import gateway_scope, public_key_pem
 
 RECORDS = 5_000
 """Tasks, and entries of the audit log."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bench.report import Goal, Section, table
 from bench.testbed.tunnels import PATIENCE_SECONDS, client_context
 from tests.support.ports import free_port
-from tests.support.product import Client, product
+from tests.support.running.product import Client, product
 
 WANTED_SECONDS = 0.5
 _LOOK_AGAIN_SECONDS = 0.005

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx2
 
-from tests.support.managers import PATIENCE_SECONDS, Managers, logged_on, names, spec
-from tests.support.tunnel import Tunnel, open_tunnel, repository
+from tests.support.observation.watched import Site
+from tests.support.running.managers import PATIENCE_SECONDS, Managers, logged_on, names, spec
+from tests.support.running.tunnel import Tunnel, open_tunnel, repository
 from tests.support.waiting import until
-from tests.support.watched import Site
 
 HOST, TARGET, LOGIN = "gw1.example", "vault.example:8443", "acme:s3cret-enough"
 WRITERS = 2

@@ -19,7 +19,7 @@ from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.sqlite import sqlite_url
-from tests.support.product import PASSWORD, Product, product
+from tests.support.running.product import PASSWORD, Product, product
 
 IDLE_HOSTS = 3000
 TOLD_HOSTS = 1000

@@ -16,10 +16,10 @@ from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database
-from tests.support.managers import Managers, logged_on
-from tests.support.product import PASSWORD, Client
+from tests.support.observation.watched import Site
+from tests.support.running.managers import Managers, logged_on
+from tests.support.running.product import PASSWORD, Client
 from tests.support.waiting import until
-from tests.support.watched import Site
 
 HOSTS, TOLD, TENANTS, CHANGES = 1000, 200, 1000, 40
 PATIENCE_SECONDS = 120.0

@@ -57,9 +57,9 @@ from cloudgate.protocol import (
     Refusal,
     Report,
 )
-from tests.support.host import public_key_pem
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD
+from tests.support.running.host import public_key_pem
+from tests.support.running.product import PASSWORD
 from tests.support.waiting import until
 
 HOSTS = 1000

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 
 from bench.managers.deaths import writing
-from tests.support.managers import PATIENCE_SECONDS, Managers
-from tests.support.postgres import Server
+from tests.support.programs.postgres import Server
+from tests.support.running.managers import PATIENCE_SECONDS, Managers
 from tests.support.waiting import until
 
 AWAY_SECONDS = 30.0

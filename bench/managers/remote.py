@@ -16,8 +16,8 @@ from statistics import median
 import httpx2
 
 from bench.report import Goal, Section, table
-from tests.support.network import HOSTS, PUBLIC, Provider, provider
-from tests.support.product import PASSWORD
+from tests.support.machine.network import HOSTS, PUBLIC, Provider, provider
+from tests.support.running.product import PASSWORD
 
 WANTED_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0

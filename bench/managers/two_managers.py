@@ -17,10 +17,17 @@ from bench.managers.deaths import kill_while_writing
 from bench.managers.outage import AWAY_SECONDS, stop_while_writing
 from bench.report import Goal, Section, table
 from cloudgate.host.monitoring.figures import cpu_seconds
-from tests.support.managers import PATIENCE_SECONDS, Managers, add_site, spec, start, two_managers
-from tests.support.postgres import new_server
-from tests.support.product import Client
-from tests.support.watched import Site
+from tests.support.observation.watched import Site
+from tests.support.programs.postgres import new_server
+from tests.support.running.managers import (
+    PATIENCE_SECONDS,
+    Managers,
+    add_site,
+    spec,
+    start,
+    two_managers,
+)
+from tests.support.running.product import Client
 
 READS, WRITES = 400, 100
 IDLE_SECONDS = 10.0

@@ -23,7 +23,7 @@ from cloudgate.host.envoy.data_path.choice import VARIABLE, Way
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment
 from tests.support.ports import free_port
-from tests.support.product import Client, product
+from tests.support.running.product import Client, product
 
 _TENANT, _PASSWORD, _TARGET = "acme", "p4ssword", "vault.example:443"
 _WORKER = "wrk:worker"

@@ -27,7 +27,7 @@ from bench.testbed.tunnels import (
     open_tunnel,
     ping,
 )
-from tests.support.long_line import enter
+from tests.support.machine.long_line import enter
 
 MOST_CONNECTIONS = 256
 """That data flow through at once."""

@@ -11,7 +11,7 @@ from bench.testbed.accounting import children, cpu_seconds, memory_kib
 from bench.testbed.machine import PROXY_CORES, most_tunnels, pinned, program
 from bench.testbed.tunnels import PATIENCE_SECONDS, Way
 from tests.support.ports import free_port
-from tests.support.product import accepts
+from tests.support.running.product import accepts
 
 GATEWAY = "Cloudgate"
 GATEWAY_BY_HTTP = "Cloudgate, by HTTP alone"

@@ -21,7 +21,7 @@ from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.protocol import Answer, HostFacts, JoinRequest, LiveTunnel, PollRequest
 from cloudgate.protocol.base import Document
-from tests.support.host import gateway_scope, public_key_pem
+from tests.support.running.host import gateway_scope, public_key_pem
 
 AT_ONCE = 50
 """Hosts that come for the first time."""

@@ -12,8 +12,8 @@ import pytest
 from cloudgate import __version__
 from cloudgate.client import Client
 from delivery import collection
-from tests.support.manager import PASSWORD, RunningManager
-from tests.support.playbooks import COLLECTION, PROGRAMS, Ansible, needs_ansible
+from tests.support.programs.playbooks import COLLECTION, PROGRAMS, Ansible, needs_ansible
+from tests.support.running.manager import PASSWORD, RunningManager
 
 pytestmark = needs_ansible
 MODULES = [file.stem for file in (COLLECTION / "plugins" / "modules").glob("*.py")]

@@ -14,9 +14,9 @@ from cloudgate.client import (
     NotFoundError,
 )
 from cloudgate.wire.resources.tokens import CreateApiTokenSpec
-from tests.support.host import ScriptedHost, obedient
-from tests.support.manager import PASSWORD, RunningManager, running_manager
-from tests.support.playbooks import Ansible, Task, needs_ansible
+from tests.support.programs.playbooks import Ansible, Task, needs_ansible
+from tests.support.running.host import ScriptedHost, obedient
+from tests.support.running.manager import PASSWORD, RunningManager, running_manager
 
 pytestmark = needs_ansible
 

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from cloudgate.api.server import Extras
 from cloudgate.manager.audit.outlets import open_outlet
-from tests.support.disks import (
+from tests.support.machine.disks import (
     FAULTS,
     WORDS,
     make_room,
@@ -19,7 +19,7 @@ from tests.support.disks import (
     small_disk,
     take_bytes,
 )
-from tests.support.manager import RunningManager, running_manager
+from tests.support.running.manager import RunningManager, running_manager
 from tests.support.waiting import until
 
 

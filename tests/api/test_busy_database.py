@@ -7,7 +7,7 @@ import pytest
 from cloudgate.manager.core.unit_of_work import DISK
 from cloudgate.manager.storage import database
 from cloudgate.manager.storage.failures import BUSY
-from tests.support.manager import running_manager
+from tests.support.running.manager import running_manager
 
 
 def test_a_change_that_does_not_come_to_its_turn_is_to_be_tried_again_and_is_no_fault(

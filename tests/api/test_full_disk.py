@@ -22,7 +22,7 @@ from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import BUSY, reason
 from cloudgate.manager.storage.sqlite import sqlite_url
-from tests.support.disks import (
+from tests.support.machine.disks import (
     fail,
     file_disk,
     make_room,
@@ -31,8 +31,8 @@ from tests.support.disks import (
     small_disk,
     take_bytes,
 )
-from tests.support.host import ScriptedHost
-from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.running.host import ScriptedHost
+from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
 from tests.support.waiting import until
 
 _BYTES = 16 * 1024

@@ -12,8 +12,8 @@ from cloudgate.background import Background, Job
 from cloudgate.errors import UnavailableError
 from cloudgate.monitoring.endpoint import listen
 from cloudgate.monitoring.health import Health, jobs_check
-from tests.support.disks import needs_mounts, small_disk, take_bytes
-from tests.support.manager import RunningManager, running_manager
+from tests.support.machine.disks import needs_mounts, small_disk, take_bytes
+from tests.support.running.manager import RunningManager, running_manager
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 LOST_WITHIN_SECONDS = 2.0

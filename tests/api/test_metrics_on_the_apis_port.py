@@ -11,7 +11,7 @@ from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.api.server import Extras
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.sessions.roles import Role
-from tests.support.manager import PASSWORD, RunningManager, running_manager
+from tests.support.running.manager import PASSWORD, RunningManager, running_manager
 
 PAGES = ("/metrics", "/metrics/tenants")
 TOKEN, OTHER = "a" * 32, "b" * 40

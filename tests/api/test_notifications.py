@@ -22,10 +22,8 @@ from cloudgate.manager.settings.outgoing import MailServer, Outgoing, networks
 from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.protocol import GatewayState, Guess
-from tests.support.certificates import Made, pem_of
-from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager, finished, running_manager
-from tests.support.told import (
+from tests.support.certificates.brought import Made, pem_of
+from tests.support.programs.told import (
     Mailbox,
     Program,
     is_signed,
@@ -34,6 +32,8 @@ from tests.support.told import (
     silent_server,
     talking_server,
 )
+from tests.support.running.host import ScriptedHost
+from tests.support.running.manager import RunningManager, finished, running_manager
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 RECEIVERS = "/notifications/receivers"

@@ -32,8 +32,8 @@ from cloudgate.manager.registries.task_timelines import (
 from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.protocol import ApplyDuration, DirectoryChange, GatewayState, Update
-from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager, finished, running_manager
+from tests.support.running.host import ScriptedHost
+from tests.support.running.manager import RunningManager, finished, running_manager
 from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS, within
 

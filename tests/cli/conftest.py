@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from cloudgate.cli.app import app
-from tests.support.manager import PASSWORD, RunningManager
+from tests.support.running.manager import PASSWORD, RunningManager
 
 Run = Callable[..., Result]
 

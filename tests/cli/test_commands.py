@@ -17,11 +17,11 @@ from cloudgate.cli.resources.cloud import usage as usage_command
 from cloudgate.cli.settings import ConnectionSettings, connection
 from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.cli.conftest import Run
-from tests.support.acme import acme_server, needs_pebble
-from tests.support.certificates import Made
-from tests.support.host import ScriptedHost, obedient
-from tests.support.manager import PASSWORD, RunningManager
+from tests.support.certificates.brought import Made
 from tests.support.ports import free_port
+from tests.support.programs.acme import acme_server, needs_pebble
+from tests.support.running.host import ScriptedHost, obedient
+from tests.support.running.manager import PASSWORD, RunningManager
 
 
 def obeying(host: ScriptedHost, state: GatewayState = GatewayState.LISTENING) -> threading.Thread:

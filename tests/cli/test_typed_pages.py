@@ -1,7 +1,7 @@
 """Do commands in the documents do what they are there for? Typed as they stand, in their order.
 
-Which blocks of which pages: `tests/commands_of_pages.toml`. Names of this machine stand in place
-of the documents', and a manager that runs in place of the lines that start one.
+Which blocks of which pages: `tests/documents/commands_of_pages.toml`. Names of this machine stand
+in place of the documents', and a manager that runs in place of the lines that start one.
 """
 
 import base64
@@ -24,11 +24,11 @@ from cloudgate.manager.settings.outgoing import Outgoing, networks
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.sqlite import sqlite_url
 from tests.cli.conftest import Run
-from tests.support.certificates import Made, pem_of
-from tests.support.host import ScriptedHost, obedient
-from tests.support.manager import RunningManager, running_manager
-from tests.support.pages import ROOT, Block, blocks, run_by, typed
-from tests.support.told import Program, mail_server
+from tests.support.certificates.brought import Made, pem_of
+from tests.support.programs.told import Program, mail_server
+from tests.support.project.pages import ROOT, Block, blocks, run_by, typed
+from tests.support.running.host import ScriptedHost, obedient
+from tests.support.running.manager import RunningManager, running_manager
 
 BLOCKS = [block for block in typed() if run_by(block) == "typed"]
 PASSWORD, USERS_PASSWORD = "a long password", "another long password"

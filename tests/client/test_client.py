@@ -43,9 +43,9 @@ from cloudgate.wire.resources.second_factor import SecondFactor, SecondFactorCod
 from cloudgate.wire.resources.security import EnterpriseAccountCreateSpec, EnterpriseRoleRef
 from cloudgate.wire.resources.sessions import LogonSessions
 from cloudgate.wire.resources.tokens import CreateApiTokenSpec
-from tests.support.host import ScriptedHost
-from tests.support.manager import PASSWORD, RunningManager, running_manager
 from tests.support.ports import free_port
+from tests.support.running.host import ScriptedHost
+from tests.support.running.manager import PASSWORD, RunningManager, running_manager
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from cloudgate.client.core import kinds
 from cloudgate.client.core.kinds import Kind
 from cloudgate.wire.description import ResourceType, json_parts, parts
 from cloudgate.wire.resources.queries import Entities, Resources
-from tests.support.client_twin import written
+from tests.support.project.client_twin import written
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def test_a_kind_is_asked_for_where_the_query_service_has_it(of: TypedKind) -> No
 
 def test_what_blocks_is_what_awaits_word_by_word() -> None:
     for file, text in written().items():
-        assert file.read_text() == text, "run .venv/bin/python -m tests.support.client_twin"
+        assert file.read_text() == text, "run .venv/bin/python -m tests.support.project.client_twin"
 
 
 def test_all_of_the_surface_is_in_the_package_and_nothing_else() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.host import ScriptedHost, obedient
-from tests.support.manager import PASSWORD, RunningManager
+from tests.support.running.host import ScriptedHost, obedient
+from tests.support.running.manager import PASSWORD, RunningManager
 
 PAGE = Path(__file__).parents[2] / "docs" / "sdk.md"
 HOW = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL

@@ -18,11 +18,17 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.client_certificates import key_pem, new_key, request_pem
-from tests.support.connector import connector
+from tests.support.certificates.client_certificates import key_pem, new_key, request_pem
 from tests.support.ports import free_port
-from tests.support.product import product
-from tests.support.repository import SSHD, rest_server, s3_server, ssh_server, webdav_server
+from tests.support.programs.repository import (
+    SSHD,
+    rest_server,
+    s3_server,
+    ssh_server,
+    webdav_server,
+)
+from tests.support.running.connector import connector
+from tests.support.running.product import product
 
 PROGRAMS = ("restic", "rclone", "curl", "borg", "ssh", "rsync", "node", "ncat", "openssl", "java")
 PACKAGES = (

@@ -15,8 +15,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.manager import PASSWORD, RunningManager, finished
 from tests.support.ports import free_port
+from tests.support.running.manager import PASSWORD, RunningManager, finished
 from tests.support.waiting import until
 
 PROGRAMS = Path(sys.prefix) / "api-clients"

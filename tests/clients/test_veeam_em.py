@@ -7,8 +7,8 @@ import pytest
 from veeam_em.manager import VeeamEm
 
 from cloudgate.protocol import GatewayState
-from tests.support.host import ScriptedHost
-from tests.support.manager import PASSWORD, RunningManager, finished
+from tests.support.running.host import ScriptedHost
+from tests.support.running.manager import PASSWORD, RunningManager, finished
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from cloudgate.connector.tls_connection import Identity, identity
 from tests.connector.support import Gateways, RunningConnector, connected_to
 from tests.host.support import PASSWORD, Authority, echo_server, running_machine, tenant
-from tests.support.loops import UVLOOP
+from tests.support.machine.loops import UVLOOP
 from tests.support.ports import free_port
 
 

@@ -21,7 +21,7 @@ from cloudgate.connector.tls_connection import identity
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Target
 from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
-from tests.support.loops import UVLOOP
+from tests.support.machine.loops import UVLOOP
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 

@@ -34,8 +34,8 @@ from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import EndedCertificate, GatewayState, OwnAnswer, OwnRequest
 from tests.connector.support import TARGET
 from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
-from tests.support.client_certificates import key_pem, new_key, write
-from tests.support.kept_certificate import KeptCertificate
+from tests.support.certificates.client_certificates import key_pem, new_key, write
+from tests.support.certificates.kept_certificate import KeptCertificate
 from tests.support.ports import free_port
 from tests.support.waiting import until_async
 

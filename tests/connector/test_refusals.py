@@ -52,8 +52,8 @@ from tests.host.support import (
     running_machine,
     tenant,
 )
-from tests.support.certificate_roles import public_pem
-from tests.support.client_certificates import key_pem, new_key
+from tests.support.certificates.certificate_roles import public_pem
+from tests.support.certificates.client_certificates import key_pem, new_key
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 

@@ -19,8 +19,8 @@ from cloudgate.console.brand import (
     ink_on,
 )
 from cloudgate.console.rendering import asset
-from tests.support.console import text_of, visitor
-from tests.support.manager import running_manager
+from tests.support.running.console import text_of, visitor
+from tests.support.running.manager import running_manager
 
 COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 

@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 
-from tests.support import standing
-from tests.support.browser import Person, chromium, needs_chromium
+from tests.support.machine import standing
 from tests.support.ports import free_port
-from tests.support.product import Product, product
-from tests.support.storage import PASSWORD as STORAGE_PASSWORD
-from tests.support.storage import USER as STORAGE_USER
-from tests.support.storage import needs_rclone, rclone_webdav
-from tests.support.tunnel import Tunnel, open_tunnel
+from tests.support.programs.browser import Person, chromium, needs_chromium
+from tests.support.programs.storage import PASSWORD as STORAGE_PASSWORD
+from tests.support.programs.storage import USER as STORAGE_USER
+from tests.support.programs.storage import needs_rclone, rclone_webdav
+from tests.support.running.product import Product, product
+from tests.support.running.tunnel import Tunnel, open_tunnel
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.alone, needs_chromium, needs_rclone]

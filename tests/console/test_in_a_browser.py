@@ -10,7 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from cloudgate.console.declarations import Action, Page
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.tenant.site_map import PORTAL
-from tests.support.browser import (
+from tests.support.ports import free_port
+from tests.support.programs.browser import (
     NARROW,
     WIDE,
     Person,
@@ -19,9 +20,8 @@ from tests.support.browser import (
     is_too_wide,
     needs_chromium,
 )
-from tests.support.ports import free_port
-from tests.support.product import Installation, installation
-from tests.support.tunnel import open_tunnel, repository
+from tests.support.running.product import Installation, installation
+from tests.support.running.tunnel import open_tunnel, repository
 
 pytestmark = [pytest.mark.end_to_end, needs_chromium]
 FOUND_WRONG = {"resultTypes": ["violations"]}

@@ -17,9 +17,9 @@ from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import page
 from cloudgate.console.section import Section
 from cloudgate.console.tenant.site_map import PORTAL
-from tests.support import catalogues
+from tests.support.project import catalogues
 
-UPDATE = "run: .venv/bin/python -m tests.support.catalogues"
+UPDATE = "run: .venv/bin/python -m tests.support.project.catalogues"
 TEMPLATES = sorted((catalogues.CONSOLE / "templates").glob("*.html"))
 NAMES = {"Envoy", "Cloudgate", "Apache-2.0", "htmx 4.0.1, Zero-Clause BSD.", "htmx.org", "ms"}
 """What a template may say without a catalogue: names, units, and what is typed as it stands."""

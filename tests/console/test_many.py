@@ -16,10 +16,10 @@ from cloudgate.manager.storage.tables import (
     CloudTenant,
     Repository,
 )
-from tests.support.console import Visitor, signed_in
-from tests.support.gateways import add_gateway
-from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager, finished, running_manager
+from tests.support.running.console import Visitor, signed_in
+from tests.support.running.gateways import add_gateway
+from tests.support.running.host import ScriptedHost
+from tests.support.running.manager import RunningManager, finished, running_manager
 
 SAID = "The first 500 by name; the others by the command."
 LAST = f"{OFFERED:05d}"

@@ -27,11 +27,11 @@ from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.sessions import totp
 from cloudgate.manager.sessions.roles import Role
-from tests.support.client_certificates import new_key, request_pem
-from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
-from tests.support.host import ScriptedHost
-from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
-from tests.support.spoken_page import english_left
+from tests.support.certificates.client_certificates import new_key, request_pem
+from tests.support.project.spoken_page import english_left
+from tests.support.running.console import COOKIE, Visitor, signed_in, text_of, visitor
+from tests.support.running.host import ScriptedHost
+from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 NOBODY = "29e5d158-1f58-44bc-bbaa-2752d787a91d"

@@ -25,12 +25,12 @@ from cloudgate.errors import AccessDeniedError, NotAuthenticatedError
 from cloudgate.manager.portal import sessions
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.protocol import Figures, TenantFigures, Usage, UsageBatch
-from tests.support.client_certificates import new_key, request_pem
-from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
-from tests.support.customers import SECRET, TARGET, Customer, add_vault, listening_host
-from tests.support.host import ScriptedHost
-from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
-from tests.support.spoken_page import english_left
+from tests.support.certificates.client_certificates import new_key, request_pem
+from tests.support.project.spoken_page import english_left
+from tests.support.running.console import COOKIE, Visitor, signed_in, text_of, visitor
+from tests.support.running.customers import SECRET, TARGET, Customer, add_vault, listening_host
+from tests.support.running.host import ScriptedHost
+from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
 
 OWN_COOKIE = "__Host-cloudgate-portal"
 MARKUP = "<img src=x onerror=alert(1)>"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.support.browser import NARROW, chromium, is_too_wide, needs_chromium
-from tests.support.manager import PASSWORD, RunningManager, running_manager
-from tests.support.openid import conformant_provider, settings
+from tests.support.programs.browser import NARROW, chromium, is_too_wide, needs_chromium
+from tests.support.programs.openid import conformant_provider, settings
+from tests.support.running.manager import PASSWORD, RunningManager, running_manager
 
 pytestmark = [
     needs_chromium,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from delivery import packages
 from tests.delivery.fresh_machine import Machine
-from tests.support.pages import ROOT, blocks
+from tests.support.project.pages import ROOT, blocks
 
 PAGE = ROOT / "docs" / "install.md"
 

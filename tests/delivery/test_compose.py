@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from delivery.tools import ROOT, TOOLS
-from tests.support.pages import blocks
+from tests.support.project.pages import blocks
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.delivery, pytest.mark.timeout(900)]

@@ -19,7 +19,7 @@ from delivery.tools import TOOLS
 from tests.delivery.fresh_machine import BOOKWORM, TRIXIE, Machine, fresh_machine
 from tests.delivery.installed import DATA, HOST_DATA, MANAGER, Services
 from tests.delivery.package_programs import Apt, Packages, Rpm
-from tests.support.pages import ROOT, blocks
+from tests.support.project.pages import ROOT, blocks
 
 pytestmark = [pytest.mark.delivery, pytest.mark.timeout(1800)]
 VAULT = "vault.example:8443"

@@ -11,8 +11,8 @@ import pytest
 from cloudgate import __version__
 from delivery.tools import ROOT
 from tests.delivery.fresh_machine import Machine, fresh_machine
-from tests.support.playbooks import Ansible, needs_ansible
 from tests.support.ports import free_port
+from tests.support.programs.playbooks import Ansible, needs_ansible
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.delivery, pytest.mark.timeout(1800), needs_ansible]

@@ -20,10 +20,17 @@ from cloudgate.manager.storage.database import revision_at
 from cloudgate.manager.storage.migrations import newest_revision
 from delivery import released
 from delivery.tools import ROOT
-from tests.support.managers import PATIENCE_SECONDS, Managers, logged_on, names, spec, two_managers
-from tests.support.postgres import needs_postgresql, shared_server
+from tests.support.observation.watched import Site
+from tests.support.programs.postgres import needs_postgresql, shared_server
+from tests.support.running.managers import (
+    PATIENCE_SECONDS,
+    Managers,
+    logged_on,
+    names,
+    spec,
+    two_managers,
+)
 from tests.support.waiting import until
-from tests.support.watched import Site
 
 pytestmark = [needs_postgresql, pytest.mark.delivery, pytest.mark.timeout(900)]
 PAUSE_SECONDS = 0.1

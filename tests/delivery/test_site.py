@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from delivery import site
-from tests.support.browser import chromium, needs_chromium
+from tests.support.programs.browser import chromium, needs_chromium
 
 pytestmark = pytest.mark.delivery
 SECONDS = 1_767_225_600

@@ -11,11 +11,11 @@ import pytest
 
 import cloudgate
 from cloudgate.client import Client
-from tests.support.playbooks import Ansible, needs_ansible
+from tests.support.observation.watched import Site, site
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD
-from tests.support.tunnel import Tunnel, open_tunnel, repository
-from tests.support.watched import Site, site
+from tests.support.programs.playbooks import Ansible, needs_ansible
+from tests.support.running.product import PASSWORD
+from tests.support.running.tunnel import Tunnel, open_tunnel, repository
 
 pytestmark = [pytest.mark.delivery, needs_ansible]
 NEXT = "99.0.0"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.product import Client, Product, accepts, product
-from tests.support.repository import rest_server
-from tests.support.restic import Restic
+from tests.support.programs.repository import rest_server
+from tests.support.programs.restic import Restic
+from tests.support.running.product import Client, Product, accepts, product
 from tests.support.waiting import within
 
 pytestmark = pytest.mark.end_to_end

@@ -14,7 +14,7 @@ import cloudgate
 from cloudgate.host.envoy.data_path.choice import FOLDER, VARIABLE, chosen_data_path
 from data_path.build import compiler
 from tests.support.ports import free_port
-from tests.support.product import product
+from tests.support.running.product import product
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = Path(cloudgate.__file__).parent

@@ -11,8 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.product import Client, Installation, accepts, envoy_among, installation, product
-from tests.support.tunnel import Tunnel, open_tunnel, repository
+from tests.support.running.product import (
+    Client,
+    Installation,
+    accepts,
+    envoy_among,
+    installation,
+    product,
+)
+from tests.support.running.tunnel import Tunnel, open_tunnel, repository
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.end_to_end

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import standing
+from tests.support.machine import standing
 from tests.support.ports import free_port
-from tests.support.product import installation, marked_processes
+from tests.support.running.product import installation, marked_processes
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 _MARK = "CLOUDGATE_TEST_MARK"

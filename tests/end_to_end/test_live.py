@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, Product, product
-from tests.support.tunnel import echo
+from tests.support.running.product import PASSWORD, Product, product
+from tests.support.running.tunnel import echo
 from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
 pytestmark = pytest.mark.end_to_end

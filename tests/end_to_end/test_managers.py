@@ -19,8 +19,10 @@ from sqlalchemy import create_engine, text
 
 from cloudgate.client import Client as Program
 from cloudgate.manager.storage.postgresql import postgresql_url
-from tests.support.histories import Done, order_of
-from tests.support.managers import (
+from tests.support.observation.histories import Done, order_of
+from tests.support.observation.watched import Site
+from tests.support.programs.postgres import needs_postgresql, shared_server
+from tests.support.running.managers import (
     PATIENCE_SECONDS,
     Managers,
     logged_on,
@@ -28,10 +30,8 @@ from tests.support.managers import (
     spec,
     two_managers,
 )
-from tests.support.postgres import needs_postgresql, shared_server
-from tests.support.product import PASSWORD, Client
+from tests.support.running.product import PASSWORD, Client
 from tests.support.waiting import until
-from tests.support.watched import Site
 
 pytestmark = [needs_postgresql, pytest.mark.end_to_end]
 HOST = "gw1.example"

@@ -9,10 +9,10 @@ import pytest
 
 from cloudgate.host.access_log.record import PERIOD_SECONDS
 from cloudgate.host.manager_link.sync import USAGE_SECONDS
-from tests.support import processes
+from tests.support.machine import processes
 from tests.support.ports import free_port
-from tests.support.product import Installation, Product, accepts
-from tests.support.tunnel import Tunnel, open_tunnel, repository
+from tests.support.running.product import Installation, Product, accepts
+from tests.support.running.tunnel import Tunnel, open_tunnel, repository
 from tests.support.waiting import looks, until
 
 pytestmark = pytest.mark.end_to_end

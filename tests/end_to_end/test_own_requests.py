@@ -20,13 +20,13 @@ import pytest
 from cloudgate.background import Background
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 from cloudgate.network.hostport import HostPort
-from tests.support import standing
-from tests.support.client_certificates import key_pem, new_key, request_pem
-from tests.support.connector import connector
-from tests.support.kept_certificate import KeptCertificate
+from tests.support.certificates.client_certificates import key_pem, new_key, request_pem
+from tests.support.certificates.kept_certificate import KeptCertificate
+from tests.support.machine import standing
 from tests.support.ports import free_port
-from tests.support.product import Client, Product, product
-from tests.support.tunnel import echo
+from tests.support.running.connector import connector
+from tests.support.running.product import Client, Product, product
+from tests.support.running.tunnel import echo
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.end_to_end

@@ -9,10 +9,10 @@ import pytest
 
 from cloudgate.host.state.enrolment import load_enrolment
 from cloudgate.host.state.paths import state_paths
-from tests.support.product import Client
-from tests.support.tunnel import open_tunnel, repository
+from tests.support.observation.watched import START_SECONDS, Site, site
+from tests.support.running.product import Client
+from tests.support.running.tunnel import open_tunnel, repository
 from tests.support.waiting import until
-from tests.support.watched import START_SECONDS, Site, site
 
 pytestmark = pytest.mark.end_to_end
 LOGIN, TARGET = "acme:p4ssword", "vault.example:443"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.product import Client, Product, product
-from tests.support.tunnel import Tunnel, open_tunnel, repository
+from tests.support.running.product import Client, Product, product
+from tests.support.running.tunnel import Tunnel, open_tunnel, repository
 
 pytestmark = pytest.mark.end_to_end
 VAULT, STORE = "vault.example:8443", "store.example:8443"

@@ -13,10 +13,10 @@ import httpx2
 import pytest
 
 from cloudgate.host.settings import WAIT_VARIABLE
-from tests.support import standing
+from tests.support.machine import standing
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, Client, logged_on
-from tests.support.tunnel import Tunnel, open_tunnel, repository
+from tests.support.running.product import PASSWORD, Client, logged_on
+from tests.support.running.tunnel import Tunnel, open_tunnel, repository
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.end_to_end

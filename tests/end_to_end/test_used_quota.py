@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.test_live import cloudgate
-from tests.support.product import Product, product
+from tests.support.running.product import Product, product
 from tests.support.waiting import PATIENCE_SECONDS, looks
 
 pytestmark = pytest.mark.end_to_end

@@ -9,7 +9,7 @@ from cloudgate.host.envoy.data_path.choice import VARIABLE, Way, chosen_data_pat
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler
 from tests.host.support import Authority, Client, Machine, echo_server, running_machine, tenant
-from tests.support.loops import UVLOOP
+from tests.support.machine.loops import UVLOOP
 from tests.support.ports import free_port
 
 

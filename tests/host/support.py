@@ -49,8 +49,8 @@ from cloudgate.protocol import (
     Target,
     Tenant,
 )
-from tests.support.certificate_roles import public_pem
-from tests.support.client_certificates import key_pem
+from tests.support.certificates.certificate_roles import public_pem
+from tests.support.certificates.client_certificates import key_pem
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async, within
 

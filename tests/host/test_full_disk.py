@@ -38,7 +38,14 @@ from tests.host.support import (
     running_machine,
     tenant,
 )
-from tests.support.disks import FAULTS, FILLINGS, make_room, needs_mounts, small_disk, take_bytes
+from tests.support.machine.disks import (
+    FAULTS,
+    FILLINGS,
+    make_room,
+    needs_mounts,
+    small_disk,
+    take_bytes,
+)
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 

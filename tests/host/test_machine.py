@@ -25,8 +25,8 @@ from cloudgate.host.state.files import damaged_files as damage_found
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import Assignment, GatewayState
 from tests.host.support import Authority, Client, Machine, closes, refuses, running_machine
-from tests.support.certificate_roles import public_pem
-from tests.support.client_certificates import key_pem
+from tests.support.certificates.certificate_roles import public_pem
+from tests.support.certificates.client_certificates import key_pem
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until, until_async
 

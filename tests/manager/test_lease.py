@@ -18,8 +18,8 @@ from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.marks import read_mark
 from cloudgate.manager.storage.postgresql import postgresql_url
 from cloudgate.manager.storage.tables import Counter
-from tests.support.manager import first_start
-from tests.support.postgres import Server, needs_postgresql, shared_server
+from tests.support.programs.postgres import Server, needs_postgresql, shared_server
+from tests.support.running.manager import first_start
 from tests.support.waiting import until
 
 pytestmark = needs_postgresql

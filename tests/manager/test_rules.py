@@ -21,7 +21,7 @@ from cloudgate.protocol import Gateway, GatewayState
 from cloudgate.trust.certificate_roles import Role
 from cloudgate.values import identifiers
 from cloudgate.wire.resources.cloud.gateways import CloudGateway
-from tests.support.host import public_key_pem
+from tests.support.running.host import public_key_pem
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -1,7 +1,8 @@
 """Languages: in which language does a page come, and what do its texts say there?
 
 English is the source: a text is its own name in the catalogues (``translations``, made by
-``tests/support/catalogues.py``), and stands where one has none. What the API says stays English.
+``tests/support/project/catalogues.py``), and stands where one has none. What the API says stays
+English.
 """
 
 import io

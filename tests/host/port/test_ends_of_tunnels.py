@@ -1,0 +1,333 @@
+"""What does the end of one side's direction cause at the other side of a gateway?
+
+Pinned as Envoy has it, because docs/connector.md and the connector rely on it: in HTTP/1.1 the end
+of either direction is the end of the tunnel; in HTTP/2 a client may end its own and still listen.
+A target's reset is the client's, which in HTTP/1.1 without the module is the host service's doing.
+"""
+
+import asyncio
+import base64
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
+from h2.settings import SettingCodes
+
+from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.protocol import GatewayState, Target
+from tests.host.port.test_port import held_repository, reset
+from tests.host.support import PASSWORD, Client, Machine, Tunnel, fill, resident_kib, tenant
+from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
+
+REPO = "repo.example:443"
+DATA = os.urandom(300_000)
+ENDED, CUT = "ended", "cut"
+FIRST_WINDOW_BYTES = 65_535
+"""How much a target may send in HTTP/2 before the client takes some (RFC 9113, section 6.9.2)."""
+BOTH_WAYS = True
+STALLED = 100
+MOST_KIB_OF_A_STALLED_TUNNEL = 400
+pytestmark = pytest.mark.anyio
+End = tuple[bytes, str]
+"""What was heard, and how it ended."""
+
+
+class Http2:
+    """A tunnel in HTTP/2, frame by frame."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+        self._h2 = H2Connection(H2Configuration(client_side=True))
+
+    async def ask(self, target: str, window_bytes: int) -> None:
+        """Become a tunnel to `target`, which may send so much before some is taken."""
+        login = base64.b64encode(f"acme:{PASSWORD}".encode()).decode()
+        self._h2.initiate_connection()
+        self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window_bytes})
+        if window_bytes > FIRST_WINDOW_BYTES:
+            self._h2.increment_flow_control_window(window_bytes - FIRST_WINDOW_BYTES)
+        self._h2.send_headers(
+            1,
+            [
+                (":method", "CONNECT"),
+                (":authority", target),
+                ("proxy-authorization", f"Basic {login}"),
+            ],
+        )
+        self._flush()
+        while True:
+            for event in await self._events():
+                if isinstance(event, ResponseReceived):
+                    assert dict(event.headers)[b":status"] == b"200"
+                    return
+
+    def send(self, data: bytes, *, last: bool = False) -> None:
+        """Send, and end this direction when that was the last."""
+        self._h2.send_data(1, data, end_stream=last)
+        self._flush()
+
+    def reset(self) -> None:
+        """Give the tunnel up (RST_STREAM)."""
+        self._h2.reset_stream(1)
+        self._flush()
+
+    async def heard(self) -> End:
+        """All that comes, and how it ended."""
+        found = b""
+        while True:
+            events = await self._events()
+            for event in events:
+                if isinstance(event, DataReceived):
+                    found += event.data
+                    self._h2.acknowledge_received_data(event.flow_controlled_length, 1)
+                if isinstance(event, StreamEnded):
+                    return found, ENDED
+                if isinstance(event, StreamReset):
+                    return found, CUT
+            self._flush()
+
+    def close(self) -> None:
+        """Let go."""
+        self.writer.transport.abort()
+
+    async def _events(self) -> list[Event]:
+        data = await self._reader.read(65536)
+        assert data, "the gateway hung up"
+        return list(self._h2.receive_data(data))
+
+    def _flush(self) -> None:
+        self.writer.write(self._h2.data_to_send())
+
+
+@dataclass
+class Repository:
+    """The target's end of one tunnel."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def heard(self) -> End:
+        """All that comes, and how it ended."""
+        return await _heard(self.reader)
+
+
+async def _heard(reader: asyncio.StreamReader) -> End:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        try:
+            return await reader.read(), ENDED
+        except (ConnectionError, ssl.SSLError):
+            return b"", CUT
+
+
+@dataclass
+class Setting:
+    """A gateway, and a repository that does what the test says."""
+
+    client: Client
+    port: int
+    way: Way
+    came: "asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]"
+
+    async def http1(self) -> tuple[Tunnel, Repository]:
+        """Both ends of a tunnel in HTTP/1.1."""
+        tunnel = await self.client.connect(self.port, REPO)
+        assert tunnel.status == 200
+        return tunnel, Repository(*await self.came.get())
+
+    @asynccontextmanager
+    async def http2(
+        self, window_bytes: int = 2**31 - 1
+    ) -> "AsyncIterator[tuple[Http2, Repository]]":
+        """Both ends of a tunnel in HTTP/2."""
+        context = ssl.create_default_context(cadata=self.client.ca_pem)
+        context.set_alpn_protocols(["h2"])
+        ends = await asyncio.open_connection(
+            "127.0.0.1", self.port, ssl=context, server_hostname="localhost"
+        )
+        tunnel = Http2(*ends)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await tunnel.ask(REPO, window_bytes)
+                yield tunnel, Repository(*await self.came.get())
+        finally:
+            tunnel.close()
+
+
+@pytest.fixture
+async def setting(machine: Machine, client: Client, way: Way) -> AsyncIterator[Setting]:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    async with held_repository() as (repository, came):
+        machine.know(tenant(repository))
+        yield Setting(client, port, way, came)
+
+
+def end_sending(writer: asyncio.StreamWriter) -> None:
+    """Say that nothing more will come, and go on listening: what TLS 1.3 allows, but not asyncio.
+
+    The kernel's FIN, without a close_notify.
+    """
+    with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as copy:
+        copy.shutdown(socket.SHUT_WR)
+
+
+async def test_in_http_1_the_end_of_the_clients_direction_ends_a_tunnel(setting: Setting) -> None:
+    tunnel, repository = await setting.http1()
+    tunnel.writer.write(DATA)
+    assert await repository.reader.readexactly(len(DATA)) == DATA
+    end_sending(tunnel.writer)
+    assert await repository.heard() == (b"", ENDED)
+    repository.writer.write(b"the answer comes too late")
+    # As an end or as a cut: that depends on what Envoy had read of the client's goodbye by then.
+    answer, _ = await _heard(tunnel.reader)
+    assert answer == b""
+
+
+async def test_in_http_1_all_that_a_client_sent_before_it_closed_arrives(setting: Setting) -> None:
+    tunnel, repository = await setting.http1()
+    tunnel.writer.write(DATA)
+    tunnel.writer.close()
+    assert await repository.heard() == (DATA, ENDED)
+
+
+async def test_in_http_1_a_client_that_resets_looks_like_an_end_to_the_target_without_the_module(
+    setting: Setting,
+) -> None:
+    tunnel, repository = await setting.http1()
+    reset(tunnel.writer)
+    assert await repository.heard() == (b"", CUT if setting.way is Way.MODULE else ENDED)
+
+
+async def test_in_http_1_all_that_a_target_sent_before_its_end_arrives_and_the_tunnel_ends(
+    setting: Setting,
+) -> None:
+    tunnel, repository = await setting.http1()
+    repository.writer.write(DATA)
+    repository.writer.write_eof()
+    assert await _heard(tunnel.reader) == (DATA, ENDED)
+    assert await repository.heard() == (b"", ENDED)
+
+
+async def test_in_http_1_a_target_that_resets_is_a_reset_for_the_client(setting: Setting) -> None:
+    tunnel, repository = await setting.http1()
+    repository.writer.write(b"begun")
+    assert await tunnel.reader.readexactly(5) == b"begun"
+    reset(repository.writer)
+    assert await _heard(tunnel.reader) == (b"", CUT)
+
+
+async def test_a_target_that_resets_is_no_reset_for_others_with_tunnels_to_it(
+    setting: Setting,
+) -> None:
+    tunnel, repository = await setting.http1()
+    others = [await setting.http1() for _ in range(3)]
+    reset(repository.writer)
+    assert await _heard(tunnel.reader) == (b"", CUT)
+    for other, its_repository in others:
+        its_repository.writer.write(b"goes on")
+        assert await other.reader.readexactly(7) == b"goes on"
+
+
+async def test_in_http_2_a_client_ends_its_direction_and_still_gets_the_answer(
+    setting: Setting,
+) -> None:
+    async with setting.http2() as (tunnel, repository):
+        tunnel.send(b"question", last=True)
+        assert await repository.heard() == (b"question", ENDED)
+        repository.writer.write(DATA)
+        repository.writer.write_eof()
+        assert await tunnel.heard() == (DATA, ENDED)
+
+
+@pytest.mark.parametrize("whole_connection", [False, True])
+async def test_in_http_2_a_client_that_gives_up_looks_like_an_end_to_the_target(
+    setting: Setting, whole_connection: bool
+) -> None:
+    async with setting.http2() as (tunnel, repository):
+        if whole_connection:
+            reset(tunnel.writer)
+        else:
+            tunnel.reset()
+        assert await repository.heard() == (b"", ENDED)
+
+
+async def test_in_http_2_all_that_a_target_sent_before_its_end_arrives_with_a_large_window(
+    setting: Setting,
+) -> None:
+    async with setting.http2() as (tunnel, repository):
+        repository.writer.write(DATA)
+        repository.writer.write_eof()
+        assert await tunnel.heard() == (DATA, ENDED)
+        assert await repository.heard() == (b"", ENDED)
+
+
+async def test_in_http_2_what_the_window_holds_back_when_a_target_ends_is_lost_and_said_to_be(
+    setting: Setting,
+) -> None:
+    async with setting.http2(FIRST_WINDOW_BYTES) as (tunnel, repository):
+        repository.writer.write(DATA)
+        repository.writer.write_eof()
+        data, end = await tunnel.heard()
+        assert end == CUT
+        assert DATA.startswith(data)
+        assert len(data) < len(DATA)
+
+
+async def test_in_http_2_a_target_that_resets_is_a_reset_for_the_client(setting: Setting) -> None:
+    async with setting.http2() as (tunnel, repository):
+        tunnel.send(b"question", last=True)
+        assert await repository.heard() == (b"question", ENDED)
+        reset(repository.writer)
+        assert await tunnel.heard() == (b"", CUT)
+
+
+async def test_in_http_2_a_name_with_an_underscore_is_a_target_as_any_other(
+    machine: Machine, setting: Setting
+) -> None:
+    usual = machine.directory.by_id(tenant(1).tenant_id)
+    assert usual is not None
+    named = Target(endpoint="my_host.example:443", address=usual.targets[0].address)
+    machine.know(usual.model_copy(update={"targets": (named,)}))
+    context = ssl.create_default_context(cadata=setting.client.ca_pem)
+    context.set_alpn_protocols(["h2"])
+    tunnel = Http2(
+        *await asyncio.open_connection(
+            "127.0.0.1", setting.port, ssl=context, server_hostname="localhost"
+        )
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await tunnel.ask("my_host.example:443", 2**31 - 1)
+        await setting.came.get()
+    tunnel.close()
+
+
+async def test_clients_that_stop_reading_cost_little_memory_and_others_go_on(
+    machine: Machine, client: Client, setting: Setting, repository_port: int
+) -> None:
+    pid = machine.envoys.pid
+    assert pid is not None
+    stuck = machine.directory.by_id(tenant(1).tenant_id)
+    assert stuck is not None
+    well = Target(endpoint="well.example:443", address=f"127.0.0.1:{repository_port}")
+    machine.know(stuck.model_copy(update={"targets": (*stuck.targets, well)}))
+    before = resident_kib(pid)
+    ends = [await setting.http1() for _ in range(STALLED)]
+    for tunnel, _ in ends:
+        # The kernel holds little at either end, so that all is full soon.
+        _buffer_little(tunnel.writer, socket.SO_RCVBUF)
+        tunnel.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is one to read
+    await fill([repository.writer for _, repository in ends])
+    assert (resident_kib(pid) - before) / STALLED < MOST_KIB_OF_A_STALLED_TUNNEL
+    assert await (await client.connect(setting.port, "well.example:443")).echoes()
+
+
+def _buffer_little(writer: asyncio.StreamWriter, option: int) -> None:
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 64 * 1024)

@@ -1,0 +1,59 @@
+"""Has each pure module a test of its name? In the folder of its room, where one looks for it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.project.source import SOURCE, TESTS, modules
+
+WITHOUT: dict[str, str] = {}
+"""Pure modules that need no test of their name, with why."""
+
+
+def pure_modules() -> Iterator[tuple[Path, str]]:
+    """By path, with what it calls its thing; a room's tests are those of its modules."""
+    for name, module in modules(SOURCE).items():
+        said = ast.get_docstring(module) or ""
+        if "Pure." in said and Path(name).name != "__init__.py":
+            yield Path(name), said.partition(":")[0]
+
+
+def folders_of(module: Path) -> list[str]:
+    """Where its test may be: in the folder of its room, or of one that this room is in."""
+    folders = [f"{room}/" for room in map(str, module.parents) if room != "."]
+    return folders or [""]
+
+
+def imported(test: ast.Module) -> set[str]:
+    """What a test has from elsewhere, whole modules and what is in them."""
+    found = set()
+    for node in ast.walk(test):
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}", *(f"{node.module}.{each.name}" for each in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+    return found
+
+
+def is_tried(module: Path, thing: str) -> bool:
+    """Whether a test is called as the module or as its thing, and imports it."""
+    dotted = ".".join(("cloudgate", *module.with_suffix("").parts))
+    called = {module.stem, "_".join(thing.lower().replace("-", " ").split())}
+    tests = modules(TESTS)
+    names = (f"{folder}test_{each}.py" for folder in folders_of(module) for each in called)
+    return any(name in tests and dotted in imported(tests[name]) for name in names)
+
+
+def test_each_pure_module_has_a_test_of_its_name() -> None:
+    missing = {str(module) for module, thing in pure_modules() if not is_tried(module, thing)}
+    assert missing == set(WITHOUT), (
+        "A module that says that it is pure is tried by tests/ROOM/test_MODULE.py, or by"
+        " test_THING.py, as its first line calls it, where several modules have its name."
+    )
+
+
+def test_there_are_many_and_a_test_of_another_module_is_none() -> None:
+    assert sum(1 for _ in pure_modules()) > 60
+    assert is_tried(Path("max_min.py"), "Max-min fairness")
+    assert not is_tried(Path("max_max.py"), "Max-min")
+    assert not is_tried(Path("values/max_min.py"), "Max-min fairness")
