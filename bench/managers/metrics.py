@@ -23,7 +23,7 @@ from sqlalchemy import insert
 
 from bench.report import Goal, Section, table
 from cloudgate import __version__
-from cloudgate.api.server import Extras, ManagerServer, open_listener
+from cloudgate.api.server import ManagerServer, ServerOptions, open_listener
 from cloudgate.cli.service.event_loop import run as run_on_loop
 from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.monitoring.figures import cpu_seconds
@@ -330,7 +330,7 @@ def serve(data: Path, port: int, metrics: int) -> None:
     for number, host in enumerate(hosts):
         tell(number, host, 0)
     certificate = PortCertificate(data / "tls", manager.authority, ("localhost", "127.0.0.1"))
-    shown = Extras(metrics_listener=listen(f"127.0.0.1:{metrics}"))
+    shown = ServerOptions(metrics_listener=listen(f"127.0.0.1:{metrics}"))
 
     async def go_on() -> None:
         """All of them tell anew, one after the other, as often as they would."""

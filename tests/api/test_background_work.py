@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from cryptography import x509
 
-from cloudgate.api.server import Extras
+from cloudgate.api.server import ServerOptions
 from cloudgate.manager.audit.outlets import open_outlet
 from tests.support.machine.disks import (
     FAULTS,
@@ -38,7 +38,7 @@ def test_an_audit_log_that_nothing_can_be_written_to_needs_a_look_and_all_else_g
     tmp_path: Path,
 ) -> None:
     audit_log = tmp_path / "audit.log"
-    extras = Extras(audit_outlet=open_outlet(str(audit_log)))
+    extras = ServerOptions(audit_outlet=open_outlet(str(audit_log)))
     audit_log.unlink()
     audit_log.mkdir()
     with running_manager(tmp_path / "data", extras=extras) as manager:

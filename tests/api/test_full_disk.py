@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.core.unit_of_work import DISK, UnitOfWork
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
-from cloudgate.manager.registries.unwritten_sessions import UnwrittenSession
+from cloudgate.manager.registries.pending_sessions import PendingSession
 from cloudgate.manager.security.installation import DATABASE
 from cloudgate.manager.sessions import operations as sessions
 from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
@@ -137,7 +137,7 @@ def test_who_logs_off_while_sessions_are_being_written_is_out(
     client = running.client(Accept="application/json")
     write = sessions._write_begun
 
-    def log_off_meanwhile(work: UnitOfWork, begun: UnwrittenSession) -> None:
+    def log_off_meanwhile(work: UnitOfWork, begun: PendingSession) -> None:
         write(work, begun)
         running.manager.unwritten.end(begun.session.id)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from cloudgate.api.server import Extras
+from cloudgate.api.server import ServerOptions
 from cloudgate.background import Background, Job
 from cloudgate.errors import UnavailableError
 from cloudgate.monitoring.endpoint import listen
@@ -65,7 +65,7 @@ def test_a_lost_database_makes_it_unready_within_two_seconds_and_it_lives_on(
     listener = listen("127.0.0.1:0")
     watched = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with (
-        running_manager(tmp_path, extras=Extras(metrics_listener=listener)) as running,
+        running_manager(tmp_path, extras=ServerOptions(metrics_listener=listener)) as running,
         httpx2.Client(base_url=watched, timeout=PATIENCE_SECONDS) as watcher,
     ):
         client = stranger(running)
@@ -98,7 +98,7 @@ def test_a_full_disk_makes_it_unready_until_there_is_room(tmp_path: Path) -> Non
         listener = listen("127.0.0.1:0")
         watched = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with (
-            running_manager(data, extras=Extras(metrics_listener=listener)),
+            running_manager(data, extras=ServerOptions(metrics_listener=listener)),
             httpx2.Client(base_url=watched, timeout=PATIENCE_SECONDS) as watcher,
         ):
             take_bytes(data)

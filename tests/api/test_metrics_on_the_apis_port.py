@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from cloudgate.api.metrics_tokens import MetricsTokens
-from cloudgate.api.server import Extras
+from cloudgate.api.server import ServerOptions
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.sessions.roles import Role
 from tests.support.running.manager import PASSWORD, RunningManager, running_manager
@@ -34,7 +34,7 @@ def test_a_database_that_cannot_be_read_is_said_and_no_fault_of_the_page(
     tmp_path: Path, file: Path
 ) -> None:
     with running_manager(
-        tmp_path / "data", extras=Extras(metrics_tokens=MetricsTokens(file))
+        tmp_path / "data", extras=ServerOptions(metrics_tokens=MetricsTokens(file))
     ) as running:
         client = at_root(running, Authorization=f"Bearer {TOKEN}")
         with closing(sqlite3.connect(tmp_path / "data" / "cloudgate.db")) as database, database:
@@ -46,7 +46,7 @@ def test_a_database_that_cannot_be_read_is_said_and_no_fault_of_the_page(
 
 def test_a_stranger_sees_no_figure(tmp_path: Path, file: Path) -> None:
     with running_manager(
-        tmp_path / "data", extras=Extras(metrics_tokens=MetricsTokens(file))
+        tmp_path / "data", extras=ServerOptions(metrics_tokens=MetricsTokens(file))
     ) as running:
         client = at_root(running)
         for path in PAGES:
@@ -60,7 +60,7 @@ def test_a_stranger_sees_no_figure(tmp_path: Path, file: Path) -> None:
 
 def test_a_token_shows_figures_and_health_and_does_nothing_else(tmp_path: Path, file: Path) -> None:
     with running_manager(
-        tmp_path / "data", extras=Extras(metrics_tokens=MetricsTokens(file))
+        tmp_path / "data", extras=ServerOptions(metrics_tokens=MetricsTokens(file))
     ) as running:
         client = at_root(running, Authorization=f"Bearer {TOKEN}")
         for path in PAGES:

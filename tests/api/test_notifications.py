@@ -18,7 +18,7 @@ from cloudgate.manager.jobs.backup_schedule import WATCHING
 from cloudgate.manager.notifications import mail, rules, webhooks
 from cloudgate.manager.notifications.rules import RULES, Kind, delivery_pause
 from cloudgate.manager.quotas.operations import keep_use
-from cloudgate.manager.settings.outgoing import MailServer, Outgoing, networks
+from cloudgate.manager.settings.outgoing import MailServer, OutgoingSettings, networks
 from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.protocol import GatewayState, Guess
@@ -107,7 +107,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     with ExitStack() as stack:
         server, box = stack.enter_context(mail_server(tmp_path))
         program = stack.enter_context(Program(tmp_path))
-        outgoing = Outgoing(mail=server, networks=networks(["127.0.0.0/8", "::1/128"]))
+        outgoing = OutgoingSettings(mail=server, networks=networks(["127.0.0.0/8", "::1/128"]))
         running = stack.enter_context(running_manager(tmp_path / "data", outgoing=outgoing))
         yield Scene(running, program, server, box)
 
@@ -217,7 +217,7 @@ def test_nothing_is_lost_or_told_twice_when_the_manager_is_restarted(tmp_path: P
     data = tmp_path / "data"
     with mail_server(tmp_path) as (server, box), ExitStack() as stack:
         program = stack.enter_context(Program(tmp_path))
-        usual = Outgoing(mail=server, networks=networks(["127.0.0.1", "::1"]))
+        usual = OutgoingSettings(mail=server, networks=networks(["127.0.0.1", "::1"]))
         box.refuses = True
         with running_manager(data, outgoing=usual) as running:
             scene = Scene(running, program, server, box)
@@ -501,7 +501,7 @@ def test_a_program_inside_is_refused_by_address_and_where_a_name_leads_when_it_i
         scene.program.url,
         webhooks.new_secret(),
         scene.program.authority_pem,
-        Outgoing().may_be_called,
+        OutgoingSettings().may_be_called,
     )
     with pytest.raises(UnavailableError, match="localhost leads to what is an address inside"):
         webhooks.call(hook, [_event()], datetime.now(UTC))

@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from structlog.testing import capture_logs
 
-from cloudgate.api.server import Extras
+from cloudgate.api.server import ServerOptions
 from cloudgate.manager.core.unit_of_work import utc_now
 from cloudgate.manager.jobs.span_export import VARIABLES, open_export
 from cloudgate.manager.registries.task_timelines import (
@@ -233,7 +233,9 @@ def exporting(folder: Path, status: int = 200) -> Iterator[tuple[RunningManager,
     with (
         pytest.MonkeyPatch.context() as environment,
         collector(environment, status) as heard,
-        running_manager(folder, site="site", extras=Extras(span_export=open_export())) as running,
+        running_manager(
+            folder, site="site", extras=ServerOptions(span_export=open_export())
+        ) as running,
     ):
         yield running, heard
 

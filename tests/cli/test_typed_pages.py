@@ -20,7 +20,7 @@ from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.database_keys import check_keys
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.accounts import ensure_administrator
-from cloudgate.manager.settings.outgoing import Outgoing, networks
+from cloudgate.manager.settings.outgoing import OutgoingSettings, networks
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.sqlite import sqlite_url
 from tests.cli.conftest import Run
@@ -51,7 +51,7 @@ def running(tmp_path: Path, program: Program) -> Iterator[RunningManager]:
         stack.enter_context(program)
         running = running_manager(
             tmp_path / "data",
-            outgoing=Outgoing(mail=server, networks=networks(["127.0.0.0/8", "::1/128"])),
+            outgoing=OutgoingSettings(mail=server, networks=networks(["127.0.0.0/8", "::1/128"])),
             protection_hook=hook,
         )
         yield stack.enter_context(running)

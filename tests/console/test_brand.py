@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.api.server import Extras
+from cloudgate.api.server import ServerOptions
 from cloudgate.console.brand import (
     GROUNDS,
     LARGEST_LOGO_BYTES,
@@ -114,7 +114,7 @@ def test_the_console_is_dressed_as_the_portal_is_where_the_provider_wants_it(
     tmp_path: Path,
 ) -> None:
     brand = Brand(name="Blue Harbour", light="#7a1fa2", is_for_console=True)
-    with running_manager(tmp_path, extras=Extras(brand=brand)) as started:
+    with running_manager(tmp_path, extras=ServerOptions(brand=brand)) as started:
         page = visitor(started).get("sign-in").text
         style = re.search(r'assets/\w+/brand\.css(?=")', page)
         assert style

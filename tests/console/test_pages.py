@@ -16,7 +16,7 @@ import pytest
 from lxml import html
 
 from cloudgate.api.http.login_gate import LoginGate
-from cloudgate.api.server import Extras, open_listener
+from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.console.browser import HEADERS
 from cloudgate.console.declarations import Action, Page
 from cloudgate.console.languages import LANGUAGES
@@ -812,7 +812,7 @@ def test_over_plain_http_nobody_is_asked_for_a_password(tmp_path: Path) -> None:
     listener = open_listener("127.0.0.1", 0)
     plain = f"http://localhost:{listener.getsockname()[1]}"
     with (
-        running_manager(tmp_path, extras=Extras(http_listener=listener)) as started,
+        running_manager(tmp_path, extras=ServerOptions(http_listener=listener)) as started,
         httpx2.Client(timeout=PATIENCE_SECONDS) as client,
     ):
         for path in ("console/sign-in", "portal/sign-in", "portal/password"):

@@ -15,7 +15,7 @@ import pytest
 
 from cloudgate.api.handlers.sessions import session_id_of
 from cloudgate.api.http.login_gate import LoginGate
-from cloudgate.api.server import Extras
+from cloudgate.api.server import ServerOptions
 from cloudgate.console import stream
 from cloudgate.console.brand import Brand
 from cloudgate.console.browser import HEADERS
@@ -40,7 +40,7 @@ NOBODY = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    extras = Extras(brand=BRAND)
+    extras = ServerOptions(brand=BRAND)
     with running_manager(tmp_path_factory.mktemp("manager"), extras=extras) as started:
         yield started
 

@@ -29,7 +29,7 @@ NOT_MANY = {
     "host/state/files.py damaged_files": "kinds of files",
     "manager/backups/archive.py _examine": "kinds of files",
     "manager/backups/archive.py see_that_it_is_whole": "kinds of files",
-    "manager/backups/restoring.py _see_that_there_is_none": "kinds of files",
+    "manager/backups/restore.py _see_that_there_is_none": "kinds of files",
     "manager/backups/revocations.py _taken": "fields of one thing",
     "manager/backups/secrets.py export_secrets": "the manager's keys",
     "manager/backups/secrets.py import_secrets": "the manager's keys",

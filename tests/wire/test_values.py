@@ -12,7 +12,7 @@ import pytest
 from lxml import etree
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 from cloudgate.wire import encoding, json, schema, xml
 from cloudgate.wire.declarations import XSD, Declarations
 from cloudgate.wire.description import ResourceType
@@ -155,7 +155,7 @@ def test_times_are_read_as_the_schema_type_writes_them(text: str) -> None:
         f'{{"Name": "a", "LeaseExpirationDate": "{escaped}"}}'.encode(), CreateCloudTenantSpec
     )
     assert by_xml.lease_expiration_date == by_json.lease_expiration_date == TIMES[text]
-    assert moments.parse(text) == TIMES[text]
+    assert timestamps.parse(text) == TIMES[text]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_what_is_put_off_by_an_hour_at_most_has_come_also_where_the_clock_was_pu
 ) -> None:
     now = datetime(2026, 11, 30, 12, tzinfo=UTC)
     moment = now + timedelta(minutes=minutes)
-    assert moments.has_come(moment, now, timedelta(hours=1)) is has_come
+    assert timestamps.has_come(moment, now, timedelta(hours=1)) is has_come
 
 
 @pytest.mark.parametrize("text", NO_TIMES)

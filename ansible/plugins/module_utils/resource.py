@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_requ
 try:
     from cloudgate import client as sdk
     from cloudgate.network import address_ranges, hostport
-    from cloudgate.values import moments, units  # noqa: F401  modules use them from here, as `sdk`
+    from cloudgate.values import timestamps, units  # noqa: F401  modules use them from here, as `sdk`
     from cloudgate.wire.json import to_object
 except ImportError:
     sdk, IMPORT_PROBLEM = None, traceback.format_exc()

@@ -272,7 +272,7 @@ def _quota(entity, names, uid, megabytes):
 
 
 def _lease(text):
-    return resource.moments.parse(text) if text else None
+    return resource.timestamps.parse(text) if text else None
 
 
 def main():

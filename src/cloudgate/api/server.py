@@ -37,7 +37,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.acme_orders import AcmeWorker
 from cloudgate.manager.jobs.backup_schedule import BackupWorker, Schedule
 from cloudgate.manager.jobs.dns_updates import DnsWorker
-from cloudgate.manager.jobs.protection_looks import ProtectionLooker
+from cloudgate.manager.jobs.protection_checks import ProtectionCheckWorker
 from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonitor, dial
 from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.jobs.span_export import Export, SpanExporter
@@ -107,7 +107,7 @@ class _Server(uvicorn.Server):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Extras:
+class ServerOptions:
     """What a manager may have besides its HTTPS port."""
 
     http_listener: socket.socket | None = None
@@ -141,16 +141,16 @@ class ManagerServer:
         manager: Manager,
         listener: socket.socket,
         certificate: PortCertificate,
-        extras: Extras | None = None,
+        extras: ServerOptions | None = None,
     ) -> None:
-        extras = extras or Extras()
+        extras = extras or ServerOptions()
         self._clock = manager.clock
         self._certificate = certificate
         self._notifier = manager.notifier
         self._manager = manager
         self._ordering = AcmeWorker(manager)
         self._probing = UsageProbeWorker(manager)
-        self._looking = ProtectionLooker(manager)
+        self._looking = ProtectionCheckWorker(manager)
         self._ticking = Scheduler(
             manager, extras.audit_outlet, self._renew_certificate, extras.audit_kept
         )
@@ -173,7 +173,7 @@ class ManagerServer:
         )
         self._servers = list(self._served(listener, extras))
 
-    def _other_jobs(self, extras: Extras) -> Iterator[Job]:
+    def _other_jobs(self, extras: ServerOptions) -> Iterator[Job]:
         """All but the clockwork, which is run at deadlines and after changes."""
         manager = self._manager
         yield self._ordering.job()
@@ -206,7 +206,7 @@ class ManagerServer:
         return Monitoring(self.health, documents)
 
     def _served(
-        self, listener: socket.socket, extras: Extras
+        self, listener: socket.socket, extras: ServerOptions
     ) -> Iterator[tuple[_Server, socket.socket]]:
         """Each port, and what is served there."""
         seats = ConnectionLimiter(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 from cloudgate.values.units import MB
 
 NEVER = "never"
@@ -106,13 +106,13 @@ def moment(text: str) -> str:
     if _NEVER.fullmatch(text):
         return NEVER
     try:
-        found = moments.parse(text)
+        found = timestamps.parse(text)
     except ValueError:
         return text
     try:
         return f"{found.astimezone():%Y-%m-%d %H:%M:%S %Z}"
     except OverflowError:
-        return moments.readable(found)
+        return timestamps.readable(found)
 
 
 def size(number: int, *, exactly: bool = False) -> str:

@@ -26,7 +26,7 @@ from cloudgate.trust.certificate_request import new_key_pem, request_pem
 from cloudgate.trust.tenant_certificates import issued_at
 from cloudgate.trust.unreadable import UNREADABLE
 from cloudgate.values.backoff import doubled
-from cloudgate.values.moments import has_come
+from cloudgate.values.timestamps import has_come
 
 RENEWED_AFTER_PART = 2 / 3
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudgate.values import endpoints, moments
+from cloudgate.values import endpoints, timestamps
 
 _KIB = 1024
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
@@ -85,7 +85,7 @@ def moment(text: Any, style: Style = ENGLISH) -> str:
     if not isinstance(text, str) or not text:
         return NOTHING
     try:
-        return moments.parse(text).strftime(style.moment)
+        return timestamps.parse(text).strftime(style.moment)
     except ValueError:
         return text
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from lxml import etree
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.values.moments import time_text
+from cloudgate.values.timestamps import time_text
 from cloudgate.wire import schema, validation, xml
 from cloudgate.wire.description import Part, ResourceType, Shape, json_parts, parts
 from cloudgate.wire.encoding import json_text

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 from cloudgate.wire.description import Scalar
 
 BLANKS = " \t\r\n"
@@ -19,7 +19,7 @@ def to_text(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return moments.time_text(value)
+        return timestamps.time_text(value)
     return str(value)
 
 
@@ -48,7 +48,7 @@ def parse_time(text: str, name: str) -> datetime:
         InvalidRequestError: there is no such time.
     """
     try:
-        return moments.parse(text)
+        return timestamps.parse(text)
     except ValueError:
         raise InvalidRequestError(
             f"{name}: found {text!r}, expected a time such as 2030-12-31T00:00:00Z."

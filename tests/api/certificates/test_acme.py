@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from sqlalchemy import select, text
 
-from cloudgate.api.server import Extras, open_listener
+from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.manager.certificates import acme_server as asking
 from cloudgate.manager.certificates.orders import Order, order_pause
 from cloudgate.manager.certificates.rules import BroughtCertificate
@@ -34,7 +34,7 @@ def http_port() -> int:
 @pytest.fixture
 def running(tmp_path: Path, http_port: int) -> Iterator[RunningManager]:
     with closing(open_listener("127.0.0.1", http_port)) as listener:
-        extras = Extras(http_listener=listener)
+        extras = ServerOptions(http_listener=listener)
         with running_manager(tmp_path / "manager", extras=extras) as started:
             yield started
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from cloudgate.api.http.proxies import networks
-from cloudgate.api.server import Extras
+from cloudgate.api.server import ServerOptions
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.host_protocol.gateway_certificates import certificate_of
-from cloudgate.manager.registries.hosts.heard_addresses import KEPT_FOR
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
-from cloudgate.manager.servers import seen_addresses
+from cloudgate.manager.registries.hosts.source_addresses import KEPT_FOR
+from cloudgate.manager.servers import observed_addresses
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.migrations import migrate
@@ -38,7 +38,9 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[RunningManager]:
     """A manager behind a proxy on this machine, which says from where machines speak."""
-    with running_manager(tmp_path, extras=Extras(trusted_proxies=networks(["127.0.0.1"]))) as one:
+    with running_manager(
+        tmp_path, extras=ServerOptions(trusted_proxies=networks(["127.0.0.1"]))
+    ) as one:
         yield one
 
 
@@ -184,19 +186,19 @@ def test_at_most_one_address_of_each_version_is_kept_and_it_is_one_that_was_hear
     heard: dict[str, datetime] = {}
     for said, pause in polls:
         now += timedelta(seconds=pause)
-        address = seen_addresses.usable(said)
-        before, kept = kept, seen_addresses.after(kept, address, heard, now)
+        address = observed_addresses.usable(said)
+        before, kept = kept, observed_addresses.after(kept, address, heard, now)
         heard[address] = now
-        found = [ipaddress.ip_address(each) for each in seen_addresses.read(kept)]
+        found = [ipaddress.ip_address(each) for each in observed_addresses.read(kept)]
         assert len({each.version for each in found}) == len(found)
-        for gone in set(seen_addresses.read(before)) - set(seen_addresses.read(kept)):
+        for gone in set(observed_addresses.read(before)) - set(observed_addresses.read(kept)):
             assert now - heard[gone] >= KEPT_FOR
-        assert set(seen_addresses.read(kept)) <= heard.keys()
+        assert set(observed_addresses.read(kept)) <= heard.keys()
 
 
 @pytest.mark.parametrize("said", ["", "unix", "0.0.0.0", "::", "224.0.0.1", "fe80::1", "fe80::1%x"])
 def test_an_address_where_nobody_could_go_is_not_kept(said: str) -> None:
-    assert seen_addresses.usable(said) == ""
+    assert observed_addresses.usable(said) == ""
 
 
 @given(st.text(max_size=30), st.lists(st.ip_addresses().map(str), max_size=5))

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cloudgate.manager.gateways.operations import list_gateways
 from cloudgate.manager.host_protocol import gateway_certificates
 from cloudgate.manager.host_protocol.updates import current_assignment
-from cloudgate.manager.jobs import presence_notes, scheduler
+from cloudgate.manager.jobs import presence_persistence, scheduler
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.certificate_names import not_covered
@@ -213,7 +213,7 @@ def test_a_machine_that_is_away_for_long_has_a_warning_of_its_certificates_end(
     for days, is_warned in ((7, False), (10, True)):
         running.clock.ahead = timedelta(days=days)
         with running.manager.changing() as work:
-            presence_notes.persist_presence(work)
+            presence_persistence.persist_presence(work)
             gateway_certificates.renew_certificates(work)
         told = warning_of(running.logged_on(), gateway)
         assert ("A new one waits for gw1.example" in (told or "")) is is_warned

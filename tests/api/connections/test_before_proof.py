@@ -25,7 +25,7 @@ from cloudgate.api.connections.connection_limit import (
     connection_limits,
 )
 from cloudgate.api.connections.fair_queue import MOST_OF_ADDRESS
-from cloudgate.api.server import Extras, open_listener
+from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.manager.sessions import accounts
 from tests.support.running.host import ScriptedHost, polling
 from tests.support.running.manager import PASSWORD, RunningManager, running_manager
@@ -107,7 +107,7 @@ HALF_SPOKEN = {
 def test_who_is_silent_or_slow_is_hung_up_on_and_a_long_poll_is_not(tmp_path: Path) -> None:
     with (
         open_listener("127.0.0.1", 0) as plain,
-        running_manager(tmp_path, extras=Extras(http_listener=plain)) as running,
+        running_manager(tmp_path, extras=ServerOptions(http_listener=plain)) as running,
         ExitStack() as stack,
     ):
         port = int(plain.getsockname()[1])
@@ -150,7 +150,7 @@ def _drip(connection: socket.socket, piece: bytes) -> None:
 def test_who_does_not_read_what_was_sent_is_hung_up_on(tmp_path: Path) -> None:
     with (
         open_listener("127.0.0.1", 0) as plain,
-        running_manager(tmp_path, extras=Extras(http_listener=plain)) as running,
+        running_manager(tmp_path, extras=ServerOptions(http_listener=plain)) as running,
     ):
         for connection in (
             connect(running, tls=True, room_bytes=4096),
@@ -359,7 +359,7 @@ def plain() -> Iterator[socket.socket]:
 def test_guesses_of_one_address_are_bounded_and_in_nobody_elses_way(
     tmp_path: Path, plain: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running_manager(tmp_path, extras=Extras(http_listener=plain)) as running:
+    with running_manager(tmp_path, extras=ServerOptions(http_listener=plain)) as running:
         client = running.logged_on()
         checks = SlowChecks(monkeypatch)
         with guessing(plain.getsockname()[1], MOST_OF_ADDRESS + 6) as guesses:
@@ -386,7 +386,7 @@ def test_guesses_of_one_address_are_bounded_and_in_nobody_elses_way(
 def test_a_check_whose_request_is_over_is_not_made(
     tmp_path: Path, plain: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running_manager(tmp_path, extras=Extras(http_listener=plain)) as running:
+    with running_manager(tmp_path, extras=ServerOptions(http_listener=plain)) as running:
         checks = SlowChecks(monkeypatch)
         port = plain.getsockname()[1]
         with guessing(port, MOST_OF_ADDRESS) as guesses:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from cloudgate.api.http.proxies import networks
-from cloudgate.api.server import Extras, open_listener
+from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.manager.audit import outlets
 from cloudgate.manager.audit.outlets import FileOutlet
 from cloudgate.manager.jobs import scheduler, threads
@@ -32,7 +32,7 @@ def test_the_api_is_there_without_tls_where_that_is_wanted(tmp_path: Path) -> No
     url = f"http://localhost:{listener.getsockname()[1]}"
     with (
         listener,
-        running_manager(tmp_path, extras=Extras(http_listener=listener)) as running,
+        running_manager(tmp_path, extras=ServerOptions(http_listener=listener)) as running,
         httpx2.Client(
             base_url=f"{url}/api", headers={"Accept": "application/json"}, timeout=PATIENCE_SECONDS
         ) as plain,
@@ -96,7 +96,7 @@ def test_header_names_are_on_the_line_as_they_are_published(tmp_path: Path) -> N
 
 
 def test_behind_a_proxy_with_a_path_links_location_and_cookie_have_it(tmp_path: Path) -> None:
-    extras = Extras(trusted_proxies=networks(["127.0.0.0/8"]))
+    extras = ServerOptions(trusted_proxies=networks(["127.0.0.0/8"]))
     with running_manager(tmp_path, extras=extras) as running:
         proxied = running.client(
             **{"Accept": "application/json", "X-Forwarded-Prefix": "/backup/", "Host": "em.example"}
@@ -123,7 +123,7 @@ def test_behind_a_proxy_with_a_path_links_location_and_cookie_have_it(tmp_path: 
 def test_addresses_lead_back_through_a_proxy_that_is_trusted(
     tmp_path: Path, *, trusted: bool
 ) -> None:
-    extras = Extras(trusted_proxies=networks(["127.0.0.0/8"] if trusted else []))
+    extras = ServerOptions(trusted_proxies=networks(["127.0.0.0/8"] if trusted else []))
     with running_manager(tmp_path, extras=extras) as running:
         client = running.client(
             **{
@@ -145,7 +145,7 @@ def test_addresses_lead_back_through_a_proxy_that_is_trusted(
 
 
 def test_who_is_named_otherwise_than_by_the_proxy_gets_no_answer_but_why(tmp_path: Path) -> None:
-    extras = Extras(trusted_proxies=networks(["127.0.0.0/8"]))
+    extras = ServerOptions(trusted_proxies=networks(["127.0.0.0/8"]))
     with running_manager(tmp_path, extras=extras) as running:
         named = {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=198.51.100.7"}
         client = running.client(**{"Accept": "application/json", **named})
@@ -158,7 +158,7 @@ def test_who_is_named_otherwise_than_by_the_proxy_gets_no_answer_but_why(tmp_pat
 
 def test_the_audit_log_tells_the_life_of_a_gateway(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
-    with running_manager(tmp_path, extras=Extras(audit_outlet=FileOutlet(file))) as running:
+    with running_manager(tmp_path, extras=ServerOptions(audit_outlet=FileOutlet(file))) as running:
         client, host = running.logged_on(), ScriptedHost(running)
         spec = {"ServerHostName": host.name, "NetworkType": "Direct", "Description": "first"}
         for state in (GatewayState.FAILED, GatewayState.LISTENING):
@@ -205,7 +205,7 @@ def test_an_audit_log_that_is_not_taken_is_told_of_and_holds_up_no_end(
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(path))
         _fill(path)
-        extras = Extras(audit_outlet=outlets.SyslogOutlet(path))
+        extras = ServerOptions(audit_outlet=outlets.SyslogOutlet(path))
         with running_manager(tmp_path / "data", extras=extras) as running:
             client = running.logged_on()
             until(lambda: "none of it was taken within 0.1 seconds" in client.get("/warnings").text)

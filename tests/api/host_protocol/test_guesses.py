@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.host_protocol.enrolment import revoke
 from cloudgate.manager.registries.audit_throttle import MOST_NOTED
-from cloudgate.manager.registries.heard_guesses import HeardGuesses
+from cloudgate.manager.registries.reported_guesses import ReportedGuesses
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import AuditEvent
 from cloudgate.protocol import LONGEST_GUESSED_NAME, MOST_GUESSES, GatewayState, Guess, Report
@@ -86,7 +86,7 @@ def test_what_was_told_to_the_manager_before_is_known_by_the_log_and_looked_for_
     running: RunningManager, host: ScriptedHost
 ) -> None:
     say(host, guess()).raise_for_status()
-    running.manager.strangers.heard = HeardGuesses()
+    running.manager.strangers.heard = ReportedGuesses()
     looked: list[str] = []
 
     def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:

@@ -17,7 +17,7 @@ from cloudgate import __version__
 from cloudgate.manager.host_protocol.authentication import CREDENTIAL_LIFE
 from cloudgate.manager.host_protocol.enrolment import TOKEN_LIFE, revoke
 from cloudgate.manager.host_protocol.report_handling import update_facts
-from cloudgate.manager.jobs import presence_notes, timeouts
+from cloudgate.manager.jobs import presence_persistence, timeouts
 from cloudgate.manager.registries.audit_throttle import (
     MOST_NOTED,
     NOTED_EVERY,
@@ -348,7 +348,7 @@ def test_the_warning_of_a_copy_goes_once_only_the_right_machine_was_heard_for_a_
     running.clock.ahead += ONLINE_FOR / 2
     host.report(GatewayState.ABSENT).raise_for_status()
     with running.manager.reading() as work:
-        assert not presence_notes.presence_changed(work, work.now)
+        assert not presence_persistence.presence_changed(work, work.now)
     assert "copy" in warning_of(running, host)
     running.clock.ahead += ONLINE_FOR / 2
     host.report(GatewayState.ABSENT).raise_for_status()
@@ -405,7 +405,7 @@ def test_a_host_that_has_gone_is_missed_also_after_the_managers_clock_was_put_ba
     running.clock.ahead = timedelta(hours=5)
     host.report(GatewayState.ABSENT).raise_for_status()
     with running.manager.changing() as work:
-        presence_notes.persist_presence(work)
+        presence_persistence.persist_presence(work)
     if is_new:  # all that another process has, is in the database
         running.manager.hosts.forget(host.server_id)
     running.clock.ahead = timedelta()

@@ -9,10 +9,10 @@ import httpx2
 import pytest
 
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.presence_notes import persist_presence
+from cloudgate.manager.jobs.presence_persistence import persist_presence
 from cloudgate.manager.jobs.timeouts import finish_due_tasks
 from cloudgate.manager.registries.hosts.host_memory import HostMemory
-from cloudgate.manager.registries.hosts.listening import Listening
+from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -109,7 +109,7 @@ def test_what_hosts_say_waits_while_a_change_cannot_be_written(tmp_path: Path) -
     folder = tmp_path / "data"
     shutil.copytree(first_start(), folder)
     clock, database = Clock(), Database(sqlite_url(folder / "cloudgate.db"))
-    listening = Listening(clock.steps)
+    listening = ListeningTime(clock.steps)
     manager = Manager(
         database,
         open_authority(folder),

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from cloudgate.api.handlers.sessions import HEADER
-from cloudgate.api.server import Extras, open_listener
+from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.api.table import ROUTES
 from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
 from tests.support.waiting import PATIENCE_SECONDS
@@ -112,7 +112,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_from_clear_lines(
 ) -> None:
     with (
         open_listener("127.0.0.1", 0) as plain,
-        running_manager(tmp_path, extras=Extras(http_listener=plain)) as running,
+        running_manager(tmp_path, extras=ServerOptions(http_listener=plain)) as running,
         httpx2.Client(
             base_url=f"http://localhost:{port_of(plain)}/api", timeout=PATIENCE_SECONDS
         ) as in_clear,

@@ -23,7 +23,7 @@ from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry
-from cloudgate.manager.backups import archive, restoring, secrets
+from cloudgate.manager.backups import archive, restore, secrets
 from cloudgate.manager.backups.files import told_what_to_do
 from cloudgate.manager.backups.journal import JOURNAL, Journal
 from cloudgate.manager.core.unit_of_work import Manager
@@ -114,7 +114,7 @@ def test_a_backup_holds_all_that_a_manager_needs_and_is_its_owners_alone(
     assert made.left_out == ("audit.log",)
     secret = (data / "tls" / "ca.key").read_bytes()[30:60]
     assert secret not in (tmp_path / "b").read_bytes()
-    done = restoring.restore(tmp_path / "b", tmp_path / "new", SECRET, NOW)
+    done = restore.restore(tmp_path / "b", tmp_path / "new", SECRET, NOW)
     assert done.contents == archive.verify(tmp_path / "b", SECRET) == made
     names = {"tls/ca.key", "tls/ca.pem", "sealing.key", "portal.toml"}
     for name in names:
@@ -178,7 +178,7 @@ def test_after_a_restore_revisions_go_forward_and_sessions_and_tokens_are_worth_
     manager.database.close()
     archive.create(data, tmp_path / "b", SECRET, NOW)
     later = NOW + timedelta(days=3)
-    restoring.restore(tmp_path / "b", tmp_path / "new", SECRET, later)
+    restore.restore(tmp_path / "b", tmp_path / "new", SECRET, later)
     manager = opened(tmp_path / "new", lambda: later)
     with manager.reading() as work:
         assert work.directory_revision() > known
@@ -224,10 +224,10 @@ def test_a_file_that_is_no_whole_backup_is_refused_and_nothing_is_left(
     with pytest.raises(CloudgateError, match=said):
         archive.verify(bad, SECRET)
     with pytest.raises(CloudgateError, match=said):
-        restoring.restore(bad, tmp_path / "new", SECRET, NOW)
+        restore.restore(bad, tmp_path / "new", SECRET, NOW)
     (tmp_path / "there").mkdir()
     with pytest.raises(CloudgateError, match=said):
-        restoring.restore(bad, tmp_path / "there", SECRET, NOW)
+        restore.restore(bad, tmp_path / "there", SECRET, NOW)
     assert listing(tmp_path) == {"bad", "there", "there/lock"}
 
 
@@ -238,7 +238,7 @@ def test_a_database_of_a_newer_release_is_refused_before_anything_is_written(
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     archive.create(data, tmp_path / "b", SECRET, NOW)
     with pytest.raises(CloudgateError, match=r"newer release.*9999"):
-        restoring.restore(tmp_path / "b", tmp_path / "new", SECRET, NOW)
+        restore.restore(tmp_path / "b", tmp_path / "new", SECRET, NOW)
     assert not (tmp_path / "new").exists()
 
 
@@ -320,9 +320,9 @@ def test_a_full_disk_is_named_and_nothing_is_left_on_it(
             archive.create(data, small / "b", SECRET, NOW)
         assert listing(small) == set()
         with pytest.raises(CloudgateError, match="the disk is full"):
-            restoring.restore(backup, small / "new", SECRET, NOW)
+            restore.restore(backup, small / "new", SECRET, NOW)
         with pytest.raises(CloudgateError, match="the disk is full"):
-            restoring.restore(backup, small, SECRET, NOW)
+            restore.restore(backup, small, SECRET, NOW)
         assert listing(small) == {"lock"}
 
 
@@ -332,9 +332,9 @@ def test_a_folder_in_use_and_one_with_a_manager_are_refused(data: Path, backup: 
         installation.locked(data),
         pytest.raises(CloudgateError, match="running already"),
     ):
-        restoring.restore(backup, data, SECRET, NOW, replace=True)
+        restore.restore(backup, data, SECRET, NOW, replace=True)
     with pytest.raises(CloudgateError, match=r"is a manager in .* already.*--replace"):
-        restoring.restore(backup, data, SECRET, NOW)
+        restore.restore(backup, data, SECRET, NOW)
     assert listing(data) == {*before, "lock"}
 
 
@@ -349,7 +349,7 @@ def test_a_managers_state_is_put_aside_and_its_audit_log_says_what_was_taken_awa
     before = content(data / "cloudgate.db")
     (data / "host").mkdir()
     (data / "host" / "state").write_text("of the host service")
-    done = restoring.restore(backup, data, SECRET, NOW, replace=True)
+    done = restore.restore(backup, data, SECRET, NOW, replace=True)
     assert done.replaced is not None
     assert done.since is not None
     (taken,) = done.since.revocations
@@ -371,7 +371,7 @@ def test_what_root_brings_into_a_users_folder_is_that_users(
     if way == "restore":
         _give(data, NOBODY)
         (data / "host").mkdir()
-        restoring.restore(backup, data, SECRET, NOW, replace=True)
+        restore.restore(backup, data, SECRET, NOW, replace=True)
         assert (data / "host").stat().st_uid == 0
         (data / "host").rmdir()
     else:
@@ -407,9 +407,9 @@ def test_a_restore_that_is_cut_short_anywhere_is_begun_or_finished_by_the_next(
     rename = Path.replace
     monkeypatch.setattr(Path, "replace", count)
     monkeypatch.setattr(Path, "rename", count)
-    monkeypatch.setattr(restoring, "_clean", lambda *_, **__: None)
+    monkeypatch.setattr(restore, "_clean", lambda *_, **__: None)
     try:
-        restoring.restore(backup, data, SECRET, NOW, replace=True)
+        restore.restore(backup, data, SECRET, NOW, replace=True)
     except KilledError:
         was_killed = True
     else:
@@ -418,7 +418,7 @@ def test_a_restore_that_is_cut_short_anywhere_is_begun_or_finished_by_the_next(
     if was_killed:
         with pytest.raises(CloudgateError, match=r"cut short. Run `cloudgate backup restore`"):
             installation.begin(data)
-        restoring.restore(backup, data, SECRET, NOW, replace=True)
+        restore.restore(backup, data, SECRET, NOW, replace=True)
     installation.begin(data)
     manager = opened(data)
     manager.database.close()
@@ -434,9 +434,9 @@ def ready(file: Path, data: Path) -> None:
         raise KilledError
 
     with pytest.MonkeyPatch.context() as once:
-        once.setattr(restoring, "_move", killed)
+        once.setattr(restore, "_move", killed)
         with pytest.raises(KilledError):
-            restoring.restore(file, data, SECRET, NOW, replace=True)
+            restore.restore(file, data, SECRET, NOW, replace=True)
     assert (data / "restoring" / "ready").exists()
 
 
@@ -465,14 +465,14 @@ def test_another_backup_than_the_one_that_was_cut_short_is_refused_with_both_tim
     before = listing(data)
     other = sealed_files.SealingSecret(b"o" * 32, is_passphrase=False)
     with pytest.raises(CloudgateError, match="sealed with another key file"):
-        restoring.restore(backup, data, other, NOW, replace=True)
+        restore.restore(backup, data, other, NOW, replace=True)
     with pytest.raises(CloudgateError) as refused:
-        restoring.restore(later, data, SECRET, NOW)
+        restore.restore(later, data, SECRET, NOW)
     assert "2030-01-02 03:04:05 UTC" in refused.value.message
     assert "2030-01-03 03:04:05 UTC" in refused.value.message
     assert "--replace" in refused.value.message
     assert listing(data) == before
-    restoring.restore(backup, data, SECRET, NOW)
+    restore.restore(backup, data, SECRET, NOW)
     assert not is_of_the_later(data)
 
 
@@ -485,7 +485,7 @@ def test_another_backup_takes_the_place_of_the_one_that_was_cut_short_where_that
     manager.database.close()
     lost = content(data / "cloudgate.db")
     ready(backup, data)
-    done = restoring.restore(later, data, SECRET, NOW, replace=True)
+    done = restore.restore(later, data, SECRET, NOW, replace=True)
     assert is_of_the_later(data)
     assert done.finished == NOW
     assert done.replaced is not None
@@ -513,7 +513,7 @@ def test_who_finishes_a_restore_hears_what_the_first_would_have_said(
         record(work, Change(tenants.DELETED, tenants.TYPE, object_name="acme"))
     manager.database.close()
     ready(tmp_path / "b", data)
-    done = restoring.restore(tmp_path / "b", data, SECRET, NOW)
+    done = restore.restore(tmp_path / "b", data, SECRET, NOW)
     assert done.open_tokens == ("waiting.example",)
     assert done.since is not None
     (taken,) = done.since.revocations
@@ -525,8 +525,8 @@ def test_who_finishes_a_restore_hears_what_the_first_would_have_said(
 def test_an_audit_log_that_ends_before_the_backup_says_nothing_of_what_came_after(
     data: Path, backup: Path, later: Path
 ) -> None:
-    restoring.restore(backup, data, SECRET, NOW, replace=True)
-    done = restoring.restore(later, data, SECRET, NOW, replace=True)
+    restore.restore(backup, data, SECRET, NOW, replace=True)
+    done = restore.restore(later, data, SECRET, NOW, replace=True)
     assert done.since is None
     assert len(list(data.glob("replaced-*"))) == 2
 
@@ -711,7 +711,7 @@ def test_a_schedule_makes_backups_keeps_the_newest_and_says_what_came_after_each
     older, newer_one = (scheduled.folder / each for each in scheduled.made())
     for file, after in ((older, ["after 2", "at last"]), (newer_one, ["at last"])):
         contents = archive.verify(file, SECRET)
-        by, since = restoring.since_backup(file, contents, None)
+        by, since = restore.since_backup(file, contents, None)
         assert since is not None
         assert [each.text for each in since.revocations] == [
             f"Cloud Connect tenant {each} has been deleted" for each in after
@@ -797,7 +797,7 @@ def test_the_journal_of_a_past_that_a_restore_has_ended_is_put_aside(
     scheduled.change("lost with the restore")
     (file,) = (scheduled.folder / each for each in scheduled.made())
     scheduled.manager.database.close()
-    restoring.restore(file, data, SECRET, scheduled.clock(), replace=True)
+    restore.restore(file, data, SECRET, scheduled.clock(), replace=True)
     again = Scheduled(data, scheduled.folder)
     again.change("after it")
     again.manager.database.close()
@@ -811,10 +811,10 @@ def test_a_journal_that_is_something_else_is_named(backup: Path, tmp_path: Path)
     (tmp_path / "journal").write_text('{"number": 1}\n{"number": 2}\n')
     contents = archive.verify(backup, SECRET)
     with pytest.raises(CloudgateError, match="no journal of changes: line 1"):
-        restoring.since_backup(backup, contents, tmp_path / "journal")
+        restore.since_backup(backup, contents, tmp_path / "journal")
     whole = json.dumps(entry(10**6, "DeleteAccount", "x"))
     (tmp_path / "journal").write_text(f'{whole}\n{{"number": 2, "oper')
-    _, since = restoring.since_backup(backup, contents, tmp_path / "journal")
+    _, since = restore.since_backup(backup, contents, tmp_path / "journal")
     assert since is not None
     assert len(since.revocations) == 1, "the line that was cut short is none"
 

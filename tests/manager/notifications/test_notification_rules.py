@@ -12,7 +12,7 @@ from cloudgate.manager.notifications import mail, rules, webhooks
 from cloudgate.manager.notifications.outbox import Batch
 from cloudgate.manager.notifications.rules import Audience, Condition, Kind, Severity
 from cloudgate.manager.notifications.worker import MOST_AT_ONCE, MOST_OF_TENANTS, has_place
-from cloudgate.manager.settings.outgoing import MailServer, Outgoing, mail_server
+from cloudgate.manager.settings.outgoing import MailServer, OutgoingSettings, mail_server
 
 NOON = datetime(2030, 6, 5, 12, 0, tzinfo=UTC)
 SITE, OTHER, TENANT = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -110,7 +110,7 @@ def test_what_is_so_is_read_back_as_it_was_kept() -> None:
 )
 def test_what_is_no_address_of_a_program_is_refused(url: str) -> None:
     with pytest.raises(InvalidRequestError, match="expected the HTTPS address"):
-        webhooks.check_url(url, Outgoing())
+        webhooks.check_url(url, OutgoingSettings())
 
 
 def test_a_call_is_signed_as_standard_webhooks_has_it() -> None:

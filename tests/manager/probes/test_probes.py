@@ -19,8 +19,8 @@ from cloudgate.manager.probes.operations import Batch, Share
 from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, Subject
 from cloudgate.manager.protection import object_lock
 from cloudgate.manager.protection import rules as protection
-from cloudgate.manager.protection.rules import Finding, Protection
-from cloudgate.manager.settings.reachable import Reachable
+from cloudgate.manager.protection.rules import Protection, ProtectionFinding
+from cloudgate.manager.settings.reachable import ReachableTargets
 from tests.support.ports import free_port
 from tests.support.programs.storage import (
     PASSWORD,
@@ -222,9 +222,9 @@ _RETENTION = "<DefaultRetention><Mode>{}</Mode><{}>{}</{}></DefaultRetention>"
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs the Debian package curl")
 def test_a_bucket_keeps_what_is_deleted_by_an_object_lock_that_nobody_passes(s3_root: str) -> None:
-    def look(bucket: str, password: str = PASSWORD) -> Finding:
+    def look(bucket: str, password: str = PASSWORD) -> ProtectionFinding:
         asked = Protection(method=protection.Method.S3, url=s3_root, bucket=bucket, username=USER)
-        return object_lock.look(asked, password, Reachable())
+        return object_lock.look(asked, password, ReachableTargets())
 
     for bucket, rule in (
         ("days", _RETENTION.format("COMPLIANCE", "Days", 14, "Days")),
@@ -234,8 +234,8 @@ def test_a_bucket_keeps_what_is_deleted_by_an_object_lock_that_nobody_passes(s3_
         ("plain", None),
     ):
         lock_objects(s3_root, bucket, rule)
-    assert look("days") == Finding(holds=True, days=14)
-    assert look("years") == Finding(holds=True, days=730)
+    assert look("days") == ProtectionFinding(holds=True, days=14)
+    assert look("years") == ProtectionFinding(holds=True, days=730)
     for bucket, words in (
         ("passed", "has the mode GOVERNANCE, which may be passed"),
         ("empty", "keeps nothing by default"),

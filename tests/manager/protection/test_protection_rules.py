@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.protection import rules
-from cloudgate.manager.protection.rules import Finding, Method, Protection, ProtectionRecord
+from cloudgate.manager.protection.rules import (
+    Method,
+    Protection,
+    ProtectionFinding,
+    ProtectionRecord,
+)
 
 NOW = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -64,46 +69,56 @@ def test_a_password_goes_nowhere_else(protection: Protection, words: str) -> Non
 
 
 def test_what_was_seen_to_be_so_is_believed_for_a_day_while_nobody_can_say() -> None:
-    known = rules.record_after(None, Finding(holds=True, days=14), NOW)
+    known = rules.record_after(None, ProtectionFinding(holds=True, days=14), NOW)
     assert (known.held, known.warning, known.due_at) == (True, "", NOW + rules.CHECKED_EVERY)
-    unsure = rules.record_after(known, Finding(holds=None, problem="It is away."), NOW + 2 * HOUR)
+    unsure = rules.record_after(
+        known, ProtectionFinding(holds=None, problem="It is away."), NOW + 2 * HOUR
+    )
     assert (unsure.held, unsure.days, unsure.held_at) == (True, 14, NOW)
     assert unsure.due_at == NOW + 2 * HOUR + rules.CHECKED_AGAIN_AFTER
     said = rules.warning(unsure, NOW + 3 * HOUR)
     assert said.startswith("It could not be looked whether deleted backups are kept, which was so")
-    late = rules.record_after(unsure, Finding(holds=None, problem="It is away."), NOW + 24 * HOUR)
+    late = rules.record_after(
+        unsure, ProtectionFinding(holds=None, problem="It is away."), NOW + 24 * HOUR
+    )
     assert not late.held
     assert rules.warning(late, NOW + 24 * HOUR) == "Deleted backups may not be kept: It is away."
 
 
 def test_what_is_seen_not_to_be_so_is_believed_at_once() -> None:
-    known = rules.record_after(None, Finding(holds=True), NOW)
-    gone = rules.record_after(known, Finding(holds=False, problem="It deletes."), NOW + HOUR)
+    known = rules.record_after(None, ProtectionFinding(holds=True), NOW)
+    gone = rules.record_after(
+        known, ProtectionFinding(holds=False, problem="It deletes."), NOW + HOUR
+    )
     assert (gone.held, gone.held_at) == (False, None)
-    unsure = rules.record_after(gone, Finding(holds=None, problem="It is away."), NOW + 2 * HOUR)
+    unsure = rules.record_after(
+        gone, ProtectionFinding(holds=None, problem="It is away."), NOW + 2 * HOUR
+    )
     assert not unsure.is_held(NOW + 2 * HOUR)
 
 
 def test_nothing_seen_for_more_than_a_day_is_said_even_where_nobody_has_looked_since() -> None:
-    known = rules.record_after(None, Finding(holds=True), NOW)
+    known = rules.record_after(None, ProtectionFinding(holds=True), NOW)
     assert rules.warning(known, NOW + 23 * HOUR) == ""
     assert "Nobody has looked" in rules.warning(known, NOW + 25 * HOUR)
 
 
 def test_a_tenant_is_protected_for_as_long_as_the_repository_keeps_things() -> None:
-    known = rules.record_after(None, Finding(holds=True, days=14), NOW)
+    known = rules.record_after(None, ProtectionFinding(holds=True, days=14), NOW)
     assert rules.why_not("vault", S3, known, 14, NOW) == ""
     assert "for 14 days" in rules.why_not("vault", S3, known, 15, NOW)
-    for_ever = rules.record_after(None, Finding(holds=True), NOW)
+    for_ever = rules.record_after(None, ProtectionFinding(holds=True), NOW)
     assert rules.why_not("vault", REST, for_ever, 99, NOW) == ""
     assert "nothing says how" in rules.why_not("vault", None, None, 1, NOW)
     assert "nobody has looked yet" in rules.why_not("vault", REST, None, 1, NOW)
-    gone = rules.record_after(None, Finding(holds=False, problem="It deletes."), NOW)
+    gone = rules.record_after(None, ProtectionFinding(holds=False, problem="It deletes."), NOW)
     assert "It deletes" in rules.why_not("vault", REST, gone, 1, NOW)
 
 
 def test_snapshots_are_of_today_or_do_not_count() -> None:
-    assert rules.snapshots_of("2026-11-29T03:00:00Z 14\n", NOW) == Finding(holds=True, days=14)
+    assert rules.snapshots_of("2026-11-29T03:00:00Z 14\n", NOW) == ProtectionFinding(
+        holds=True, days=14
+    )
     assert rules.snapshots_of("2026-11-29T05:00:00+02:00 14", NOW).holds
     old = rules.snapshots_of("2026-11-28T03:00:00Z 14", NOW)
     assert old.holds is False

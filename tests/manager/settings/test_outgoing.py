@@ -7,19 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.settings.outgoing import MailServer, Outgoing, mail_server, networks
+from cloudgate.manager.settings.outgoing import MailServer, OutgoingSettings, mail_server, networks
 
 
 def test_a_program_inside_is_called_where_the_operator_allows_it_and_metadata_never() -> None:
     outside, inside = "93.184.215.14", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "fd00::1"]
-    wide = Outgoing(networks=networks(["0.0.0.0/0", "::/0"]))
-    assert Outgoing().may_be_called(outside)
+    wide = OutgoingSettings(networks=networks(["0.0.0.0/0", "::/0"]))
+    assert OutgoingSettings().may_be_called(outside)
     for each in (*inside, "::ffff:10.1.2.3", "64:ff9b::10.1.2.3"):
-        assert not Outgoing().may_be_called(each), each
+        assert not OutgoingSettings().may_be_called(each), each
         assert wide.may_be_called(each), each
     for each in ("169.254.169.254", "0.0.0.0", "fe80::1", "fd00:ec2::254", "no address"):
         assert not wide.may_be_called(each), each
-    assert not Outgoing(networks=networks(["10.0.0.0/8"])).may_be_called("192.168.1.1")
+    assert not OutgoingSettings(networks=networks(["10.0.0.0/8"])).may_be_called("192.168.1.1")
     with pytest.raises(InvalidRequestError, match="--hook-network"):
         networks(["hooks.example"])
 
@@ -74,6 +74,6 @@ def test_mail_is_from_an_address(sender: str) -> None:
 @given(st.ip_addresses())
 def test_what_the_operator_allows_only_adds_and_never_what_nobody_may(address: object) -> None:
     text = str(address)
-    wide, usual = Outgoing(networks=networks(["0.0.0.0/0", "::/0"])), Outgoing()
+    wide, usual = OutgoingSettings(networks=networks(["0.0.0.0/0", "::/0"])), OutgoingSettings()
     assert wide.may_be_called(text) >= usual.may_be_called(text)
     assert not usual.may_be_called(text) or ip_address(text).is_global

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
-from cloudgate.manager.settings.reachable import Reachable, reachable_by
+from cloudgate.manager.settings.reachable import ReachableTargets, reachable_by
 from cloudgate.network.destinations import is_loopback, is_never
 
 
@@ -22,15 +22,15 @@ def test_networks_that_an_operator_names_are_all_that_others_may_name() -> None:
         with pytest.raises(InvalidRequestError):
             reachable_by([text], [])
     with pytest.raises(InvalidRequestError):
-        Reachable().check_host("169.254.1.1", "Address", administers=True)
+        ReachableTargets().check_host("169.254.1.1", "Address", administers=True)
 
 
 NAMED = reachable_by(["10.0.0.0/8", "127.0.0.0/8", "2001:db8::/32"], ["/srv/backups"])
 
 
-@given(st.ip_addresses().map(str), st.sampled_from([Reachable(), NAMED]))
+@given(st.ip_addresses().map(str), st.sampled_from([ReachableTargets(), NAMED]))
 def test_administrators_may_name_all_but_what_is_never_right_and_others_no_more_than_they(
-    address: str, reachable: Reachable
+    address: str, reachable: ReachableTargets
 ) -> None:
     administrator = reachable.may_be_dialled(address, named_by_administrator=True)
     other = reachable.may_be_dialled(address, named_by_administrator=False)
@@ -40,9 +40,9 @@ def test_administrators_may_name_all_but_what_is_never_right_and_others_no_more_
         assert other == (administrator and not is_loopback(address))
 
 
-@given(st.ip_addresses().map(str), st.sampled_from([Reachable(), NAMED]), st.booleans())
+@given(st.ip_addresses().map(str), st.sampled_from([ReachableTargets(), NAMED]), st.booleans())
 def test_what_may_be_named_as_an_address_is_what_may_be_dialled(
-    address: str, reachable: Reachable, administers: bool
+    address: str, reachable: ReachableTargets, administers: bool
 ) -> None:
     try:
         reachable.check_host(address, "Address", administers=administers)
@@ -57,10 +57,10 @@ def test_what_may_be_named_as_an_address_is_what_may_be_dialled(
 def test_a_gateway_is_advertised_outside_of_services_networks_but_not_as_the_machine() -> None:
     NAMED.check_advertised("192.0.2.1", "Address", administers=False)
     NAMED.check_advertised("127.0.0.1", "Address", administers=False)
-    Reachable().check_advertised("127.0.0.1", "Address", administers=True)
+    ReachableTargets().check_advertised("127.0.0.1", "Address", administers=True)
     for host in ("localhost", "::1"):
         with pytest.raises(AccessDeniedError, match="means the machine itself"):
-            Reachable().check_advertised(host, "Address", administers=False)
+            ReachableTargets().check_advertised(host, "Address", administers=False)
     with pytest.raises(InvalidRequestError):
         NAMED.check_advertised("169.254.169.254", "Address", administers=True)
 
@@ -77,7 +77,7 @@ def test_a_gateway_is_advertised_outside_of_services_networks_but_not_as_the_mac
 )
 def test_a_folder_is_measured_within_those_that_were_named(path: str, *, good: bool) -> None:
     NAMED.check_folder(path, administers=True)
-    for reachable in (NAMED, Reachable()):
+    for reachable in (NAMED, ReachableTargets()):
         if good and reachable is NAMED:
             reachable.check_folder(path, administers=False)
         else:

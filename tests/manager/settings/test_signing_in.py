@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.settings.signing_in import SigningIn, address
+from cloudgate.manager.settings.signing_in import SigningInSettings, address
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,6 @@ def test_whatever_is_given_is_taken_or_refused(text: str) -> None:
 
 
 def test_browsers_are_led_back_to_the_console() -> None:
-    set_up = SigningIn(console_url="https://cloud.example:9398")
+    set_up = SigningInSettings(console_url="https://cloud.example:9398")
     assert set_up.callback_url == "https://cloud.example:9398/console/sso"
     assert set_up.signed_out_url == "https://cloud.example:9398/console/sign-in"

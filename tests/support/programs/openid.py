@@ -20,7 +20,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.manager.settings.signing_in import SigningIn, SingleSignOn
+from cloudgate.manager.settings.signing_in import SigningInSettings, SingleSignOn
 from tests.support.certificates.brought import Made, pem_of
 from tests.support.serving import answering
 
@@ -29,7 +29,7 @@ ROLES = {"admins": Role.PORTAL_ADMINISTRATOR.id, "staff": Role.PORTAL_USER.id}
 CERTIFICATE = Made("localhost")
 
 
-def settings(console_url: str, issuer: str, **more: Any) -> SigningIn:
+def settings(console_url: str, issuer: str, **more: Any) -> SigningInSettings:
     """What an operator sets to have people come by a provider."""
     said: dict[str, Any] = {
         "issuer": issuer,
@@ -41,7 +41,7 @@ def settings(console_url: str, issuer: str, **more: Any) -> SigningIn:
         "roles": ROLES,
         "authority_pem": pem_of(CERTIFICATE.issuer),
     }
-    return SigningIn(console_url=console_url, single_sign_on=SingleSignOn(**(said | more)))
+    return SigningInSettings(console_url=console_url, single_sign_on=SingleSignOn(**(said | more)))
 
 
 def _tls() -> ssl.SSLContext:

@@ -17,20 +17,20 @@ from typing import Any
 import httpx2
 from sqlalchemy import select
 
-from cloudgate.api.server import Extras, ManagerServer, open_listener
+from cloudgate.api.server import ManagerServer, ServerOptions, open_listener
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.hosts.host_memory import HostMemory
-from cloudgate.manager.registries.hosts.listening import Listening
+from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.settings.dns_names import DnsNames
-from cloudgate.manager.settings.outgoing import Outgoing
-from cloudgate.manager.settings.signing_in import SigningIn
+from cloudgate.manager.settings.outgoing import OutgoingSettings
+from cloudgate.manager.settings.signing_in import SigningInSettings
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import AuditEvent
@@ -158,17 +158,17 @@ def running_manager(
     folder: Path,
     *,
     site: str | None = "localhost",
-    extras: Extras | None = None,
+    extras: ServerOptions | None = None,
     dns_hook: Path | None = None,
     prober: Prober = _reached,
     tls: Path | None = None,
     names: tuple[str, ...] = (),
     database_url: str | None = None,
-    outgoing: Outgoing | None = None,
+    outgoing: OutgoingSettings | None = None,
     dns: DnsNames | None = None,
     ahead: timedelta = timedelta(),
     protection_hook: Path | None = None,
-    signing_in: Callable[[str], SigningIn] = lambda _url: SigningIn(),
+    signing_in: Callable[[str], SigningInSettings] = lambda _url: SigningInSettings(),
     listens_at: str = "127.0.0.1",
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name.
@@ -193,9 +193,9 @@ def running_manager(
         authority,
         open_sealing(folder),
         clock=clock,
-        hosts=HostMemory(clock(), Listening(clock.steps)),
+        hosts=HostMemory(clock(), ListeningTime(clock.steps)),
         challenges=AcmeChallenges(dns_hook),
-        outgoing=outgoing or Outgoing(),
+        outgoing=outgoing or OutgoingSettings(),
         dns=dns or DnsNames(),
         protection_hook=protection_hook,
         signing_in=signing_in(url),
@@ -211,7 +211,7 @@ def running_manager(
 
     async def serve() -> None:
         server = ManagerServer(
-            manager, listener, certificate, replace(extras or Extras(), prober=prober)
+            manager, listener, certificate, replace(extras or ServerOptions(), prober=prober)
         )
         started.extend((server, asyncio.get_running_loop()))
         running = asyncio.create_task(server.run())

@@ -12,13 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cloudgate.api.connections.acceptor import prove
+from cloudgate.api.host_protocol.encoded_updates import EncodedUpdates
 from cloudgate.api.host_protocol.known_hosts import KnownHosts
 from cloudgate.api.host_protocol.long_poll import LongPoll
 from cloudgate.api.host_protocol.messages import MessageReader
 from cloudgate.api.host_protocol.own_requests import OwnRequests
 from cloudgate.api.host_protocol.reachability import Reachability
 from cloudgate.api.host_protocol.refusals import RefusalRecorder, credential_of
-from cloudgate.api.host_protocol.told_updates import ToldUpdates
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.http.request_meter import note_route
 from cloudgate.errors import (
@@ -30,7 +30,7 @@ from cloudgate.errors import (
 )
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.fault_isolation import fault_id
-from cloudgate.manager.host_protocol import enrolment, report_handling, told_tenants
+from cloudgate.manager.host_protocol import enrolment, report_handling, reportable_tenants
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.host_protocol.tenant_feed import (
     speed_limits,
@@ -87,7 +87,7 @@ class HostProtocol:
         self._reachability = Reachability(manager, probe, after_change)
         self._hosts = KnownHosts(manager)
         self._long_poll = LongPoll(manager, self._hosts)
-        self._told = ToldUpdates()
+        self._told = EncodedUpdates()
         self._messages = MessageReader()
         self._own = OwnRequests(manager, gate)
         self._after_change = after_change
@@ -218,7 +218,7 @@ class HostProtocol:
         message = await self._messages.read(request, Report)
         check_protocol(message)
         server_id = request.state.server_id
-        named = told_tenants.named_in(message)
+        named = reportable_tenants.named_in(message)
         if message.outsiders or not self._manager.figures.tenants.are_of(server_id, named):
             message = await run_in_threadpool(self._of_served, server_id, message)
         if message.figures is not None and await self._has_nothing_but_figures(credential, message):
@@ -240,7 +240,7 @@ class HostProtocol:
 
     def _of_served(self, server_id: UUID, message: Report) -> Report:
         with self._manager.reading() as work:
-            return told_tenants.of_served(work, get_managed_server(work, server_id), message)
+            return reportable_tenants.of_served(work, get_managed_server(work, server_id), message)
 
     async def _has_nothing_but_figures(self, credential: str, message: Report) -> bool:
         """Keep the figures of a report that says nothing else that is new. Whether that is all.

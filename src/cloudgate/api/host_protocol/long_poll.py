@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from cloudgate.api.host_protocol.known_hosts import KnownHosts
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import report_handling
-from cloudgate.manager.servers import seen_addresses
+from cloudgate.manager.servers import observed_addresses
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.protocol import POLL_SECONDS, PollRequest, Update
 
@@ -78,9 +78,9 @@ class LongPoll:
 
     async def _note_address(self, server_id: UUID, seen: str, shown: str) -> None:
         """Keep from where a host speaks, should that be new."""
-        address, now = seen_addresses.usable(shown), self._manager.clock()
+        address, now = observed_addresses.usable(shown), self._manager.clock()
         heard = self._manager.hosts.addresses.hear(server_id, address, now)
-        now_seen = seen_addresses.after(seen, address, heard, now)
+        now_seen = observed_addresses.after(seen, address, heard, now)
         if now_seen == seen:
             return
 

@@ -13,7 +13,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import authentication, enrolment
 from cloudgate.manager.registries.unknown_hosts import RefusedPoll
 from cloudgate.manager.servers.managed_servers import get_managed_server
-from cloudgate.manager.servers.seen_addresses import usable
+from cloudgate.manager.servers.observed_addresses import usable
 from cloudgate.protocol import SERVER_HEADER
 
 JOIN = "/v1/join"

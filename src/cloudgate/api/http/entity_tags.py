@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudgate.errors import ChangedMeanwhileError
 from cloudgate.manager.audit.log import last_change
-from cloudgate.values import identifiers, moments
+from cloudgate.values import identifiers, timestamps
 from cloudgate.wire.description import ResourceType, parts
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _why(call: "Call", found: Any) -> str:
         with call.reading() as work:
             event = last_change(work, known.guid)
             if event is not None:
-                by = f" by {event.account}, at {moments.readable(event.at)}"
+                by = f" by {event.account}, at {timestamps.readable(event.at)}"
     name = getattr(found, "name", None) or "It"
     return (
         f"{name} was changed since you looked at it{by}. Look at what it is now, and send your"

@@ -14,7 +14,7 @@ from cloudgate.cli.passwords import somebody_types
 from cloudgate.cli.service.manager.options import Data
 from cloudgate.cli.settings import default_data_folder, present_data_folder
 from cloudgate.errors import CloudgateError
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 from cloudgate.values.shown_texts import printable
 from cloudgate.values.units import MB
 
@@ -79,13 +79,13 @@ def verify(
     journal: Journal = None,
 ) -> None:
     """See that a backup can be restored, and what was taken away since it was made."""
-    from cloudgate.manager.backups import archive, restoring  # noqa: PLC0415
+    from cloudgate.manager.backups import archive, restore  # noqa: PLC0415
 
     with failing_in_words():
         secret = asked_secret(passphrase_file, key_file)
         found = archive.verify(file, secret)
         print(f"{file} can be restored: {_told(found)}")
-        _say_what_was_taken(*restoring.since_backup(file, found, journal), found)
+        _say_what_was_taken(*restore.since_backup(file, found, journal), found)
 
 
 @app.command("restore")
@@ -101,18 +101,18 @@ def restore(
 ) -> None:
     """Bring a backup back into a data folder that no manager uses."""
     with loading():
-        from cloudgate.manager.backups import restoring  # noqa: PLC0415
+        from cloudgate.manager.backups import restore  # noqa: PLC0415
 
     folder = data or default_data_folder()
     with failing_in_words():
         secret = asked_secret(passphrase_file, key_file)
-        done = restoring.restore(
+        done = restore.restore(
             file, folder, secret, datetime.now(UTC), journal=journal, replace=replace
         )
         print(f"Restored into {folder}: {_told(done.contents)}")
         if done.finished is not None:
             print(
-                f"A restore of the backup of {moments.readable(done.finished)}, which had been"
+                f"A restore of the backup of {timestamps.readable(done.finished)}, which had been"
                 " cut short, was finished first, and then replaced by this one."
             )
         if done.replaced is not None:
@@ -131,7 +131,7 @@ def restore(
 def decided(data: Data = None) -> None:
     """Say that after a restore all is decided; the warning about it ends."""
     with loading():
-        from cloudgate.manager.backups.restoring import end_deciding  # noqa: PLC0415
+        from cloudgate.manager.backups.restore import end_deciding  # noqa: PLC0415
 
     with failing_in_words():
         was_open = end_deciding(data or present_data_folder())
@@ -165,14 +165,14 @@ def _told(contents: "Contents") -> str:
     counts = ", ".join(f"{number} {name}" for name, number in contents.counts.items())
     size = sum(size for size, _ in contents.files.values())
     return (
-        f"backup of {moments.readable(contents.made_at)} by release {contents.release},"
+        f"backup of {timestamps.readable(contents.made_at)} by release {contents.release},"
         f" {counts}, {len(contents.files)} files of {size / MB:.1f} MB."
     )
 
 
 def _say_what_was_taken(by: str, since: "ChangesSince | None", contents: "Contents") -> None:
     """What an operator has to decide: whether what was taken away since is to be so again."""
-    made_at = moments.readable(contents.made_at)
+    made_at = timestamps.readable(contents.made_at)
     if since is None:
         print(
             f"What was changed after {made_at} is not known here: there is no journal beside the"

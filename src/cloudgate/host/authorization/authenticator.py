@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from cloudgate.host.authorization.address_reputation import AddressReputation
-from cloudgate.host.authorization.certificates.shown import (
+from cloudgate.host.authorization.certificates.presented import (
     ANOTHER,
-    ShownCertificate,
-    ShownCertificates,
+    PresentedCertificate,
+    PresentedCertificates,
 )
 from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.old_password_uses import OldPasswordUses
@@ -86,7 +86,7 @@ class Authenticator:
     ) -> None:
         self._directory = directory
         self._now = now
-        self._certificates = ShownCertificates(directory, gateway_status or GatewayStatus())
+        self._certificates = PresentedCertificates(directory, gateway_status or GatewayStatus())
         self._passwords = PasswordVerifier()
         self._failures = LoginThrottle(time.monotonic)
         self.reputation = reputation or AddressReputation()
@@ -151,7 +151,7 @@ class Authenticator:
         return AuthenticationResult(name, principal, proven=proven, is_old=is_old)
 
     def _by_certificate(
-        self, shown: ShownCertificate, address: str, named: tuple[Principal | None] | None
+        self, shown: PresentedCertificate, address: str, named: tuple[Principal | None] | None
     ) -> AuthenticationResult:
         """Who shows a certificate; `named`: who has the name that comes along, if one does."""
         principal = shown.principal

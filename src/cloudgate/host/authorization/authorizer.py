@@ -15,7 +15,7 @@ from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authenticator import AuthenticationResult, Authenticator
 from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.meter import AuthorizationMeter
-from cloudgate.host.authorization.own.desk import OwnRequestDesk, OwnResult
+from cloudgate.host.authorization.own.broker import OwnRequestBroker, OwnResult
 from cloudgate.host.authorization.own.requests import OwnChange
 from cloudgate.host.authorization.peer_health import PeerHealthChecker
 from cloudgate.host.authorization.policy import (
@@ -146,7 +146,7 @@ class Authorizer:
         """How many tunnels there are; of who follows them."""
         self.refusals = RefusalLog()
         """What was refused, for the log."""
-        self.own = OwnRequestDesk(directory)
+        self.own = OwnRequestBroker(directory)
         """Who hands on what tenants want for themselves."""
         self._resolver = Resolver()
         self._peers = PeerHealthChecker()

@@ -23,7 +23,7 @@ from cloudgate.host.authorization.grpc.connection import AlternativeProtocol, Se
 from cloudgate.host.authorization.grpc.server import GrpcServer, serve_grpc
 from cloudgate.host.authorization.module.connection import GREETING, Decisions, ModuleConnection
 from cloudgate.host.authorization.module.decision_cache import SILENT, DecisionCache, Question
-from cloudgate.host.authorization.own.desk import OwnResult
+from cloudgate.host.authorization.own.broker import OwnResult
 from cloudgate.host.authorization.own.requests import change_of
 from cloudgate.host.authorization.policy import BAD_REQUEST, CHALLENGE, NOT_AUTHENTICATED, Denial
 from cloudgate.host.authorization.refusal_log import RefusedRequest

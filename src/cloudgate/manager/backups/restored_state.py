@@ -14,7 +14,7 @@ from cloudgate.manager.storage.marks import (
     put_mark,
     read_moment,
 )
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 
 
 def shows_more(work: UnitOfWork, known_revision: int) -> bool:
@@ -43,15 +43,16 @@ def remark_on_restore(work: UnitOfWork) -> str:
         return ""
     until = read_moment(work.session, KNEW_UNTIL)
     lost = (
-        f" Hosts know of changes to tenants until {moments.readable(until)} that are not in it."
+        f" Hosts know of changes to tenants until {timestamps.readable(until)} that are not in it."
         if until
         else ""
     )
     return (
-        f"This manager was restored at {moments.readable(restored_at)} from a backup of"
-        f" {moments.readable(backed_up_at)}.{lost} What was taken away in between, such as tenants,"
-        " passwords, quotas or servers, is there again: cloudgate backup verify names it, as far as"
-        " a journal does. When all is decided, cloudgate backup decided ends this warning."
+        f"This manager was restored at {timestamps.readable(restored_at)} from a backup of"
+        f" {timestamps.readable(backed_up_at)}.{lost} What was taken away in between, such as"
+        " tenants, passwords, quotas or servers, is there again: cloudgate backup verify names it,"
+        " as far as a journal does. When all is decided, cloudgate backup decided ends this"
+        " warning."
     )
 
 

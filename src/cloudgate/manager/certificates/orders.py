@@ -30,7 +30,7 @@ from cloudgate.network import hostport
 from cloudgate.trust.unreadable import UNREADABLE
 from cloudgate.values import fields
 from cloudgate.values.backoff import doubled
-from cloudgate.values.moments import has_come
+from cloudgate.values.timestamps import has_come
 
 NEWS = UUID("7d4f63dc-61f1-4ad8-9e86-54d12cc6e0a5")
 """The key of the notifier that is used for a new order."""

@@ -27,19 +27,19 @@ from cloudgate.manager.registries.hosts.shared_tunnels import SharedTunnels
 from cloudgate.manager.registries.limits.rate_allocator import RateAllocator
 from cloudgate.manager.registries.limits.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.openid_cache import OpenIdCache
+from cloudgate.manager.registries.pending_sessions import PendingSessions, UsedCodes
 from cloudgate.manager.registries.query_counts import QueryCounts
 from cloudgate.manager.registries.refused_callers import RefusedCallers
 from cloudgate.manager.registries.task_timelines import EndedTask, RunningTask, Step, TaskTimelines
 from cloudgate.manager.registries.unknown_hosts import UnknownHosts
-from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions, UsedCodes
 from cloudgate.manager.registries.warnings import Warnings
 from cloudgate.manager.security.authority import Authority, Validity, gateway_term
 from cloudgate.manager.security.sealing import SealingKey
 from cloudgate.manager.settings.dns_names import DnsNames
-from cloudgate.manager.settings.given import Setting
-from cloudgate.manager.settings.outgoing import Outgoing
-from cloudgate.manager.settings.reachable import Reachable
-from cloudgate.manager.settings.signing_in import SigningIn
+from cloudgate.manager.settings.effective import Setting
+from cloudgate.manager.settings.outgoing import OutgoingSettings
+from cloudgate.manager.settings.reachable import ReachableTargets
+from cloudgate.manager.settings.signing_in import SigningInSettings
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import OTHERS_WRITE
 from cloudgate.manager.storage.failures import reason as database_reason
@@ -95,7 +95,7 @@ class UnitOfWork:
     """Of who asked for it; None when nobody who logs on did."""
     administers: bool = True
     """Whether who asked for it administers; what nobody asked for by the API does."""
-    reachable: Reachable = field(default_factory=Reachable)
+    reachable: ReachableTargets = field(default_factory=ReachableTargets)
     """What may be named by those who do not."""
     counts: QueryCounts = field(default_factory=QueryCounts)
     changes: int = 0
@@ -210,8 +210,8 @@ class Manager:
     questions: HostQueries = field(default_factory=HostQueries)
     tunnels: SharedTunnels = field(default_factory=SharedTunnels)
     """Live ones, for the many who look."""
-    reachable: Reachable = field(default_factory=Reachable)
-    unwritten: UnwrittenSessions = field(default_factory=UnwrittenSessions)
+    reachable: ReachableTargets = field(default_factory=ReachableTargets)
+    unwritten: PendingSessions = field(default_factory=PendingSessions)
     used_codes: UsedCodes = field(default_factory=UsedCodes)
     sharing: RateAllocator = field(default_factory=RateAllocator)
     tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
@@ -223,11 +223,11 @@ class Manager:
     recorder: Recorder = field(default_factory=Recorder)
     dns: DnsNames = field(default_factory=DnsNames)
     """Under which names gateways come."""
-    outgoing: Outgoing = field(default_factory=Outgoing)
+    outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     """How messages are sent, and where to."""
     protection_hook: Path | None = None
     """The operator's program that knows of snapshots; None for none."""
-    signing_in: SigningIn = field(default_factory=SigningIn)
+    signing_in: SigningInSettings = field(default_factory=SigningInSettings)
     """How people sign in, besides by name and password."""
     openid: OpenIdCache = field(default_factory=OpenIdCache)
     portal_is_open: bool = True

@@ -20,7 +20,7 @@ from cloudgate.manager.storage.tables import (
     ManagedServer,
     RemovedTenant,
 )
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 
 LATE = timedelta(seconds=10)
 """A gateway that is there has a change within a second; so much later something is wrong."""
@@ -92,7 +92,7 @@ class _Lag:
             return ""
         names = ", ".join(changed[:_NAMED]) + (" and others" if len(changed) > _NAMED else "")
         whose = f"changes of {names}" if names else "that tenants were removed"
-        return f"It has not taken in {whose} since {moments.readable(since)}."
+        return f"It has not taken in {whose} since {timestamps.readable(since)}."
 
 
 def _missed(site_id: UUID, known: int) -> Select[str]:

@@ -26,7 +26,7 @@ from cloudgate.manager.servers.managed_servers import (
     touch_assignment,
     touch_site,
 )
-from cloudgate.manager.servers.seen_addresses import read
+from cloudgate.manager.servers.observed_addresses import read
 from cloudgate.manager.servers.tenant_scope import review_scope
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.storage.tenant_rows import Named

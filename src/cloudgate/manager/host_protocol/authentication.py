@@ -21,7 +21,7 @@ from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import is_heard, last_seen
 from cloudgate.manager.storage.tables import ManagedServer
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 
 CREDENTIAL_LIFE = timedelta(days=1)
 """After this a host gets another credential."""
@@ -152,7 +152,7 @@ def _is_another(work: UnitOfWork, server: ManagedServer, machine: str) -> bool:
 def _refusal(work: UnitOfWork, server: ManagedServer) -> InvalidRequestError | UnavailableError:
     are_both_there = work.hosts.clones.detect(server.id, work.now)
     # It is heard of, or nobody would be refused; it may be forgotten in this moment.
-    seen = moments.readable(last_seen(work, server) or work.now)
+    seen = timestamps.readable(last_seen(work, server) or work.now)
     if not are_both_there:
         work.news_for.add(server.id)  # has it say something, if it is there
         return UnavailableError(

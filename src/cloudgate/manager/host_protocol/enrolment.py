@@ -30,7 +30,7 @@ from cloudgate.manager.registries.unknown_hosts import RECENT
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import LastSeen, is_heard, servers_of
-from cloudgate.manager.servers.seen_addresses import read, usable
+from cloudgate.manager.servers.observed_addresses import read, usable
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
 from cloudgate.values import precis
 

@@ -14,7 +14,7 @@ from cloudgate.manager.audit.events import Change, Event
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import GUESS, OUTSIDER
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.host_protocol.told_tenants import tenant_named
+from cloudgate.manager.host_protocol.reportable_tenants import tenant_named
 from cloudgate.manager.registries.refused_callers import RefusedCallers
 from cloudgate.manager.storage.tables import AuditEvent, ManagedServer
 from cloudgate.manager.tenants.operations import TYPE

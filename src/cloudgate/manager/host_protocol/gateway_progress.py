@@ -20,7 +20,7 @@ from cloudgate.manager.servers.tenant_scope import review_scope, scope_of
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.protocol import GatewayState, Report
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 
 _NOT_TRIED = (
     "The gateway listens, but its address could not be tried: whether tenants reach it is not known"
@@ -201,7 +201,9 @@ def revert(work: UnitOfWork, gateway: CloudGateway, task: Task, reason: str) -> 
 def timeout_reason(work: UnitOfWork, server: ManagedServer) -> str:
     """Why a change ended without a word from the host."""
     last = last_seen(work, server)
-    seen = f"was last heard of at {moments.readable(last)}" if last else "has never been heard of"
+    seen = (
+        f"was last heard of at {timestamps.readable(last)}" if last else "has never been heard of"
+    )
     return (
         f"The server {server.name} did not answer in time; it {seen}. Nothing was changed. See"
         " whether its host service runs and reaches the manager, then try again."
@@ -247,5 +249,5 @@ def _left(work: UnitOfWork, server: ManagedServer) -> str:
     """What was live at a server when it was last heard of, as a sentence about it."""
     count, last = server.live_tunnels, last_seen(work, server)
     tunnels = "1 tunnel" if count == 1 else f"{count} tunnels"
-    when = f"was heard of last, at {moments.readable(last)}" if last else "was heard of last"
+    when = f"was heard of last, at {timestamps.readable(last)}" if last else "was heard of last"
     return f"it had {tunnels} left when it {when}"

@@ -14,7 +14,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.security.sealed_files import SealingSecret
 from cloudgate.manager.storage.marks import LAST_BACKUP_AT, read_moment
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 
 BACKING_UP = "Backing the manager up"
 WATCHING = "Seeing that backups are made in time"
@@ -110,7 +110,7 @@ class BackupWorker:
             return
         if now - (newest or self._began_at) <= self._schedule.every + late:
             return
-        said = f"is of {moments.readable(newest)}" if newest else "was never made"
+        said = f"is of {timestamps.readable(newest)}" if newest else "was never made"
         raise UnavailableError(
             f"A backup of the manager is overdue: the newest {said}, and there is to be one every"
             f" {_spoken(self._schedule.every)} in {self._schedule.folder}. See that this folder is"

@@ -23,7 +23,7 @@ from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.network.destinations import is_loopback, is_never, is_own_name
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError, open_tls
 from cloudgate.trust.unreadable import UNREADABLE
-from cloudgate.values.moments import has_come
+from cloudgate.values.timestamps import has_come
 
 log = structlog.get_logger(__name__)
 

@@ -17,15 +17,15 @@ from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import gateway_certificates
-from cloudgate.manager.jobs import presence_notes, timeouts
+from cloudgate.manager.jobs import presence_persistence, timeouts
 from cloudgate.manager.jobs.threads import OneThatMayHang, run_in_thread
-from cloudgate.manager.registries.hosts.listening import BEAT_SECONDS
+from cloudgate.manager.registries.hosts.listening_time import BEAT_SECONDS
 from cloudgate.manager.sessions.operations import write_unwritten
 from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tenants import passwords
 from cloudgate.manager.usage.compaction import compact_usage
 from cloudgate.manager.usage.held_back import write_held_back
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 
 log = structlog.get_logger(__name__)
 
@@ -161,7 +161,7 @@ class Scheduler:
             nonlocal done_at
             # What counts is the time before the work: where the clock was set, more may be due.
             now = self._manager.clock()
-            if done_at is None or moments.has_come(
+            if done_at is None or timestamps.has_come(
                 done_at + RENEWAL_INTERVAL, now, RENEWAL_INTERVAL
             ):
                 await work()
@@ -198,10 +198,10 @@ class Scheduler:
 
     def _note_presence(self) -> None:
         with self._manager.reading() as work:
-            if not presence_notes.presence_changed(work, self._presence_noted):
+            if not presence_persistence.presence_changed(work, self._presence_noted):
                 return
         with self._manager.changing() as work:
-            presence_notes.persist_presence(work)
+            presence_persistence.persist_presence(work)
             self._presence_noted = work.now
 
     def _forget_passwords(self) -> None:

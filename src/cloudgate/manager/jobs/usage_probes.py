@@ -12,7 +12,7 @@ import structlog
 
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.few_at_once import FewAtOnce
+from cloudgate.manager.jobs.bounded_concurrency import BoundedConcurrency
 from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.probes import operations
 from cloudgate.manager.probes.measuring import measure
@@ -33,7 +33,7 @@ class UsageProbeWorker:
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._ended = threading.Event()
-        self._measuring = FewAtOnce[str]("usage probe", MOST_AT_ONCE)
+        self._measuring = BoundedConcurrency[str]("usage probe", MOST_AT_ONCE)
         """By the machine that is asked."""
 
     def job(self) -> Job:

@@ -21,6 +21,7 @@ from cloudgate.manager.audit.outlets import delivered_until
 from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.core.unit_of_work import DIRECTORY, Manager, UnitOfWork
 from cloudgate.manager.monitoring import outbox_lines
+from cloudgate.manager.monitoring.attention import attention_items
 from cloudgate.manager.monitoring.fleet_rows import (
     FleetRows,
     GatewayRow,
@@ -28,7 +29,6 @@ from cloudgate.manager.monitoring.fleet_rows import (
     gateway_rows,
     host_rows,
 )
-from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.registries.hosts.host_figures import LatestFigures
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
@@ -260,7 +260,7 @@ class _AttentionCache:
     def __init__(self, manager: Manager, work: UnitOfWork, changes: int) -> None:
         self._at_seconds = time.monotonic()
         self._changes = changes
-        found = dict.fromkeys((each.kind, each.name) for each in needs_a_look(manager, work))
+        found = dict.fromkeys((each.kind, each.name) for each in attention_items(manager, work))
         self._counts = Counter(kind for kind, _ in found)
         self._lines = Lines()
         for each in found:

@@ -17,7 +17,7 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.fault_isolation import fault_id
 from cloudgate.manager.notifications import mail, outbox, rules, webhooks
-from cloudgate.manager.settings.outgoing import Outgoing
+from cloudgate.manager.settings.outgoing import OutgoingSettings
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.tables import (
     BackupServer,
@@ -81,7 +81,7 @@ def get_receiver(work: UnitOfWork, identifier: UUID) -> NotificationReceiver:
 
 
 def create_receiver(
-    work: UnitOfWork, wanted: ReceiverChange, outgoing: Outgoing
+    work: UnitOfWork, wanted: ReceiverChange, outgoing: OutgoingSettings
 ) -> tuple[NotificationReceiver, str | None]:
     """Add a receiver; and, of a program, what its calls are signed with, which is shown once.
 
@@ -119,7 +119,10 @@ def create_receiver(
 
 
 def edit_receiver(
-    work: UnitOfWork, receiver: NotificationReceiver, change: ReceiverChange, outgoing: Outgoing
+    work: UnitOfWork,
+    receiver: NotificationReceiver,
+    change: ReceiverChange,
+    outgoing: OutgoingSettings,
 ) -> None:
     """Change a receiver; how it is told and whom it is for stay.
 
@@ -144,7 +147,9 @@ def delete_receiver(work: UnitOfWork, receiver: NotificationReceiver) -> None:
     record(work, change)
 
 
-def _apply(receiver: NotificationReceiver, wanted: ReceiverChange, outgoing: Outgoing) -> None:
+def _apply(
+    receiver: NotificationReceiver, wanted: ReceiverChange, outgoing: OutgoingSettings
+) -> None:
     address = wanted.address or receiver.address
     if receiver.kind == DeliveryMethod.WEBHOOK:
         receiver.address = webhooks.check_url(address, outgoing)

@@ -16,7 +16,7 @@ from cloudgate.manager.storage.tables import (
     NotificationDelivery,
     NotificationReceiver,
 )
-from cloudgate.values.moments import time_text
+from cloudgate.values.timestamps import time_text
 
 NEWS = UUID("5d7d2c3c-9a0e-4f0e-8c25-1f3f1a8f2b11")
 """Whoever sends waits for it."""

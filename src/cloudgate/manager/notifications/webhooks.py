@@ -21,7 +21,7 @@ import httpx2
 from cloudgate import __version__
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.notifications.outbox import identifier_of
-from cloudgate.manager.settings.outgoing import Outgoing
+from cloudgate.manager.settings.outgoing import OutgoingSettings
 from cloudgate.network.destinations import is_own_name
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError
 from cloudgate.network.http_transport import DiallingTransport
@@ -41,7 +41,7 @@ def new_secret() -> str:
     return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
-def check_url(url: str, outgoing: Outgoing) -> str:
+def check_url(url: str, outgoing: OutgoingSettings) -> str:
     """The address of a program, if it may be called.
 
     Raises:

@@ -27,7 +27,7 @@ from cloudgate.manager.notifications.rules import (
     delivery_pause,
 )
 from cloudgate.manager.storage.tables import NotificationReceiver
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 
 LOOKING = "Seeing what somebody should be told of"
 TOLD = "cloudgate_notifications_total"
@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class _Told:
+class _DeliveryOutcome:
     """What a receiver was told, or why it could not be, until that is written down."""
 
     batch: Batch
@@ -52,7 +52,7 @@ class _Told:
 
 
 @dataclass(frozen=True)
-class _PutOff:
+class _Deferral:
     """A receiver of whom nothing could be read or written down."""
 
     until: datetime
@@ -80,9 +80,9 @@ class NotificationWorker:
         self._since: dict[str, datetime] = {}
         """Since when what is so has been so, by key."""
         self._sending: dict[UUID, tuple[Batch, asyncio.Task[None]]] = {}
-        self._told: dict[UUID, _Told] = {}
+        self._told: dict[UUID, _DeliveryOutcome] = {}
         """By receiver: it is not told that again, it is only written down."""
-        self._put_off: dict[UUID, _PutOff] = {}
+        self._put_off: dict[UUID, _Deferral] = {}
         self._changed = asyncio.Event()
 
     def jobs(self) -> tuple[Job, ...]:
@@ -159,7 +159,7 @@ class NotificationWorker:
 
     def _is_put_off(self, receiver_id: UUID) -> bool:
         found = self._put_off.get(receiver_id)
-        return found is not None and not moments.has_come(
+        return found is not None and not timestamps.has_come(
             found.until, self._manager.clock(), LONGEST_PAUSE
         )
 
@@ -175,7 +175,7 @@ class NotificationWorker:
         told = self._told.get(batch.receiver_id)
         if told is None:
             problem = operations.tell(self._manager, batch.receiver_id, batch.events)
-            told = self._told[batch.receiver_id] = _Told(batch, problem)
+            told = self._told[batch.receiver_id] = _DeliveryOutcome(batch, problem)
         with self._manager.changing(shown=False) as work:
             is_there = work.session.get(NotificationReceiver, batch.receiver_id) is not None
             if is_there:
@@ -207,7 +207,7 @@ class NotificationWorker:
         before = self._put_off.get(batch.receiver_id)
         failures = before.failures + 1 if before else 1
         until = self._manager.clock() + delivery_pause(failures)
-        self._put_off[batch.receiver_id] = _PutOff(until, failures)
+        self._put_off[batch.receiver_id] = _Deferral(until, failures)
         reason = operations.words_for(fault)
         if batch.receiver_id in self._told:
             text = f"was told of what happens, and that cannot be written down: {reason}"

@@ -13,12 +13,12 @@ from sqlalchemy.orm import joinedload, lazyload, load_only
 
 from cloudgate.manager.audit.refusals import GUESS, LOG_ON_TENANT, OUTSIDER
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.gateways.carrying import is_of_site
 from cloudgate.manager.gateways.operations import (
     external_ip_of,
     is_wanted,
     settings_in_force,
 )
+from cloudgate.manager.gateways.tunnel_hosts import is_of_site
 from cloudgate.manager.quotas import operations as quota_operations
 from cloudgate.manager.servers.tenant_scope import NO_POOL, pools_of
 from cloudgate.manager.storage.tables import (

@@ -13,7 +13,7 @@ from lxml import etree
 
 from cloudgate import __version__
 from cloudgate.manager.probes.rules import NotMeasuredError
-from cloudgate.manager.settings.reachable import Reachable
+from cloudgate.manager.settings.reachable import ReachableTargets
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError
 from cloudgate.network.http_transport import DiallingTransport
 from cloudgate.values.numbers import whole
@@ -33,7 +33,7 @@ class Limits:
 
     seconds: float = 900.0
     answer_bytes: int = 512 * 1024 * 1024
-    reachable: Reachable = field(default_factory=Reachable)
+    reachable: ReachableTargets = field(default_factory=ReachableTargets)
     """Where it may lead."""
 
 
@@ -50,7 +50,9 @@ class ProbedServer(Protocol):
 
 
 @contextmanager
-def calling(probe: ProbedServer, reachable: Reachable, seconds: float) -> Iterator[httpx2.Client]:
+def calling(
+    probe: ProbedServer, reachable: ReachableTargets, seconds: float
+) -> Iterator[httpx2.Client]:
     """A client that trusts whom `probe` names, and goes where it is told and may go only.
 
     It is given up after `seconds`, also while the head of an answer comes byte by byte.

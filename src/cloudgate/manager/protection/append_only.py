@@ -11,8 +11,8 @@ import httpx2
 
 from cloudgate.manager.probes.answers import calling, explained
 from cloudgate.manager.probes.rules import NotMeasuredError, origin_of
-from cloudgate.manager.protection.rules import Finding, Protection
-from cloudgate.manager.settings.reachable import Reachable
+from cloudgate.manager.protection.rules import Protection, ProtectionFinding
+from cloudgate.manager.settings.reachable import ReachableTargets
 
 CONTENT = b"By this the manager sees whether what is stored here can be deleted.\n"
 _NAME = hashlib.sha256(CONTENT).hexdigest()
@@ -22,7 +22,7 @@ _OK, _NOT_AUTHENTICATED, _NOT_FOUND = 200, 401, 404
 _REFUSALS = (403, 405)
 
 
-def look(protection: Protection, password: str, reachable: Reachable) -> Finding:
+def look(protection: Protection, password: str, reachable: ReachableTargets) -> ProtectionFinding:
     """Whether the server refuses to delete an object, and to write over it. Blocks.
 
     Raises:
@@ -34,8 +34,8 @@ def look(protection: Protection, password: str, reachable: Reachable) -> Finding
             there.create()
         is_kept = there.refuses("POST") & there.refuses("DELETE") & there.has()
     if is_kept:
-        return Finding(holds=True)
-    return Finding(
+        return ProtectionFinding(holds=True)
+    return ProtectionFinding(
         holds=False,
         problem=f"The server at {there.shown} lets what is stored be deleted or written over:"
         " start it in append-only mode (rest-server and rclone: --append-only).",

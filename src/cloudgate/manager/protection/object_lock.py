@@ -10,8 +10,8 @@ from lxml import etree
 from cloudgate.manager.probes.answers import Limits, Reader, calling, number
 from cloudgate.manager.probes.rules import DEFAULT_REGION, NotMeasuredError
 from cloudgate.manager.probes.s3 import Bucket, Keys, RefusedError
-from cloudgate.manager.protection.rules import Finding, Protection
-from cloudgate.manager.settings.reachable import Reachable
+from cloudgate.manager.protection.rules import Protection, ProtectionFinding
+from cloudgate.manager.settings.reachable import ReachableTargets
 
 _ANSWER_BYTES = 64 * 1024
 _DAYS_OF_A_YEAR = 365
@@ -19,7 +19,7 @@ _NO_LOCK = "ObjectLockConfigurationNotFoundError"
 _STRICT = "COMPLIANCE"
 
 
-def look(protection: Protection, password: str, reachable: Reachable) -> Finding:
+def look(protection: Protection, password: str, reachable: ReachableTargets) -> ProtectionFinding:
     """What the bucket's object lock says. Blocks.
 
     Raises:
@@ -43,7 +43,7 @@ def look(protection: Protection, password: str, reachable: Reachable) -> Finding
     return _finding(bucket.shown, said)
 
 
-def _finding(shown: str, said: dict[str, str]) -> Finding:
+def _finding(shown: str, said: dict[str, str]) -> ProtectionFinding:
     if said.get("ObjectLockEnabled") != "Enabled":
         return _not_so(f"The bucket {shown} has no object lock")
     days, years = number(said.get("Days")), number(said.get("Years"))
@@ -57,11 +57,11 @@ def _finding(shown: str, said: dict[str, str]) -> Finding:
     kept = days if days is not None else (years or 0) * _DAYS_OF_A_YEAR
     if not kept:
         raise NotMeasuredError(f"The object lock of the bucket {shown} is for 0 days.")
-    return Finding(holds=True, days=kept)
+    return ProtectionFinding(holds=True, days=kept)
 
 
-def _not_so(what: str) -> Finding:
-    return Finding(
+def _not_so(what: str) -> ProtectionFinding:
+    return ProtectionFinding(
         holds=False,
         problem=f"{what}: give it a default retention in the mode {_STRICT}.",
     )

@@ -16,11 +16,11 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.service_passwords import ServicePassword, check_may_be_named
 from cloudgate.manager.protection import rules
-from cloudgate.manager.protection.rules import Finding, Protection, ProtectionRecord
+from cloudgate.manager.protection.rules import Protection, ProtectionFinding, ProtectionRecord
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.values.enumeration import few
-from cloudgate.values.moments import has_come
+from cloudgate.values.timestamps import has_come
 
 NEWS = UUID("0d8a5a4e-5a0c-4b43-9a6d-0f3c8de1c2a7")
 """The key of the notifier that is used when there is something new to look at."""
@@ -122,7 +122,7 @@ def due(work: UnitOfWork) -> tuple[Sequence[DueCheck], timedelta | None]:
     return [*first, *looks], min(later, default=None)
 
 
-def keep_finding(work: UnitOfWork, look: DueCheck, finding: Finding) -> None:
+def keep_finding(work: UnitOfWork, look: DueCheck, finding: ProtectionFinding) -> None:
     """Keep what was seen, unless something else is asked for by now."""
     repository = work.session.get(Repository, look.repository_id)
     if (

@@ -71,7 +71,7 @@ class Protection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class ProtectionFinding:
     """What a look at it has shown."""
 
     holds: bool | None
@@ -167,7 +167,7 @@ def elsewhere(protection: Protection, services: Sequence[str]) -> str:
 
 
 def record_after(
-    before: ProtectionRecord | None, finding: Finding, now: datetime
+    before: ProtectionRecord | None, finding: ProtectionFinding, now: datetime
 ) -> ProtectionRecord:
     """What is known after a look."""
     if finding.holds:
@@ -230,7 +230,7 @@ def why_not(
     return ""
 
 
-def snapshots_of(text: str, now: datetime) -> Finding:
+def snapshots_of(text: str, now: datetime) -> ProtectionFinding:
     """What the operator's program says of snapshots: the time of the newest, and days.
 
     Raises:
@@ -243,12 +243,12 @@ def snapshots_of(text: str, now: datetime) -> Finding:
     if newest.tzinfo is None or days < 1:
         raise ValueError(text)
     if now - newest > SNAPSHOT_EVERY:
-        return Finding(
+        return ProtectionFinding(
             holds=False,
             problem=f"The newest snapshot is of {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC, more"
             " than a day ago. See what makes them.",
         )
-    return Finding(holds=True, days=days)
+    return ProtectionFinding(holds=True, days=days)
 
 
 _USED: Mapping[Method, frozenset[str]] = {

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, func, or
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.queries.filter import AllOf, Comparison, Condition, Operator
-from cloudgate.values import identifiers, moments, precis
+from cloudgate.values import identifiers, precis, timestamps
 
 LARGEST_NUMBER = 2**63 - 1
 
@@ -152,7 +152,7 @@ def value_of(field: Field, text: str, where: str) -> Any:
             if found is None:
                 raise problem
             return found.guid
-        return moments.parse(text)
+        return timestamps.parse(text)
     except (ValueError, KeyError, OverflowError, InvalidRequestError):
         raise problem from None
 

@@ -12,7 +12,7 @@ from cloudgate.manager.registries.audit_throttle import (
     AuditThrottle,
     SuppressedRefusals,
 )
-from cloudgate.manager.registries.heard_guesses import HeardGuesses
+from cloudgate.manager.registries.reported_guesses import ReportedGuesses
 from cloudgate.trust.login_throttle import client_network
 
 FIRST_LOGONS = 4
@@ -31,7 +31,7 @@ class RefusedCallers:
     """Counts who was refused lately, by audit operation. Any thread may call."""
 
     def __init__(self) -> None:
-        self.heard = HeardGuesses()
+        self.heard = ReportedGuesses()
         """What gateways have told of them."""
         self._refusals: defaultdict[str, AuditThrottle] = defaultdict(AuditThrottle)
         self._refusals["LogOn"] = AuditThrottle(first=FIRST_LOGONS)

@@ -13,7 +13,7 @@ from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork, next_revision
 from cloudgate.manager.servers.facts import facts_of, remarks_of
-from cloudgate.manager.servers.seen_addresses import read
+from cloudgate.manager.servers.observed_addresses import read
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.network.destinations import is_loopback
 from cloudgate.protocol.bounds import readable

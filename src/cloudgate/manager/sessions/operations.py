@@ -16,7 +16,7 @@ from cloudgate.manager.audit.events import Change, Document, Event
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import LOG_ON
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
-from cloudgate.manager.registries.unwritten_sessions import UnwrittenSession
+from cloudgate.manager.registries.pending_sessions import PendingSession
 from cloudgate.manager.sessions.accounts import ADMINISTRATOR, note_first_password_known
 from cloudgate.manager.storage.tables import Account, LogonSession
 
@@ -106,7 +106,7 @@ def begin_session(
             tenant_id=tenant_id,
         )
         set_committed_value(session, "account", account)
-        if not manager.unwritten.begin(UnwrittenSession(session, account.password_hash, address)):
+        if not manager.unwritten.begin(PendingSession(session, account.password_hash, address)):
             raise
         log.warning("a logon session is kept in memory: it cannot be written", reason=str(problem))
     return session
@@ -119,7 +119,7 @@ def write_unwritten(manager: Manager) -> None:
         SQLAlchemyError: it still cannot.
     """
 
-    def write(begun: list[UnwrittenSession], used: dict[UUID, datetime]) -> None:
+    def write(begun: list[PendingSession], used: dict[UUID, datetime]) -> None:
         with manager.changing() as work:
             for each in begun:
                 _write_begun(work, each)
@@ -135,7 +135,7 @@ def write_unwritten(manager: Manager) -> None:
     manager.unwritten.write(write, remove)
 
 
-def _write_begun(work: UnitOfWork, begun: UnwrittenSession) -> None:
+def _write_begun(work: UnitOfWork, begun: PendingSession) -> None:
     account = work.session.get(Account, begun.session.account_id)
     if account is None or account.password_hash != begun.password_hash:
         return

@@ -151,7 +151,7 @@ NOT_TAKEN = "The passkey was not accepted: it is none of an account here, or was
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class ExpectedAssertion:
     """What an authenticator was asked to sign, and for whom."""
 
     where: RelyingParty
@@ -162,7 +162,7 @@ class Expected:
     """Whether nothing else is shown: then it has to have seen to it that it is its owner."""
 
 
-def verify_assertion(expected: Expected, public_key: str, text: str) -> Assertion:
+def verify_assertion(expected: ExpectedAssertion, public_key: str, text: str) -> Assertion:
     """What an authenticator has signed.
 
     Raises:

@@ -21,8 +21,13 @@ from cloudgate.manager.sessions.accounts import comes_by_provider_alone
 from cloudgate.manager.sessions.administration import TYPE, get_account
 from cloudgate.manager.sessions.challenges import Challenge, hand_out, spend, taken_back
 from cloudgate.manager.sessions.operations import end_sessions, open_session
-from cloudgate.manager.sessions.passkey_rules import NOT_TAKEN, Expected, PasskeyUser, RelyingParty
-from cloudgate.manager.settings.signing_in import SigningIn
+from cloudgate.manager.sessions.passkey_rules import (
+    NOT_TAKEN,
+    ExpectedAssertion,
+    PasskeyUser,
+    RelyingParty,
+)
+from cloudgate.manager.settings.signing_in import SigningInSettings
 from cloudgate.manager.storage.tables import Account, LogonSession, Passkey
 from cloudgate.values import json_texts
 
@@ -44,7 +49,7 @@ class Ceremony:
     kept: str
 
 
-def place_of(signing_in: SigningIn, came_by: str) -> RelyingParty:
+def place_of(signing_in: SigningInSettings, came_by: str) -> RelyingParty:
     """The pages that passkeys are for: those that the operator has named, or where one came to.
 
     Raises:
@@ -230,7 +235,7 @@ def _proven(work: UnitOfWork, kept: str, credential: str, account_id: UUID | Non
         raise NotAuthenticatedError(NOT_TAKEN)
     if passkey.origin != begun.content["origin"]:
         raise NotAuthenticatedError(NOT_TAKEN)
-    expected = Expected(
+    expected = ExpectedAssertion(
         where=RelyingParty(passkey.origin),
         challenge=begun.content["challenge"],
         owner=passkey.account_id,

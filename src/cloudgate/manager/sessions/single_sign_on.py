@@ -146,16 +146,16 @@ def complete(
     try:
         found = _completed(manager, returned, version, address)
     except NotAuthenticatedError as problem:
-        _note_refused(manager, address, _Refused(problem.message))
+        _note_refused(manager, address, _RefusedSignIn(problem.message))
         raise
-    if isinstance(found, _Refused):
+    if isinstance(found, _RefusedSignIn):
         _note_refused(manager, address, found)
         raise NotAuthenticatedError(found.message)
     return found
 
 
 @dataclass(frozen=True)
-class _Refused:
+class _RefusedSignIn:
     """That somebody may not come in, whom the provider vouches for where a name is known."""
 
     message: str
@@ -165,7 +165,7 @@ class _Refused:
 
 def _completed(
     manager: Manager, returned: AuthorizationResponse, version: str, address: str
-) -> LogonSession | _Refused:
+) -> LogonSession | _RefusedSignIn:
     settings = settings_of(manager)
     begun = taken_back(manager.sealing, _PURPOSE, returned.kept, manager.clock())
     known = dict(begun.content)
@@ -199,7 +199,7 @@ def _check_issuer(manager: Manager, settings: SingleSignOn, said: str) -> None:
         raise NotAuthenticatedError("This answer comes from another provider. Begin anew.")
 
 
-def _note_refused(manager: Manager, address: str, refused: _Refused) -> None:
+def _note_refused(manager: Manager, address: str, refused: _RefusedSignIn) -> None:
     name = refused.name
     if not manager.strangers.is_to_be_noted(
         LOG_ON.operation, name or SSO, address, manager.clock()
@@ -221,7 +221,7 @@ def _name_said(claims: Mapping[str, Any]) -> str:
 
 def _account(
     work: UnitOfWork, settings: SingleSignOn, claims: Mapping[str, Any]
-) -> Account | _Refused:
+) -> Account | _RefusedSignIn:
     """The account of a person, with the roles that the claims say."""
     name, subject, roles = _name_said(claims), str(claims["sub"]), roles_said(settings, claims)
     known = work.session.scalar(
@@ -233,17 +233,17 @@ def _account(
         work.author = known.account.name  # and not what somebody calls himself there today
         problem = _give_roles(work, known.account, roles)
         if problem:
-            return _Refused(problem, known.account.name, subject)
+            return _RefusedSignIn(problem, known.account.name, subject)
         return known.account
     refused = _why_not_new(settings, roles, subject)
     if refused:
-        return _Refused(refused, name, subject)
+        return _RefusedSignIn(refused, name, subject)
     try:
         spec = NewAccount(name=name, kind="User", role_ids=sorted(role.id for role in roles))
         account = create_account(work, spec)
     except InvalidRequestError as problem:  # before anything is written
         said = f"{problem.message} An administrator links it to the person {subject}, or renames."
-        return _Refused(said, name, subject)
+        return _RefusedSignIn(said, name, subject)
     work.author = account.name
     link(work, account, settings.issuer, subject)
     return account

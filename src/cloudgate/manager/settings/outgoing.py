@@ -30,7 +30,7 @@ class MailServer:
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class OutgoingSettings:
     """What the operator who started the manager has said of messages to others."""
 
     mail: MailServer | None = None

@@ -19,7 +19,7 @@ from cloudgate.values.enumeration import few
 Network = IPv4Network | IPv6Network
 
 
-def reachable_by(networks: Iterable[str], folders: Iterable[str]) -> "Reachable":
+def reachable_by(networks: Iterable[str], folders: Iterable[str]) -> "ReachableTargets":
     """What an operator names.
 
     Raises:
@@ -34,11 +34,11 @@ def reachable_by(networks: Iterable[str], folders: Iterable[str]) -> "Reachable"
             raise InvalidRequestError(
                 f"--measurable-folder: found {folder!r}, expected an absolute path without '..'."
             )
-    return Reachable(found, tuple(folders))
+    return ReachableTargets(found, tuple(folders))
 
 
 @dataclass(frozen=True)
-class Reachable:
+class ReachableTargets:
     """What the operator names for those who do not administer."""
 
     networks: tuple[Network, ...] = ()
@@ -86,7 +86,9 @@ class Reachable:
             InvalidRequestError: nobody may name it.
             AccessDeniedError: who is asking may not.
         """
-        Reachable().check_host(host, element, administers=administers or self._is_named(host))
+        ReachableTargets().check_host(
+            host, element, administers=administers or self._is_named(host)
+        )
 
     def check_folder(self, path: str, *, administers: bool) -> None:
         """See whether a folder of a managed server may be measured.

@@ -36,7 +36,7 @@ class SingleSignOn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SigningIn:
+class SigningInSettings:
     """How people sign in, besides by name and password."""
 
     console_url: str = ""

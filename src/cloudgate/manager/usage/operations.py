@@ -13,13 +13,13 @@ from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
 from cloudgate.manager.tenants import egress
 from cloudgate.manager.usage.billable import Billable
 from cloudgate.manager.usage.compaction import MINUTE
-from cloudgate.manager.usage.plausible import LineCapacity, impossible_time, moment_of
+from cloudgate.manager.usage.plausibility import LineCapacity, impossible_time, moment_of
 from cloudgate.manager.usage.totals import UsageIncrement, add_to_totals
 from cloudgate.protocol import UsageBatch
 
 
 @dataclass
-class Refused:
+class RefusedUsage:
     """Lines of usage that are not counted."""
 
     lines: int = 0
@@ -60,7 +60,7 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
     gateway = gateway_of(work, server)
     whose = Billable(work, server, batch.usage)
     line = LineCapacity(server.usage_told_until or _first(work, batch), work.now)
-    refused = Refused()
+    refused = RefusedUsage()
     month = egress.begin_of(egress.month_of(work.now))
     more: dict[UUID, UsageIncrement] = {}
     brought_back: dict[UUID, int] = defaultdict(int)

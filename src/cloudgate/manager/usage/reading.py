@@ -128,7 +128,7 @@ def page_of_usage(
     return Page(_named(work, rows), query.page, query.page_size, pages)
 
 
-class By(Enum):
+class UsageGrouping(Enum):
     """By which stretches of UTC what all used is added up."""
 
     HOUR = "hour"
@@ -137,16 +137,16 @@ class By(Enum):
     @property
     def stretch(self) -> UtcHour | UtcMonth:
         """The text of the stretch that something was used in."""
-        return UtcHour(Usage.at) if self is By.HOUR else UtcMonth(Usage.at)
+        return UtcHour(Usage.at) if self is UsageGrouping.HOUR else UtcMonth(Usage.at)
 
     def begin_of(self, stretch: str) -> datetime:
         """The beginning of a stretch, by that text."""
-        whole = f"{stretch}:00" if self is By.HOUR else f"{stretch}-01"
+        whole = f"{stretch}:00" if self is UsageGrouping.HOUR else f"{stretch}-01"
         return datetime.fromisoformat(whole).replace(tzinfo=UTC)
 
 
 def traffic_by(
-    work: UnitOfWork, by: By, condition: Condition | None, since: datetime
+    work: UnitOfWork, by: UsageGrouping, condition: Condition | None, since: datetime
 ) -> tuple[Traffic, ...]:
     """What all used together since a moment, hour by hour or month by month, oldest first.
 
@@ -161,7 +161,7 @@ def traffic_by(
     found = select(*alike, *sums).where(Usage.at >= since, FIELDS.compiled(condition))
     together: dict[tuple[str, int | None], Traffic] = {}
     for row in work.session.execute(found.group_by(*alike).order_by(*alike)):
-        minutes = max(row.minutes, HOUR) if by is By.HOUR else None
+        minutes = max(row.minutes, HOUR) if by is UsageGrouping.HOUR else None
         new = Traffic(begin=by.begin_of(row.stretch), minutes=minutes)
         one = together.setdefault((row.stretch, minutes), new)
         one.tunnels += int(row.tunnels)

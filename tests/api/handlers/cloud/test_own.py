@@ -12,7 +12,7 @@ import pytest
 
 from cloudgate.api.access import TENANTS, roles_for
 from cloudgate.api.table import ROUTES
-from cloudgate.manager.gateways import carrying
+from cloudgate.manager.gateways import tunnel_hosts
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.protocol import (
     Figures,
@@ -205,7 +205,7 @@ def test_live_tunnels_are_shown_to_whose_they_are_and_each_host_is_asked_once_fo
     assert client.get(f"/cloud/gateways/{gateway}?format=Entity").json()["Name"] == host.name
 
     # Of many gateways those are asked that have said that they have some, however many these are.
-    monkeypatch.setattr(carrying, "ASKED_ANYWAY", 0)
+    monkeypatch.setattr(tunnel_hosts, "ASKED_ANYWAY", 0)
     assert client.get(f"{acme.path}/tunnels").json()["UnknownGateways"] == 1
     for live, expected in ((0, []), (2, ["a", "b"])):
         of_acme = TenantFigures(tenant_id=acme.id, tunnels=live, refused=0, held_back_seconds=0.0)

@@ -27,7 +27,7 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.manager.usage.compaction import compact_usage
 from cloudgate.manager.usage.held_back import write_held_back
-from cloudgate.manager.usage.plausible import LEEWAY, LINE_BYTES, MOST_AHEAD, OLDEST
+from cloudgate.manager.usage.plausibility import LEEWAY, LINE_BYTES, MOST_AHEAD, OLDEST
 from cloudgate.protocol import Figures, GatewayState, TenantFigures, Usage, UsageBatch
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager, finished

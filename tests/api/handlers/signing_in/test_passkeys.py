@@ -17,9 +17,9 @@ from hypothesis import strategies as some
 
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 from cloudgate.manager.sessions import passkey_rules
-from cloudgate.manager.sessions.passkey_rules import Expected, PasskeyUser, RelyingParty
+from cloudgate.manager.sessions.passkey_rules import ExpectedAssertion, PasskeyUser, RelyingParty
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.manager.settings.signing_in import SigningIn
+from cloudgate.manager.settings.signing_in import SigningInSettings
 from tests.support.programs.authenticator import PRESENT, VERIFIED, Authenticator, raw
 from tests.support.programs.authenticator import text as encoded
 from tests.support.running.manager import PASSWORD, RunningManager, running_manager
@@ -257,7 +257,7 @@ def test_it_is_for_no_ip_address(running: RunningManager, ann: Person) -> None:
 
 
 def test_it_is_for_the_name_that_the_operator_has_set(tmp_path: Path) -> None:
-    named = SigningIn(console_url="https://console.example")
+    named = SigningInSettings(console_url="https://console.example")
     with running_manager(tmp_path, signing_in=lambda _url: named) as running:
         client = running.client(Accept="application/json")
         assert "https://console.example" in client.post(LOGON).json()["Message"]
@@ -266,7 +266,7 @@ def test_it_is_for_the_name_that_the_operator_has_set(tmp_path: Path) -> None:
 
 
 def test_what_one_manager_has_asked_for_another_takes_once(tmp_path: Path) -> None:
-    said = SigningIn(console_url="https://console.example")
+    said = SigningInSettings(console_url="https://console.example")
     place = {"Host": "console.example", "Accept": "application/json"}
     spec = {"CurrentPassword": PASSWORD}
     key = Authenticator(said.console_url)
@@ -310,7 +310,7 @@ MADE = KEY.make(
     passkey_rules.creation_options(HERE, PasskeyUser(id=OWNER, name="ann", has=()), CHALLENGE)
 )
 SIGNED = KEY.sign(passkey_rules.request_options(HERE, CHALLENGE))
-EXPECTED = Expected(where=HERE, challenge="A" * 43, owner=OWNER, alone=True)
+EXPECTED = ExpectedAssertion(where=HERE, challenge="A" * 43, owner=OWNER, alone=True)
 
 
 @given(

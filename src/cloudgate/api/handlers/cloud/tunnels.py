@@ -15,8 +15,8 @@ from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.gateways.carrying import that_may_carry
 from cloudgate.manager.gateways.operations import TYPE, gateways_of_servers, get_gateway
+from cloudgate.manager.gateways.tunnel_hosts import tunnel_hosts_of
 from cloudgate.manager.portal.own import gateway_addresses
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant
@@ -89,7 +89,7 @@ def live_tunnels(call: Call, tenant: CloudTenant) -> LiveTunnels:
     """Ask the hosts that may have tunnels of a tenant; hosts are asked once for all who look."""
     manager = call.manager
     with call.reading() as work:
-        carrying = that_may_carry(work, tenant, manager.figures.tenants.carrying(tenant.id))
+        carrying = tunnel_hosts_of(work, tenant, manager.figures.tenants.carrying(tenant.id))
     said = manager.tunnels.of(tenant.id, carrying.asked, manager.questions, manager.notifier.notify)
     found = ((server, each) for server, tunnels in said.items() for each in tunnels or ())
     unknown = carrying.unknown + sum(tunnels is None for tunnels in said.values())

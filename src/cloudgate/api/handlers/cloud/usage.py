@@ -16,7 +16,13 @@ from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants.operations import TYPE, get_tenant
 from cloudgate.manager.usage.held_back import held_back_of
-from cloudgate.manager.usage.reading import By, UsageRow, page_of_usage, traffic_by, usage_of
+from cloudgate.manager.usage.reading import (
+    UsageGrouping,
+    UsageRow,
+    page_of_usage,
+    traffic_by,
+    usage_of,
+)
 from cloudgate.values.identifiers import uid
 from cloudgate.values.numbers import whole
 from cloudgate.wire.resources.cloud.usage import (
@@ -130,7 +136,7 @@ def held_back(call: Call, work: UnitOfWork, tenant: CloudTenant, days: timedelta
             Parameter(
                 name=BY,
                 description="hour or month, to add up what all used together, in one page.",
-                values=tuple(each.value for each in By),
+                values=tuple(each.value for each in UsageGrouping),
             ),
             *PAGED,
         ),
@@ -157,7 +163,7 @@ def get_usage_of_all(call: Call) -> Answer:
 
 
 def _added_up(call: Call, query: Query, days: timedelta) -> Answer:
-    by = next((each for each in By if each.value == call.query[BY]), None)
+    by = next((each for each in UsageGrouping if each.value == call.query[BY]), None)
     if by is None:
         raise InvalidRequestError(f"{BY}: found {call.query[BY][:50]!r}, expected hour or month.")
     with call.reading() as work:

@@ -31,7 +31,7 @@ from cloudgate.cli.resources.common import (
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
 from cloudgate.client.core import kinds
 from cloudgate.client.core.kinds import Json
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 
 KIND = kinds.TENANT
 COLUMNS: Columns = {
@@ -74,7 +74,7 @@ app = group(KIND, COLUMNS, "Tenants: the customers, and what they may use.")
 def lease_end(text: str) -> datetime:
     """When a lease ends: a date or a time, in UTC unless it says otherwise."""
     try:
-        return moments.parse(text)
+        return timestamps.parse(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no date such as 2030-12-31.") from None
 
@@ -217,7 +217,7 @@ def _lease_options(end: datetime | None, *, endless: bool) -> Json | None:
 
 
 def _written(time: datetime | None) -> str | None:
-    return moments.time_text(time) if time else None
+    return timestamps.time_text(time) if time else None
 
 
 add_delete(app, KIND, "Remove a tenant; what it has stored stays.")

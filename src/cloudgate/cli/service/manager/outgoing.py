@@ -7,11 +7,11 @@ from cloudgate.cli.service.manager.options import DnsOptions, OutgoingOptions
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.notifications.mail import read_templates
 from cloudgate.manager.settings.dns_names import DnsNames, dns_names
-from cloudgate.manager.settings.outgoing import Outgoing, mail_server, networks
+from cloudgate.manager.settings.outgoing import OutgoingSettings, mail_server, networks
 from cloudgate.named_files import text_of
 
 
-def outgoing_of(options: OutgoingOptions) -> Outgoing:
+def outgoing_of(options: OutgoingOptions) -> OutgoingSettings:
     """How messages are sent, and where to.
 
     Raises:
@@ -28,7 +28,7 @@ def outgoing_of(options: OutgoingOptions) -> Outgoing:
     elif any((options.smtp_password_file, options.smtp_ca, options.mail_from)):
         raise InvalidRequestError("Name the mail server, with --smtp.")
     folder = options.mail_templates
-    return Outgoing(
+    return OutgoingSettings(
         mail=mail,
         networks=networks(options.hook_network),
         templates={} if folder is None else read_templates(folder),

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.metrics_tokens import MetricsTokens
-from cloudgate.api.server import Extras, ManagerServer, open_listener
+from cloudgate.api.server import ManagerServer, ServerOptions, open_listener
 from cloudgate.api.standby import ManagerListeners, StandbyServer
 from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.greeting import greet
@@ -60,9 +60,9 @@ from cloudgate.manager.sessions.accounts import (
     note_first_password_known,
 )
 from cloudgate.manager.settings.dns_names import DnsNames
-from cloudgate.manager.settings.outgoing import Outgoing
+from cloudgate.manager.settings.outgoing import OutgoingSettings
 from cloudgate.manager.settings.reachable import reachable_by
-from cloudgate.manager.settings.signing_in import SigningIn
+from cloudgate.manager.settings.signing_in import SigningInSettings
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.sqlite import sqlite_url
@@ -87,9 +87,9 @@ class Service:
     lease: Lease | None
     """Of a server's database; None of a file's, where there is nobody else."""
     listeners: ManagerListeners
-    outgoing: Outgoing
+    outgoing: OutgoingSettings
     dns: DnsNames
-    signing_in: SigningIn
+    signing_in: SigningInSettings
     stop: asyncio.Event
     """Set by SIGINT and SIGTERM."""
     greeted: bool = False
@@ -310,7 +310,7 @@ async def served(
 ) -> AsyncIterator[ManagerServer]:
     """While a manager answers at its listeners, which stay open afterwards for what comes next."""
     mine = listeners.again()
-    extras = Extras(
+    extras = ServerOptions(
         http_listener=mine.http_listener,
         metrics_tokens=_metrics_tokens(options.metrics_token_file),
         metrics_listener=mine.metrics_listener,

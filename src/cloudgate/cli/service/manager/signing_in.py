@@ -8,17 +8,17 @@ from cloudgate.cli.service.manager.options import SigningInOptions
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.sessions.openid_provider import check_installed
 from cloudgate.manager.sessions.single_sign_on import role_named
-from cloudgate.manager.settings.signing_in import SigningIn, SingleSignOn, address
+from cloudgate.manager.settings.signing_in import SigningInSettings, SingleSignOn, address
 
 
-def signing_in_of(options: SigningInOptions) -> SigningIn:
+def signing_in_of(options: SigningInOptions) -> SigningInSettings:
     """How people sign in, besides by name and password.
 
     Raises:
         CloudgateError: something of it is wrong, or missing.
     """
     url = options.console_url
-    return SigningIn(
+    return SigningInSettings(
         console_url="" if url is None else address(url, "--console-url"),
         single_sign_on=_single_sign_on(options),
     )

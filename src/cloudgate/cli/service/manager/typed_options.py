@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from cloudgate.cli.option_groups import group_of, options_in
 from cloudgate.cli.service.manager.options import Options
-from cloudgate.manager.settings.given import Setting
+from cloudgate.manager.settings.effective import Setting
 
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:]*):.*(?=@)")
 

@@ -25,7 +25,7 @@ from cloudgate.console.operator.common import (
 )
 from cloudgate.console.operator.customers.tenants import ONE
 from cloudgate.console.texts import words as _
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 from cloudgate.values.units import BYTES_PER_SECOND, MB_PER_GB
 
 PASSWORD = Field(
@@ -53,7 +53,7 @@ _NETWORKS = Field(
 
 def _end(said: str | None) -> str:
     """The day that begins then; the moment where none does."""
-    return moments.time_text(moments.parse(said)).removesuffix("T00:00:00Z") if said else ""
+    return timestamps.time_text(timestamps.parse(said)).removesuffix("T00:00:00Z") if said else ""
 
 
 def _date(values: Values) -> str | None:
@@ -61,7 +61,7 @@ def _date(values: Values) -> str | None:
     if not said:
         return None
     try:
-        return moments.time_text(moments.parse(said))
+        return timestamps.time_text(timestamps.parse(said))
     except ValueError:
         raise WrongInputError(
             _("%(label)s: '%(said)s' is no date such as 2030-12-31."),

@@ -5,27 +5,29 @@ from uuid import UUID
 
 from cloudgate.manager.registries.hosts.clones import CloneDetector
 from cloudgate.manager.registries.hosts.fact_changes import FactChangeThrottle
-from cloudgate.manager.registries.hosts.heard_addresses import HeardAddresses
 from cloudgate.manager.registries.hosts.host_refusals import HostRefusals
-from cloudgate.manager.registries.hosts.listening import Listening
+from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.manager.registries.hosts.presence import Presence
+from cloudgate.manager.registries.hosts.source_addresses import SourceAddresses
 
 
 class HostMemory:
     """When each host was heard of, from where, and what was refused that came in its name."""
 
-    def __init__(self, began: datetime | None = None, listening: Listening | None = None) -> None:
+    def __init__(
+        self, began: datetime | None = None, listening: ListeningTime | None = None
+    ) -> None:
         """What it goes by.
 
         Args:
             began: when nobody had been heard yet; when it is first asked where left out.
             listening: for how long anybody could be heard.
         """
-        self.listening = listening or Listening()
+        self.listening = listening or ListeningTime()
         self.presence = Presence(began, self.listening)
         self.clones = CloneDetector(self.presence)
         self.refusals = HostRefusals(self.presence)
-        self.addresses = HeardAddresses()
+        self.addresses = SourceAddresses()
         self.fact_changes = FactChangeThrottle()
 
     def forget(self, server_id: UUID) -> None:

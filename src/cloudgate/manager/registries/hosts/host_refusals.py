@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from cloudgate.manager.registries.hosts.host_moments import HostMoments
+from cloudgate.manager.registries.hosts.host_timestamps import HostTimestamps
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR, Presence
 
 
@@ -13,7 +13,7 @@ class HostRefusals:
     def __init__(self, presence: Presence) -> None:
         """`presence`: of these hosts."""
         self._presence = presence
-        self._refused = HostMoments(ONLINE_FOR)
+        self._refused = HostTimestamps(ONLINE_FOR)
 
     def record(self, server_id: UUID, now: datetime) -> None:
         """Something was refused that came in this host's name."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from cloudgate.manager.registries.hosts.host_moments import HostMoments
-from cloudgate.manager.registries.hosts.listening import Listening
+from cloudgate.manager.registries.hosts.host_timestamps import HostTimestamps
+from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.protocol import POLL_SECONDS
 
 ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
@@ -26,7 +26,9 @@ LONGEST_SILENCE = ONLINE_FOR + NOTED_EVERY + TAKEN_OVER_WITHIN
 class Presence:
     """When each host was last heard of."""
 
-    def __init__(self, began: datetime | None = None, listening: Listening | None = None) -> None:
+    def __init__(
+        self, began: datetime | None = None, listening: ListeningTime | None = None
+    ) -> None:
         """What it goes by.
 
         Args:
@@ -34,8 +36,8 @@ class Presence:
             listening: for how long anybody could be heard.
         """
         self._began = began
-        self.listening = listening or Listening()
-        self._heard = HostMoments(ONLINE_FOR)
+        self.listening = listening or ListeningTime()
+        self._heard = HostTimestamps(ONLINE_FOR)
 
     def has_listened(self, now: datetime) -> bool:
         """Whether hosts that are there have had the time to be heard since nobody had been."""

@@ -68,7 +68,7 @@ class ManagedServer(Base):
     """The last `cloudgate.protocol.HostFacts` it reported."""
     seen_at: Mapped[datetime | None]
     seen_addresses: Mapped[str] = mapped_column(default="", server_default="")
-    """From where it speaks, as seen here: `cloudgate.manager.servers.seen_addresses`."""
+    """From where it speaks, as seen here: `cloudgate.manager.servers.observed_addresses`."""
     scope: Mapped[dict[str, Any] | None]
     """What its host may know of tenants: `cloudgate.manager.servers.tenant_scope`."""
     assignment_revision: Mapped[int] = mapped_column(REVISION, default=0)

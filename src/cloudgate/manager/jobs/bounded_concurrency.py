@@ -1,4 +1,4 @@
-"""Few at once: which pieces of a job are being done beside each other, and which have failed?
+"""Bounded concurrency: which pieces of a job are being done at once, and which have failed?
 
 None waits for the others of its round: a server that does not answer holds up nobody else.
 """
@@ -13,7 +13,7 @@ from cloudgate.manager.jobs.threads import run_in_daemon_thread
 Key = TypeVar("Key", bound=Hashable)
 
 
-class FewAtOnce(Generic[Key]):
+class BoundedConcurrency(Generic[Key]):
     """Does pieces of work in threads of their own."""
 
     def __init__(self, name: str, most: int) -> None:

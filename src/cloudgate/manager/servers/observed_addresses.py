@@ -1,4 +1,4 @@
-"""Seen addresses: from where does a machine speak, as the manager saw it itself?
+"""Observed addresses: from where does a machine speak, as the manager saw it itself?
 
 Unlike what a machine says of itself, such an address may stand in its certificate. At most one of
 each IP version is kept, and another takes its place when it has not been heard of for a while: a
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 
-from cloudgate.manager.registries.hosts.heard_addresses import KEPT_FOR
+from cloudgate.manager.registries.hosts.source_addresses import KEPT_FOR
 from cloudgate.values import ip_addresses
 
 Places = tuple[str, ...]

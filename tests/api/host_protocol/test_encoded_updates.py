@@ -1,8 +1,8 @@
-"""Told updates: what many hosts are told is made once, and what is for one is told to that one."""
+"""Encoded updates: what many hosts are told is made once, and what is for one is told to it."""
 
 from uuid import uuid4
 
-from cloudgate.api.host_protocol.told_updates import MOST_KEPT, ToldUpdates
+from cloudgate.api.host_protocol.encoded_updates import MOST_KEPT, EncodedUpdates
 from cloudgate.manager.registries.hosts.tenant_counts import WANTED_SECONDS
 from cloudgate.protocol import DirectoryChange, Question, Update
 
@@ -13,12 +13,12 @@ def change(revision: int = 2) -> DirectoryChange:
     return DirectoryChange(from_revision=1, revision=revision, removed=(uuid4(),))
 
 
-def said(told: ToldUpdates, update: Update, managers: tuple[str, ...] | None = None) -> Update:
+def said(told: EncodedUpdates, update: Update, managers: tuple[str, ...] | None = None) -> Update:
     return Update.model_validate_json(bytes(told.response(update, managers).body))
 
 
 def test_what_all_are_told_is_made_once_and_says_the_same_as_if_it_were_made_for_each() -> None:
-    told, update = ToldUpdates(), Update(directory=change())
+    told, update = EncodedUpdates(), Update(directory=change())
     first = told.response(update, MANAGERS)
     assert told.response(Update(directory=update.directory), MANAGERS) is first
     whole = update.model_copy(update={"figures_seconds": WANTED_SECONDS, "managers": MANAGERS})
@@ -27,7 +27,7 @@ def test_what_all_are_told_is_made_once_and_says_the_same_as_if_it_were_made_for
 
 
 def test_another_change_trace_or_list_of_managers_is_told_as_it_is() -> None:
-    told, update = ToldUpdates(), Update(directory=change())
+    told, update = EncodedUpdates(), Update(directory=change())
     traced = update.model_copy(update={"directory_trace": "00-1"})
     for each, managers in ((update, MANAGERS), (update, None), (traced, None), (Update(), None)):
         found = said(told, each, managers)
@@ -39,7 +39,7 @@ def test_another_change_trace_or_list_of_managers_is_told_as_it_is() -> None:
 
 
 def test_what_is_for_one_host_is_told_to_no_other() -> None:
-    told, update = ToldUpdates(), Update(directory=change())
+    told, update = EncodedUpdates(), Update(directory=change())
     asked = update.model_copy(update={"question": Question(question="q")})
     renewed = update.model_copy(update={"credential": "secret"})
     for each in (asked, renewed):
@@ -50,7 +50,7 @@ def test_what_is_for_one_host_is_told_to_no_other() -> None:
 
 
 def test_only_the_newest_are_kept_and_all_are_told_rightly() -> None:
-    told = ToldUpdates()
+    told = EncodedUpdates()
     first = told.response(Update(directory=change()), None)
     updates = [Update(directory=change(number)) for number in range(3, 4 + MOST_KEPT)]
     for each in (*updates, *updates):

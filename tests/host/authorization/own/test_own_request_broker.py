@@ -10,8 +10,14 @@ import pytest
 
 from cloudgate.errors import UnavailableError
 from cloudgate.host.authorization.authorizer import Authorizer
-from cloudgate.host.authorization.own import desk
-from cloudgate.host.authorization.own.desk import AWAY, BUSY, OLD_PASSWORD, OUT_OF_BOUNDS, OwnResult
+from cloudgate.host.authorization.own import broker
+from cloudgate.host.authorization.own.broker import (
+    AWAY,
+    BUSY,
+    OLD_PASSWORD,
+    OUT_OF_BOUNDS,
+    OwnResult,
+)
 from cloudgate.host.authorization.own.requests import OwnChange
 from cloudgate.host.authorization.policy import Denial
 from cloudgate.host.state.gateway_status import GatewayStatus
@@ -91,7 +97,7 @@ async def test_a_password_is_changed_by_the_manager_and_good_here_when_that_is_s
 async def test_a_change_of_which_the_gateway_does_not_hear_is_said_all_the_same(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "HEARD_SECONDS", 0.05)
+    monkeypatch.setattr(broker, "HEARD_SECONDS", 0.05)
     door.hears = False
     assert (await door.request()).denial is None
 
@@ -109,7 +115,7 @@ async def test_a_manager_that_does_not_answer_is_said_to_be_away(
 ) -> None:
     door.answer = UnavailableError("away")
     assert (await door.request()).denial is AWAY
-    monkeypatch.setattr(desk, "ANSWER_SECONDS", 0.02)
+    monkeypatch.setattr(broker, "ANSWER_SECONDS", 0.02)
     door.may_answer.clear()
     assert (await door.request()).denial is AWAY
     door.judge.own.ask = None

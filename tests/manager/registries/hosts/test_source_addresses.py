@@ -1,9 +1,9 @@
-"""Heard addresses: what a host spoke from lately is known, with when it last did."""
+"""Source addresses: what a host spoke from lately is known, with when it last did."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from cloudgate.manager.registries.hosts.heard_addresses import KEPT_FOR, HeardAddresses
+from cloudgate.manager.registries.hosts.source_addresses import KEPT_FOR, SourceAddresses
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=30)
@@ -11,7 +11,7 @@ HOST = UUID(int=1)
 
 
 def test_each_address_is_known_with_the_time_until_it_was_not_heard_of_for_a_while() -> None:
-    addresses = HeardAddresses()
+    addresses = SourceAddresses()
     assert addresses.hear(HOST, "192.0.2.1", NOW) == {}
     assert addresses.hear(HOST, "192.0.2.2", SOON) == {"192.0.2.1": NOW}
     assert addresses.hear(HOST, "192.0.2.2", NOW + KEPT_FOR) == {
@@ -24,6 +24,6 @@ def test_each_address_is_known_with_the_time_until_it_was_not_heard_of_for_a_whi
 
 
 def test_what_was_heard_before_the_clock_was_put_back_was_heard_now() -> None:
-    addresses = HeardAddresses()
+    addresses = SourceAddresses()
     addresses.hear(HOST, "192.0.2.1", SOON)
     assert addresses.hear(HOST, "192.0.2.2", NOW) == {"192.0.2.1": NOW}

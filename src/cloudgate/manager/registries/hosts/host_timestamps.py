@@ -1,4 +1,4 @@
-"""Host moments: when did each host last do something, by a clock that may be put back meanwhile?
+"""Host timestamps: when did each host last do something, by a clock that may be put back meanwhile?
 
 A moment that is yet to come is of before the clock was put back, and counts as of now: who is gone
 would be there else until the clock has come so far again.
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 
-class HostMoments:
+class HostTimestamps:
     """When each host last did something. May be used from any thread."""
 
     def __init__(self, leeway: timedelta) -> None:

@@ -1,4 +1,4 @@
-"""Shown certificates: who comes by a certificate, and is it still good?
+"""Presented certificates: who comes by a certificate, and is it still good?
 
 Envoy has seen that whoever shows one has its key, and nothing more. Those that no authority of
 tenants has signed are as none: programs show certificates of their own to whoever asks.
@@ -36,7 +36,7 @@ ANOTHER = Denial(
 
 
 @dataclass(frozen=True)
-class ShownCertificate:
+class PresentedCertificate:
     """A certificate that an authority of tenants has signed."""
 
     holder: Holder
@@ -46,7 +46,7 @@ class ShownCertificate:
     """Why nobody comes in by it alone."""
 
 
-class ShownCertificates:
+class PresentedCertificates:
     """Looks at certificates, and remembers what authorities have signed."""
 
     def __init__(self, directory: TenantDirectory, gateway_status: GatewayStatus) -> None:
@@ -54,7 +54,7 @@ class ShownCertificates:
         self._gateway_status = gateway_status
         self._signed: OrderedDict[bytes, Holder] = OrderedDict()
 
-    def find(self, shown: str, now: datetime) -> ShownCertificate | None:
+    def find(self, shown: str, now: datetime) -> PresentedCertificate | None:
         """What a client's certificate is worth; None for none, and for one of somebody else's.
 
         `shown`: as Envoy says it, PEM in the encoding of URLs; empty for none.
@@ -64,12 +64,12 @@ class ShownCertificates:
             return None
         principal = self._principal(holder)
         if not holder.is_in_time(now):
-            return ShownCertificate(holder, principal, ENDED)
+            return PresentedCertificate(holder, principal, ENDED)
         is_ended = principal is not None and any(
             each.certificate_id == holder.certificate_id
             for each in principal.tenant.ended_certificates
         )
-        return ShownCertificate(
+        return PresentedCertificate(
             holder, principal, REVOKED if is_ended or principal is None else None
         )
 

@@ -1,4 +1,4 @@
-"""Plausible usage: can it be that so much was used through that host, then? Pure.
+"""Plausibility of usage: can it be that so much was used through that host, then? Pure.
 
 A host counts what tenants are billed for, and a stolen one may count whatever it likes. It is
 believed as far as a line goes: since what it told before, one of `LINE_BYTES` a second cannot have

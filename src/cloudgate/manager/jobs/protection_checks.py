@@ -1,4 +1,4 @@
-"""Protection looks: when is looked whether repositories keep what is deleted there? Few at once."""
+"""Protection checks: when is seen whether repositories keep what is deleted? Few at once."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -9,22 +9,22 @@ from uuid import UUID
 
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.few_at_once import FewAtOnce
+from cloudgate.manager.jobs.bounded_concurrency import BoundedConcurrency
 from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.protection import operations
-from cloudgate.manager.protection.looking import look
+from cloudgate.manager.protection.check import check_protection
 from cloudgate.manager.protection.operations import DueCheck
 
 MOST_AT_ONCE = 4
 LONGEST_PAUSE = timedelta(hours=1)
 
 
-class ProtectionLooker:
+class ProtectionCheckWorker:
     """Looks at the repositories that are due."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        self._looking = FewAtOnce[UUID]("protection look", MOST_AT_ONCE)
+        self._checks = BoundedConcurrency[UUID]("protection look", MOST_AT_ONCE)
         """By the repository that is looked at."""
 
     def job(self) -> Job:
@@ -38,12 +38,12 @@ class ProtectionLooker:
 
     def stop(self) -> None:
         """End what is being looked at: it is looked at again at the next start."""
-        self._looking.stop()
+        self._checks.stop()
 
     @contextmanager
     def _news(self, event: asyncio.Event) -> Iterator[None]:
         """The notifier, and the end of each look."""
-        self._looking.changed = event
+        self._checks.changed = event
         with self._manager.notifier.subscribe([operations.NEWS], event):
             yield
 
@@ -51,11 +51,11 @@ class ProtectionLooker:
         """Begin to look at what is due; how many seconds until there may be more."""
         looks, pause = await run_in_thread(self._due)
         if not looks:
-            self._looking.forget_failures()
+            self._checks.forget_failures()
         for each in looks:
-            if self._looking.has_room and each.repository_id not in self._looking.busy:
-                self._looking.begin(each.repository_id, partial(self._carry_out, each))
-        self._looking.raise_failure()
+            if self._checks.has_room and each.repository_id not in self._checks.busy:
+                self._checks.begin(each.repository_id, partial(self._carry_out, each))
+        self._checks.raise_failure()
         return min(pause or LONGEST_PAUSE, LONGEST_PAUSE).total_seconds()
 
     def _due(self) -> tuple[Sequence[DueCheck], timedelta | None]:
@@ -63,7 +63,7 @@ class ProtectionLooker:
             return operations.due(work)
 
     def _carry_out(self, wanted: DueCheck) -> None:
-        found = look(
+        found = check_protection(
             wanted, self._manager.reachable, self._manager.protection_hook, self._manager.clock()
         )
         with self._manager.changing() as work:

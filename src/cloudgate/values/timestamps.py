@@ -1,4 +1,4 @@
-"""Moments: which one does a text name, and how is one written?
+"""Timestamps: which moment does a text name, and how is one written?
 
 Both as XML Schema has it (xs:dateTime, 3.2.7).
 ``24:00:00`` is the beginning of the next day, a fraction may have any number of digits (those

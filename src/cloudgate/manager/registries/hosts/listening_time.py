@@ -1,4 +1,4 @@
-"""Listening: for how long has this manager really heard what hosts say?
+"""Listening time: for how long has this manager really heard what hosts say?
 
 A manager that stands still hears nobody: its process is stopped, its machine is paused. Nor has
 anybody been silent for as long as a clock was set forward. Both are seen alike: the loop that hosts
@@ -26,7 +26,7 @@ _KEPT = 100
 _log = structlog.get_logger(__name__)
 
 
-class Listening:
+class ListeningTime:
     """When this manager has not listened. May be used from any thread."""
 
     def __init__(self, machine_clock: Callable[[], datetime] | None = None) -> None:

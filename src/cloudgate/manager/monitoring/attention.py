@@ -1,4 +1,4 @@
-"""What needs a look: of which objects is an operator to be told something, and what?
+"""Attention items: of which objects is an operator to be told something, and what?
 
 One list: `cloudgate status`, the API's warnings and the metrics have it.
 """
@@ -38,7 +38,7 @@ class AttentionItem:
     """Tells several of one object apart, whatever the text says by now."""
 
 
-def needs_a_look(manager: Manager, work: UnitOfWork) -> Iterator[AttentionItem]:
+def attention_items(manager: Manager, work: UnitOfWork) -> Iterator[AttentionItem]:
     """All of it, each once: first the manager itself, then what it looks after."""
     for each in manager.warnings.all():
         yield AttentionItem(MANAGER, "manager", each.text, since=each.since, cause=each.kind)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.manager.usage.plausible import (
+from cloudgate.manager.usage.plausibility import (
     LEEWAY,
     LINE_BYTES,
     MOST_AHEAD,

@@ -45,7 +45,7 @@ from cloudgate.manager.storage.tables import (
     ManagedServer,
     TenantSession,
 )
-from cloudgate.values import moments
+from cloudgate.values import timestamps
 
 _PLAN = "ready"
 _MOVING = f"{installation.RESTORING}/{_PLAN}"
@@ -58,7 +58,7 @@ _DATABASE_FILES = tuple(f"{installation.DATABASE}{end}" for end in ("", "-wal", 
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoreResult:
     """What was brought back, and what there is to decide."""
 
     contents: Contents
@@ -112,7 +112,7 @@ def restore(
     *,
     journal: Path | None = None,
     replace: bool = False,
-) -> Restored:
+) -> RestoreResult:
     """Bring a backup back into a data folder that no manager uses.
 
     Args:
@@ -150,7 +150,7 @@ def restore(
             _move(data, plan)
         _end(data)
     finished = ready.contents.made_at if ready and ready is not plan else None
-    return Restored(plan.contents, since, by, plan.folder(data), plan.open_tokens, finished)
+    return RestoreResult(plan.contents, since, by, plan.folder(data), plan.open_tokens, finished)
 
 
 @contextmanager
@@ -191,7 +191,7 @@ def _since(contents: Contents, said: _Said | None) -> tuple[str, ChangesSince | 
 def _see_that_it_is_the_same(data: Path, ready: Contents, wanted: Contents) -> None:
     if wanted == ready:
         return
-    earlier, this = (moments.readable(each.made_at) for each in (ready, wanted))
+    earlier, this = (timestamps.readable(each.made_at) for each in (ready, wanted))
     raise CloudgateError(
         f"A restore into {data} was cut short, of the backup of {earlier}: all of it is ready,"
         f" and only has to be moved. This is another backup, of {this}; nothing was"

@@ -1,4 +1,4 @@
-"""Given settings: with which was this manager started, to be looked at?"""
+"""Effective settings: with which was this manager started, to be looked at?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Presence notes: what is written down of which hosts are there?
+"""Presence persistence: what is written down of which hosts are there?
 
 It is looked at every few seconds, so it is rows that are read, of a few columns: three thousand
 servers as objects, with all that they have said, would take a tenth of a second each time.

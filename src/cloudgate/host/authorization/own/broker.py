@@ -1,4 +1,4 @@
-"""Own requests' desk: is what a tenant asks for itself handed on, and what came of it?
+"""Own-request broker: is what a tenant asks for itself handed on, and what came of it?
 
 A tenant has one own request at a time, and all together some: nobody fills the line to the manager.
 """
@@ -54,7 +54,7 @@ class OwnResult:
     denial: Denial | None = None
 
 
-class OwnRequestDesk:
+class OwnRequestBroker:
     """Hands on what tenants want for themselves, once they have proved who they are."""
 
     def __init__(self, directory: TenantDirectory) -> None:

@@ -6,19 +6,19 @@ import threading
 import pytest
 
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.jobs.few_at_once import FewAtOnce
+from cloudgate.manager.jobs.bounded_concurrency import BoundedConcurrency
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
 
 
-async def ended(pieces: FewAtOnce[str]) -> None:
+async def ended(pieces: BoundedConcurrency[str]) -> None:
     """Wait until nothing is being done."""
     await until_async(lambda: not pieces.busy)  # of one that fails again nobody is told
 
 
 async def test_one_that_takes_long_holds_up_none_but_those_there_is_no_room_for() -> None:
-    pieces, gate = FewAtOnce[str]("piece", 2), threading.Event()
+    pieces, gate = BoundedConcurrency[str]("piece", 2), threading.Event()
     pieces.begin("slow", gate.wait)
     pieces.begin("quick", lambda: None)
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -32,7 +32,7 @@ async def test_one_that_takes_long_holds_up_none_but_those_there_is_no_room_for(
 
 
 async def test_what_fails_is_shown_until_it_is_done_and_wakes_its_job_once() -> None:
-    pieces = FewAtOnce[str]("piece", 2)
+    pieces = BoundedConcurrency[str]("piece", 2)
 
     def fails() -> None:
         raise UnavailableError("The database is away.")

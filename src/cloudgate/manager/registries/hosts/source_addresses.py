@@ -1,4 +1,4 @@
-"""Heard addresses: when did each host last speak from which address?"""
+"""Source addresses: when did each host last speak from which address?"""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ KEPT_FOR = timedelta(minutes=10)
 """How long an address is kept that is not heard of, while another one is."""
 
 
-class HeardAddresses:
+class SourceAddresses:
     """From where hosts have spoken lately. May be used from any thread."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Carrying gateways: which hosts may have live tunnels of a tenant?"""
+"""Tunnel hosts: which hosts may have live tunnels of a tenant?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ and nobody asks a thousand hosts each second."""
 
 
 @dataclass(frozen=True)
-class Carrying:
+class TunnelHosts:
     """The hosts of a site, as to the tunnels of one tenant."""
 
     asked: tuple[UUID, ...]
@@ -25,7 +25,9 @@ class Carrying:
     """How many are not heard of, or did not say."""
 
 
-def that_may_carry(work: UnitOfWork, tenant: CloudTenant, said: Mapping[UUID, bool]) -> Carrying:
+def tunnel_hosts_of(
+    work: UnitOfWork, tenant: CloudTenant, said: Mapping[UUID, bool]
+) -> TunnelHosts:
     """The servers that may carry tunnels of a tenant.
 
     Also those that it may use no more: tunnels go on there until their time is over.
@@ -47,7 +49,7 @@ def that_may_carry(work: UnitOfWork, tenant: CloudTenant, said: Mapping[UUID, bo
         silent = [each for each in there if each not in said][:ASKED_ANYWAY]
         asked = [each for each in there if said.get(each)] + silent
     known = {*asked, *said}
-    return Carrying(tuple(asked), len(servers) - sum(each in known for each in there))
+    return TunnelHosts(tuple(asked), len(servers) - sum(each in known for each in there))
 
 
 def is_of_site(tenant: CloudTenant) -> tuple[ColumnElement[bool], ...]:

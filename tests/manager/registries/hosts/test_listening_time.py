@@ -1,8 +1,8 @@
-"""Listening: who is waited for has all of its time again after what was not listened."""
+"""Listening time: who is waited for has all of its time again after what was not listened."""
 
 from datetime import UTC, datetime, timedelta
 
-from cloudgate.manager.registries.hosts.listening import STANDSTILL, Listening
+from cloudgate.manager.registries.hosts.listening_time import STANDSTILL, ListeningTime
 
 BEGAN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SPAN = timedelta(seconds=10)
@@ -14,7 +14,7 @@ class _Machine:
 
     def __init__(self) -> None:
         self.now = BEGAN
-        self.listening = Listening(lambda: self.now)
+        self.listening = ListeningTime(lambda: self.now)
         self.listening.beat(self.now)
 
     def goes_on(self, span: timedelta) -> None:

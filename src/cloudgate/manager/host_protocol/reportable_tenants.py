@@ -1,4 +1,4 @@
-"""Told tenants: of whom may a host tell something? Of those that its gateways could ever let in.
+"""Reportable tenants: of whom may a host tell something? Of whom its gateways could let in.
 
 What it tells of others is left out, of all members of its report: no host says anything of tenants
 that it was never told of.

@@ -1,4 +1,4 @@
-"""Heard guesses: which of what a gateway tells of strangers has this manager heard already?
+"""Reported guesses: which of what a gateway tells of strangers has this manager heard already?
 
 A host tells the same again until it is answered. In memory alone: what it told a manager before
 this one is in the audit log, and looked for there when it is heard for the first time.
@@ -14,7 +14,7 @@ MOST_OF_HOST = 1000
 """Several reports full of them; the oldest are forgotten first."""
 
 
-class HeardGuesses:
+class ReportedGuesses:
     """Remembers what was heard of each host. May be used from any thread."""
 
     def __init__(self) -> None:

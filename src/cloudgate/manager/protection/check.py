@@ -1,4 +1,4 @@
-"""Looking: does a repository keep what is deleted there right now? Blocks, perhaps for minutes."""
+"""Protection check: does a repository keep what is deleted there? Blocks, perhaps for minutes."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,20 +6,22 @@ from pathlib import Path
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.protection import append_only, object_lock, rules
 from cloudgate.manager.protection.operations import DueCheck
-from cloudgate.manager.protection.rules import Finding, Method
-from cloudgate.manager.settings.reachable import Reachable
+from cloudgate.manager.protection.rules import Method, ProtectionFinding
+from cloudgate.manager.settings.reachable import ReachableTargets
 from cloudgate.processes.programs import ask
 
 HOOK_SECONDS = 60.0
 _SHOWN_CHARACTERS = 500
 
 
-def look(wanted: DueCheck, reachable: Reachable, hook: Path | None, now: datetime) -> Finding:
+def check_protection(
+    wanted: DueCheck, reachable: ReachableTargets, hook: Path | None, now: datetime
+) -> ProtectionFinding:
     """What is so. `hook` is the operator's program that knows of snapshots."""
     if wanted.problem:
-        return Finding(holds=None, problem=wanted.problem)
+        return ProtectionFinding(holds=None, problem=wanted.problem)
     if elsewhere := rules.elsewhere(wanted.protection, wanted.services):
-        return Finding(holds=False, problem=elsewhere)
+        return ProtectionFinding(holds=False, problem=elsewhere)
     try:
         if wanted.protection.method is Method.S3:
             return object_lock.look(wanted.protection, wanted.password, reachable)
@@ -27,10 +29,10 @@ def look(wanted: DueCheck, reachable: Reachable, hook: Path | None, now: datetim
             return append_only.look(wanted.protection, wanted.password, reachable)
         return _of_snapshots(hook, wanted.name, now)
     except UnavailableError as problem:
-        return Finding(holds=None, problem=problem.message)
+        return ProtectionFinding(holds=None, problem=problem.message)
 
 
-def _of_snapshots(hook: Path | None, name: str, now: datetime) -> Finding:
+def _of_snapshots(hook: Path | None, name: str, now: datetime) -> ProtectionFinding:
     if hook is None:
         raise UnavailableError(
             "Nobody can say what snapshots there are: start the manager with --protection-hook"
@@ -43,7 +45,7 @@ def _of_snapshots(hook: Path | None, name: str, now: datetime) -> Finding:
         raise UnavailableError(f"{told} failed: {problem.message}") from None
     if not ended.is_well:
         said = ended.errors.strip()[-_SHOWN_CHARACTERS:]
-        return Finding(
+        return ProtectionFinding(
             holds=False,
             problem=f"{told} says no, with status {ended.status}: {said or 'it said nothing'}",
         )

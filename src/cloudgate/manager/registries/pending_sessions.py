@@ -1,4 +1,4 @@
-"""Unwritten sessions: what of logon sessions waits in memory until it can be written?
+"""Pending sessions: what of logon sessions waits in memory until it can be written?
 
 While the manager's disk is full, reading and logging on go on: an operator has to see what is up.
 Everything here is lost with the process, and then who was logged on logs on again.
@@ -17,7 +17,7 @@ MOST = 1_000
 
 
 @dataclass(frozen=True)
-class UnwrittenSession:
+class PendingSession:
     """A session that is in no database yet."""
 
     session: LogonSession
@@ -28,15 +28,15 @@ class UnwrittenSession:
 
 
 @dataclass
-class UnwrittenSessions:
+class PendingSessions:
     """Sessions, and uses of sessions, that wait for the disk. May be used from any thread."""
 
-    _begun: dict[UUID, UnwrittenSession] = field(default_factory=dict)
+    _begun: dict[UUID, PendingSession] = field(default_factory=dict)
     _used: dict[UUID, datetime] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, begun: UnwrittenSession) -> bool:
+    def begin(self, begun: PendingSession) -> bool:
         """Keep a session; False when there are too many already."""
         with self._lock:
             if len(self._begun) >= MOST:
@@ -44,12 +44,12 @@ class UnwrittenSessions:
             self._begun[begun.session.id] = begun
             return True
 
-    def find(self, identifier: UUID) -> UnwrittenSession | None:
+    def find(self, identifier: UUID) -> PendingSession | None:
         """A session that is kept here."""
         with self._lock:
             return self._begun.get(identifier)
 
-    def all(self) -> list[UnwrittenSession]:
+    def all(self) -> list[PendingSession]:
         """Those that are kept here, oldest first."""
         with self._lock:
             return list(self._begun.values())
@@ -79,7 +79,7 @@ class UnwrittenSessions:
 
     def write(
         self,
-        write: Callable[[list[UnwrittenSession], dict[UUID, datetime]], None],
+        write: Callable[[list[PendingSession], dict[UUID, datetime]], None],
         remove: Callable[[list[UUID]], None],
     ) -> None:
         """Have all of it written, and removed what ended meanwhile; it is kept when that fails."""
@@ -88,7 +88,7 @@ class UnwrittenSessions:
                 remove(ended)
 
     def _write(
-        self, write: Callable[[list[UnwrittenSession], dict[UUID, datetime]], None]
+        self, write: Callable[[list[PendingSession], dict[UUID, datetime]], None]
     ) -> list[UUID]:
         with self._lock:
             begun, used = list(self._begun.values()), dict(self._used)

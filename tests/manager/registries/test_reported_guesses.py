@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from cloudgate.manager.registries.heard_guesses import MOST_OF_HOST, HeardGuesses
+from cloudgate.manager.registries.reported_guesses import MOST_OF_HOST, ReportedGuesses
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
 
 
 def test_what_was_heard_is_known_by_host_and_kind_and_the_oldest_is_forgotten() -> None:
-    heard = HeardGuesses()
+    heard = ReportedGuesses()
     assert heard.of(ONE, "guess", ["a"]) is None
     heard.add(ONE, "guess", ["a"])
     assert heard.of(ONE, "guess", ["a", "b"]) == frozenset({"a"})

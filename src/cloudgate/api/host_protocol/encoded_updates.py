@@ -1,4 +1,4 @@
-"""Told updates: in which bytes is a host told? Made once for all who are told the same.
+"""Encoded updates: in which bytes is a host told? Made once for all who are told the same.
 
 A change of a tenant is the same for a thousand hosts, and so is it that nothing has changed.
 """
@@ -17,7 +17,7 @@ Managers = tuple[str, ...] | None
 _Key = tuple[int, str, Managers]
 
 
-class ToldUpdates:
+class EncodedUpdates:
     """The answers that were made last. Used on the event loop only."""
 
     def __init__(self) -> None:
