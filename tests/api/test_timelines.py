@@ -297,7 +297,10 @@ def test_hosts_are_told_the_newest_of_several_requests() -> None:
         timelines.begin(
             RunningTask(number, f"trace {number}", site_id=site, revision=revision), [], now
         )
-    update = timelines.tell(server, site, Update(directory=directory), now)
+    update = timelines.with_traces(server, site, Update(directory=directory), now)
     assert update.directory_trace == "trace 2"
     assert [len(timelines.steps(each)) for each in (1, 2, 3)] == [2, 2, 1]
-    assert timelines.tell(server, uuid4(), Update(directory=directory), now).directory_trace == ""
+    assert (
+        timelines.with_traces(server, uuid4(), Update(directory=directory), now).directory_trace
+        == ""
+    )

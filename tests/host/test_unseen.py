@@ -282,7 +282,7 @@ def test_who_may_not_reach_into_a_process_is_told_what_it_needs() -> None:
 def test_a_socket_that_listens_carries_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()
-        assert not Pacing(os.getpid()).look([f"{host}:{port}"])
+        assert not Pacing(os.getpid()).sent_by([f"{host}:{port}"])
 
 
 def test_of_what_is_no_tcp_it_is_said_that_nothing_is_known() -> None:
@@ -290,4 +290,4 @@ def test_of_what_is_no_tcp_it_is_said_that_nothing_is_known() -> None:
         datagrams.bind(("127.0.0.1", 0))
         host, port = datagrams.getsockname()
         with pytest.raises(UnavailableError, match="cannot be looked at one by one"):
-            Pacing(os.getpid()).look([f"{host}:{port}"])
+            Pacing(os.getpid()).sent_by([f"{host}:{port}"])

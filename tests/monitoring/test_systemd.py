@@ -101,10 +101,10 @@ def test_the_watchdog_is_served_three_times_in_its_interval_and_only_by_who_is_m
 
 
 def test_a_socket_that_is_gone_or_full_holds_nobody_up(tmp_path: Path) -> None:
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "nothing")}).tell("READY=1")
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / ("long" * 50))}).tell("READY=1")
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "nothing")}).notify("READY=1")
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / ("long" * 50))}).notify("READY=1")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "full"))
         full = Notifier({"NOTIFY_SOCKET": str(tmp_path / "full")})
         for _ in range(5000):
-            full.tell("WATCHDOG=1")
+            full.notify("WATCHDOG=1")

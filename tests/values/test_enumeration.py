@@ -19,7 +19,7 @@ NOT_MANY = {
     "cli/output.py on_one_line": "the value itself is asked for",
     "cli/resources/cloud/quotas.py in_short": "the quotas themselves are asked for",
     "cli/resources/status.py summary": "kinds of things",
-    "cli/service/backups.py _told": "kinds of things",
+    "cli/service/backups.py _contents_text": "kinds of things",
     "cli/service/backups.py restore": "each has to be made anew, and nothing else names them",
     "cli/service/settings_file.py _value": "names of settings",
     "diagnosis/findings.py of_lines": "the kernel's ways to control congestion",

@@ -47,10 +47,10 @@ def _answer(published: PublishedCall) -> str:
     if found is None or published.verb not in found.routes:
         raise LookupError(f"{published} has no route.")
     route = choose(found.routes[published.verb], published.action)
-    return _said(route)
+    return _outcome_text(route)
 
 
-def _said(route: Route) -> str:
+def _outcome_text(route: Route) -> str:
     status = route.answers.status if route.answers else 0
     if status == 501:  # noqa: PLR2004
         return "501, with the reason"

@@ -26,7 +26,7 @@ class NewPassword:
     text: str
     generated: bool = False
 
-    def tell(self, name: str) -> None:
+    def show_generated(self, name: str) -> None:
         """Show whose it is and what, if nobody knows it yet; not among the results."""
         if self.generated:
             message = f"The password of {name}, shown this once: {self.text}"

@@ -168,7 +168,7 @@ class AsyncByTask(AsyncReadableCollection[Entity, Spec, Change]):
             TaskLeftError: it took longer; its task goes on.
         """
         following = TaskFollowing(patience_seconds, watcher)
-        said = _said(drain_seconds)
+        said = _drain_query(drain_seconds)
         return await self._driver.run(
             resources.create(self._talk, self._these, spec, said, following)
         )
@@ -201,7 +201,7 @@ class AsyncByTask(AsyncReadableCollection[Entity, Spec, Change]):
             ChangedMeanwhileError: somebody else has changed it since.
         """
         following = TaskFollowing(patience_seconds, watcher)
-        said = _said(drain_seconds, end_tunnels=end_tunnels)
+        said = _drain_query(drain_seconds, end_tunnels=end_tunnels)
         return await self._driver.run(
             resources.edit(self._talk, self._these, word, change, said, following, tag)
         )
@@ -217,12 +217,12 @@ class AsyncByTask(AsyncReadableCollection[Entity, Spec, Change]):
     ) -> None:
         """Remove one, and wait until it is gone: the tunnels of a gateway may go on for hours."""
         following = TaskFollowing(patience_seconds, watcher)
-        said = _said(drain_seconds, end_tunnels=end_tunnels)
+        said = _drain_query(drain_seconds, end_tunnels=end_tunnels)
         await self._driver.run(resources.delete(self._talk, self._these, word, said, following))
 
     async def begin_create(self, spec: Spec, *, drain_seconds: int | None = None) -> Task:
         """Ask for one, and do not wait."""
-        said = _said(drain_seconds)
+        said = _drain_query(drain_seconds)
         steps = resources.begin_create(self._talk, self._these, spec, said)
         return await self._driver.run(resources.task_of(self._talk, steps))
 
@@ -236,7 +236,7 @@ class AsyncByTask(AsyncReadableCollection[Entity, Spec, Change]):
         end_tunnels: bool = False,
     ) -> Task:
         """Ask for a change, and do not wait."""
-        said = _said(drain_seconds, end_tunnels=end_tunnels)
+        said = _drain_query(drain_seconds, end_tunnels=end_tunnels)
         steps = resources.begin_edit(self._talk, self._these, word, change, said, tag)
         return await self._driver.run(resources.task_of(self._talk, steps))
 
@@ -244,7 +244,7 @@ class AsyncByTask(AsyncReadableCollection[Entity, Spec, Change]):
         self, word: str, *, drain_seconds: int | None = None, end_tunnels: bool = False
     ) -> Task:
         """Ask for one to go, and do not wait."""
-        said = _said(drain_seconds, end_tunnels=end_tunnels)
+        said = _drain_query(drain_seconds, end_tunnels=end_tunnels)
         steps = resources.begin_delete(self._talk, self._these, word, said)
         return await self._driver.run(resources.task_of(self._talk, steps))
 
@@ -283,7 +283,7 @@ class _AsyncWithPasswords(AsyncByTask[Entity, Spec, Change]):
         end_tunnels: bool = False,
     ) -> Task:
         """Give one a new password; the task has it (`new_password`) where the manager made it."""
-        said = _said(None, end_tunnels=end_tunnels)
+        said = _drain_query(None, end_tunnels=end_tunnels)
         path = resources.with_action(await self._path(word), "rotatePassword", said)
         steps = resources.call(self._talk, "POST", path, spec)
         return await self._driver.run(resources.task_of(self._talk, steps))
@@ -369,6 +369,6 @@ class AsyncTasks(AsyncRemovableCollection[Task, ResourceType, ResourceType]):
         return await self._driver.run(resources.read(self._talk, path, TaskTimeline))
 
 
-def _said(drain_seconds: int | None, *, end_tunnels: bool = False) -> dict[str, str]:
+def _drain_query(drain_seconds: int | None, *, end_tunnels: bool = False) -> dict[str, str]:
     said = {} if drain_seconds is None else {DRAIN: str(drain_seconds)}
     return said | ({END: "true"} if end_tunnels else {})

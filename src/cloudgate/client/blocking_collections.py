@@ -167,7 +167,7 @@ class ByTask(ReadableCollection[Entity, Spec, Change]):
             TaskLeftError: it took longer; its task goes on.
         """
         following = TaskFollowing(patience_seconds, watcher)
-        said = _said(drain_seconds)
+        said = _drain_query(drain_seconds)
         return self._driver.run(resources.create(self._talk, self._these, spec, said, following))
 
     def edit(
@@ -198,7 +198,7 @@ class ByTask(ReadableCollection[Entity, Spec, Change]):
             ChangedMeanwhileError: somebody else has changed it since.
         """
         following = TaskFollowing(patience_seconds, watcher)
-        said = _said(drain_seconds, end_tunnels=end_tunnels)
+        said = _drain_query(drain_seconds, end_tunnels=end_tunnels)
         return self._driver.run(
             resources.edit(self._talk, self._these, word, change, said, following, tag)
         )
@@ -214,12 +214,12 @@ class ByTask(ReadableCollection[Entity, Spec, Change]):
     ) -> None:
         """Remove one, and wait until it is gone: the tunnels of a gateway may go on for hours."""
         following = TaskFollowing(patience_seconds, watcher)
-        said = _said(drain_seconds, end_tunnels=end_tunnels)
+        said = _drain_query(drain_seconds, end_tunnels=end_tunnels)
         self._driver.run(resources.delete(self._talk, self._these, word, said, following))
 
     def begin_create(self, spec: Spec, *, drain_seconds: int | None = None) -> Task:
         """Ask for one, and do not wait."""
-        said = _said(drain_seconds)
+        said = _drain_query(drain_seconds)
         steps = resources.begin_create(self._talk, self._these, spec, said)
         return self._driver.run(resources.task_of(self._talk, steps))
 
@@ -233,7 +233,7 @@ class ByTask(ReadableCollection[Entity, Spec, Change]):
         end_tunnels: bool = False,
     ) -> Task:
         """Ask for a change, and do not wait."""
-        said = _said(drain_seconds, end_tunnels=end_tunnels)
+        said = _drain_query(drain_seconds, end_tunnels=end_tunnels)
         steps = resources.begin_edit(self._talk, self._these, word, change, said, tag)
         return self._driver.run(resources.task_of(self._talk, steps))
 
@@ -241,7 +241,7 @@ class ByTask(ReadableCollection[Entity, Spec, Change]):
         self, word: str, *, drain_seconds: int | None = None, end_tunnels: bool = False
     ) -> Task:
         """Ask for one to go, and do not wait."""
-        said = _said(drain_seconds, end_tunnels=end_tunnels)
+        said = _drain_query(drain_seconds, end_tunnels=end_tunnels)
         steps = resources.begin_delete(self._talk, self._these, word, said)
         return self._driver.run(resources.task_of(self._talk, steps))
 
@@ -280,7 +280,7 @@ class _WithPasswords(ByTask[Entity, Spec, Change]):
         end_tunnels: bool = False,
     ) -> Task:
         """Give one a new password; the task has it (`new_password`) where the manager made it."""
-        said = _said(None, end_tunnels=end_tunnels)
+        said = _drain_query(None, end_tunnels=end_tunnels)
         path = resources.with_action(self._path(word), "rotatePassword", said)
         steps = resources.call(self._talk, "POST", path, spec)
         return self._driver.run(resources.task_of(self._talk, steps))
@@ -366,6 +366,6 @@ class Tasks(RemovableCollection[Task, ResourceType, ResourceType]):
         return self._driver.run(resources.read(self._talk, path, TaskTimeline))
 
 
-def _said(drain_seconds: int | None, *, end_tunnels: bool = False) -> dict[str, str]:
+def _drain_query(drain_seconds: int | None, *, end_tunnels: bool = False) -> dict[str, str]:
     said = {} if drain_seconds is None else {DRAIN: str(drain_seconds)}
     return said | ({END: "true"} if end_tunnels else {})

@@ -42,15 +42,15 @@ def operator(
         raise InvalidRequestError("Give a password or an API token (token), and not both.")
     return LogonIdentity(
         user,
-        password=_asked(password or ""),
-        token=_asked(token) if token is not None else lambda: None,
-        code=_asked(code) if code is not None else lambda: None,
+        password=_secret_source(password or ""),
+        token=_secret_source(token) if token is not None else lambda: None,
+        code=_secret_source(code) if code is not None else lambda: None,
     )
 
 
 def tenant(name: str, password: Secret) -> LogonIdentity:
     r"""A tenant (``acme``), or its user (``acme\ann``), as it logs in at a gateway."""
-    return LogonIdentity(name, password=_asked(password), is_tenant=True)
+    return LogonIdentity(name, password=_secret_source(password), is_tenant=True)
 
 
 def trust(ca: str | Path | None, fingerprint: str | None) -> Trust:
@@ -58,5 +58,5 @@ def trust(ca: str | Path | None, fingerprint: str | None) -> Trust:
     return Trust(Path(ca) if ca is not None else None, fingerprint)
 
 
-def _asked(secret: Secret) -> Callable[[], str]:
+def _secret_source(secret: Secret) -> Callable[[], str]:
     return (lambda: secret) if isinstance(secret, str) else secret

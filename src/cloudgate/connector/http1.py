@@ -38,7 +38,7 @@ class Http1Tunnel:
         answer, self._rest = await _ask(
             self._line,
             f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
-            f"{_said('Proxy-Authorization', authorization)}\r\n",
+            f"{_header_line('Proxy-Authorization', authorization)}\r\n",
             is_tunnel=True,
         )
         return answer
@@ -78,7 +78,7 @@ async def get(line: TlsConnection, path: str, authorization: str) -> Answer:
     answer, _ = await _ask(
         line,
         f"GET {path} HTTP/1.1\r\nHost: {line.gateway}\r\n"
-        f"{_said('Authorization', authorization)}Connection: close\r\n\r\n",
+        f"{_header_line('Authorization', authorization)}Connection: close\r\n\r\n",
         is_tunnel=False,
     )
     return answer
@@ -94,13 +94,13 @@ async def post(line: TlsConnection, path: str, authorization: str, body: str) ->
     answer, _ = await _ask(
         line,
         f"POST {path} HTTP/1.1\r\nHost: {line.gateway}\r\nContent-Length: {length}\r\n"
-        f"{_said('Authorization', authorization)}Connection: close\r\n\r\n{body}",
+        f"{_header_line('Authorization', authorization)}Connection: close\r\n\r\n{body}",
         is_tunnel=False,
     )
     return answer
 
 
-def _said(header: str, value: str) -> str:
+def _header_line(header: str, value: str) -> str:
     """A line of a header; nothing where it has no value."""
     return f"{header}: {value}\r\n" if value else ""
 

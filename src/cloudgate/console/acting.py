@@ -136,11 +136,11 @@ async def _call(action: Action, visit: Visit, values: Mapping[str, str]) -> Answ
     if action.by_own_password:
         name = str((await visit.api.get(filled(action.subject, visit.path)))["Name"])
         condition |= {"authorization": basic(name, values["password"])}
-    said = await _said(action, visit, values)
+    said = await _request_body(action, visit, values)
     return await visit.api.ask(action.verb, target, said, condition)
 
 
-async def _said(action: Action, visit: Visit, values: Mapping[str, str]) -> Json | None:
+async def _request_body(action: Action, visit: Visit, values: Mapping[str, str]) -> Json | None:
     if not action.edits and not action.keeps:
         return action.body(visit, values)
     subject, _tag = await _subject(action, visit)

@@ -129,7 +129,7 @@ def collect(
     """
     missing: list[str] = []
     paths = state_paths(data / "host")
-    said = _said(paths, logs)
+    said = _log_texts(paths, logs)
     names = [
         *readable_names(lambda: of_manager(data, database), "the manager's database", missing),
         *readable_names(lambda: of_host(paths.directory), "directory.json of the host", missing),
@@ -197,7 +197,7 @@ def _redacted(redaction: Redaction, value: Any) -> str:
     return redaction.document(_json(value))
 
 
-def _said(paths: StatePaths, logs: Iterable[Path]) -> dict[str, str]:
+def _log_texts(paths: StatePaths, logs: Iterable[Path]) -> dict[str, str]:
     """What the logs say, by their names in the bundle."""
     said: dict[str, str] = {}
     for log in (paths.access_log, paths.envoy_log, *logs):

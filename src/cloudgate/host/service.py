@@ -305,7 +305,7 @@ async def _drained(
 ) -> None:
     """Let no more tunnels in, and wait for those that there are; not for longer than they may."""
     longest_seconds = seconds + DRAIN_END_SECONDS
-    notifier.tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((longest_seconds + 30) * 1_000_000)}")
+    notifier.notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((longest_seconds + 30) * 1_000_000)}")
     _log.info("the host service ends after its tunnels", longest_seconds=seconds)
     gateway.reconciler.leave(seconds)
     waiting = [

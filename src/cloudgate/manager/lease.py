@@ -213,7 +213,7 @@ class Lease:
             try:
                 goes_on = self._renew()
             except Exception as problem:  # noqa: BLE001  who gave up here would lead for ever
-                found = _said(problem)
+                found = _problem_text(problem)
                 if found != failing:
                     log.warning("that this manager leads cannot be written down", reason=found)
                 failing = found
@@ -298,7 +298,7 @@ class Lease:
             )
 
 
-def _said(problem: Exception) -> str:
+def _problem_text(problem: Exception) -> str:
     known = reason(problem) if isinstance(problem, SQLAlchemyError) else None
     return known or str(getattr(problem, "orig", None) or problem) or type(problem).__name__
 

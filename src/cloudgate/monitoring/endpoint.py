@@ -232,9 +232,9 @@ class _ImpatientHttp(HttpToolsProtocol):
         self._watch(self.cycle, LOOKS_AT_AN_ANSWER)
 
     def _watch(self, seen: object, left: int) -> None:
-        self.loop.call_later(LOOK_SECONDS, self._look, seen, left)
+        self.loop.call_later(LOOK_SECONDS, self._hang_up_if_stuck, seen, left)
 
-    def _look(self, seen: object, left: int) -> None:
+    def _hang_up_if_stuck(self, seen: object, left: int) -> None:
         if self.transport.is_closing():
             return
         is_idle = getattr(self.cycle, "response_complete", True)  # there may be none yet

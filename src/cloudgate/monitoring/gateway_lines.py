@@ -75,14 +75,14 @@ def blocks(figures: Figures, gateway: str, site: str, began_at: float) -> tuple[
     made = _Blocks(labels_text(("gateway", "site"), (gateway, site)))
     made.one("cloudgate_gateway_tunnels", figures.tunnels_live)
     made.one("cloudgate_gateway_tunnels_opened_total", figures.tunnels_opened)
-    refused = _known(figures.refused, _REFUSALS)
+    refused = _with_others_summed(figures.refused, _REFUSALS)
     made.several("cloudgate_gateway_refused_total", "reason", refused)
     carried = {"up": figures.bytes_up, "down": figures.bytes_down}
     made.several("cloudgate_gateway_bytes_total", "direction", carried)
     made.times("cloudgate_gateway_tunnel_setup_seconds", figures.setup)
     made.times("cloudgate_gateway_authorization_seconds", figures.authorization)
     made.one("cloudgate_gateway_authorizations_waiting", figures.authorizing)
-    held_back = _known(figures.held_back_seconds, _RESTRAINTS)
+    held_back = _with_others_summed(figures.held_back_seconds, _RESTRAINTS)
     made.several("cloudgate_gateway_held_back_seconds_total", "reason", held_back)
     made.one("cloudgate_gateway_handshakes_total", figures.handshakes)
     made.one("cloudgate_gateway_tls_failures_total", figures.tls_failures)
@@ -133,7 +133,7 @@ class _Blocks:
             self.lines[name] = histogram(metric, self._whose, found.counts, found.sum_seconds)
 
 
-def _known(found: Mapping[str, float], names: frozenset[str]) -> Mapping[str, float]:
+def _with_others_summed(found: Mapping[str, float], names: frozenset[str]) -> Mapping[str, float]:
     """With the others put together."""
     if found.keys() <= names:
         return found

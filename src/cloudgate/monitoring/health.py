@@ -72,7 +72,7 @@ class Health:
         now = self._clock_seconds()
         known = self._looking
         if known is None or (known.done() and now - self._looked_at_seconds > KEPT_SECONDS):
-            known = self._looking = asyncio.ensure_future(self._look())
+            known = self._looking = asyncio.ensure_future(self._run_checks())
             self._looked_at_seconds = now
         found = await asyncio.shield(known)
         return (*found, CheckResult("shutdown", "it is about to end" if self._is_draining else ""))
@@ -81,7 +81,7 @@ class Health:
         """What keeps it from being ready."""
         return tuple(each for each in await self.findings() if each.problem)
 
-    async def _look(self) -> tuple[CheckResult, ...]:
+    async def _run_checks(self) -> tuple[CheckResult, ...]:
         found = await asyncio.gather(
             *(_checked(name, check) for name, check in self._checks.items())
         )

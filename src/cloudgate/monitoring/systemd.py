@@ -40,7 +40,7 @@ class Notifier:
         """Whether anybody listens."""
         return bool(self._address)
 
-    def tell(self, *lines: str) -> None:
+    def notify(self, *lines: str) -> None:
         """Say something. It is lost where systemd takes nothing: it asks nobody twice."""
         if not self._address:
             return
@@ -59,7 +59,7 @@ class Notifier:
         shown = " ".join(text.split())[:_LONGEST_STATUS]
         if shown != self._status:
             self._status = shown
-            self.tell(f"STATUS={shown}")
+            self.notify(f"STATUS={shown}")
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
@@ -89,7 +89,7 @@ async def keep_informed(
     """
     if not notifier.is_heard:
         return
-    notifier.tell("READY=1")
+    notifier.notify("READY=1")
     try:
         async with asyncio.TaskGroup() as group:
             if notifier.watchdog_seconds is not None:
@@ -98,14 +98,14 @@ async def keep_informed(
     finally:
         if starts_anew():
             microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-            notifier.tell("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
+            notifier.notify("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
         else:
-            notifier.tell("STOPPING=1")
+            notifier.notify("STOPPING=1")
 
 
 async def _bark(notifier: Notifier, seconds: float) -> None:
     while True:
-        notifier.tell("WATCHDOG=1")
+        notifier.notify("WATCHDOG=1")
         await asyncio.sleep(seconds)
 
 

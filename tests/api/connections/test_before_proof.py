@@ -166,13 +166,13 @@ def test_who_does_not_read_what_was_sent_is_hung_up_on(tmp_path: Path) -> None:
 def test_who_waits_for_an_answer_is_not_looked_at_and_is_hung_up_on_for_nonsense(
     running: RunningManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, looks = acceptor.Connection.look, Counter[Any]()
+    usual, looks = acceptor.Connection.enforce_deadlines, Counter[Any]()
 
     def look(connection: acceptor.Connection, now: float) -> None:
         looks[connection.client] += 1
         usual(connection, now)
 
-    monkeypatch.setattr(acceptor.Connection, "look", look)
+    monkeypatch.setattr(acceptor.Connection, "enforce_deadlines", look)
     host = ScriptedHost(running)
     host.poll()
     with connect(running, tls=True) as held, connect(running, tls=True) as silent:
@@ -450,7 +450,7 @@ def test_a_fault_while_a_connection_is_taken_in_shuts_out_nobody_else(
 def test_a_fault_with_one_connection_keeps_no_other_from_being_hung_up_on(
     running: RunningManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, faults = acceptor.Connection.look, [ZeroDivisionError()]
+    usual, faults = acceptor.Connection.enforce_deadlines, [ZeroDivisionError()]
 
     def look(connection: acceptor.Connection, now: float) -> None:
         if faults:
@@ -458,7 +458,7 @@ def test_a_fault_with_one_connection_keeps_no_other_from_being_hung_up_on(
         usual(connection, now)
 
     monkeypatch.setattr(deadlines, "SPEAK_SECONDS", SHORT_SECONDS)
-    monkeypatch.setattr(acceptor.Connection, "look", look)
+    monkeypatch.setattr(acceptor.Connection, "enforce_deadlines", look)
     with connect(running, tls=True) as one, connect(running, tls=True) as other:
         assert is_hung_up_on(one)
         assert is_hung_up_on(other)

@@ -224,7 +224,7 @@ _RETENTION = "<DefaultRetention><Mode>{}</Mode><{}>{}</{}></DefaultRetention>"
 def test_a_bucket_keeps_what_is_deleted_by_an_object_lock_that_nobody_passes(s3_root: str) -> None:
     def look(bucket: str, password: str = PASSWORD) -> ProtectionFinding:
         asked = Protection(method=protection.Method.S3, url=s3_root, bucket=bucket, username=USER)
-        return object_lock.look(asked, password, ReachableTargets())
+        return object_lock.check_object_lock(asked, password, ReachableTargets())
 
     for bucket, rule in (
         ("days", _RETENTION.format("COMPLIANCE", "Days", 14, "Days")),

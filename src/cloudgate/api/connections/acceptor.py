@@ -193,7 +193,7 @@ class Connection(HttpToolsProtocol):
         elif not self.pipeline and self._account.owed is RequestPhase.ANSWER:
             self._account.owe(RequestPhase.NEXT, self.loop.time())
 
-    def look(self, now: float) -> None:
+    def enforce_deadlines(self, now: float) -> None:
         """Hang up if the client has had its time."""
         unread_bytes = self._unread_bytes()
         if self._reading.is_stuck(unread_bytes, now) or self._is_closing_for_long(now):
@@ -297,7 +297,7 @@ class Acceptor:
                 ),
                 Job(
                     name="Hanging up on silent connections",
-                    attempt=self._look,
+                    attempt=self._check_connections,
                     interval_seconds=LOOK_SECONDS,
                     longest_pause_seconds=LOOK_SECONDS,
                 ),
@@ -380,17 +380,17 @@ class Acceptor:
             **({} if context is None else _TLS_SECONDS),
         )
 
-    def _look(self) -> None:
+    def _check_connections(self) -> None:
         now = asyncio.get_running_loop().time()
         for each in list(self._state.connections):
             if isinstance(each, Connection) and not each.rests:
-                self._look_at(each, now)
+                self._check_connection(each, now)
         self._report(now)
 
     @staticmethod
-    def _look_at(connection: Connection, now: float) -> None:
+    def _check_connection(connection: Connection, now: float) -> None:
         try:
-            connection.look(now)
+            connection.enforce_deadlines(now)
         except Exception:  # a fault of one keeps no other from being hung up on
             log.exception("a connection could not be looked at, and was ended")
             connection.transport.abort()

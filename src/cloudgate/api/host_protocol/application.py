@@ -87,7 +87,7 @@ class HostProtocol:
         self._reachability = Reachability(manager, probe, after_change)
         self._hosts = KnownHosts(manager)
         self._long_poll = LongPoll(manager, self._hosts)
-        self._told = EncodedUpdates()
+        self._encoded = EncodedUpdates()
         self._messages = MessageReader()
         self._own = OwnRequests(manager, gate)
         self._after_change = after_change
@@ -195,7 +195,7 @@ class HostProtocol:
         check_protocol(message)
         news = await self._long_poll.answer(credential, message, self._address_of(request))
         lease = self._manager.lease
-        return self._told.response(news, (lease.managers or None) if lease is not None else None)
+        return self._encoded.response(news, (lease.managers or None) if lease is not None else None)
 
     async def _here(self, request: Request) -> Response:
         """A host sees that it is heard, while its poll is held."""
@@ -225,7 +225,7 @@ class HostProtocol:
             return Response(status_code=204)
 
         def report() -> ReachabilityCheck | None:
-            server_id = self._hosts.hear(credential, message.machine).server.id
+            server_id = self._hosts.identify(credential, message.machine).server.id
             with self._manager.changing() as work:
                 server = get_managed_server(work, server_id)
                 found = report_handling.handle_report(work, server, message)
@@ -234,7 +234,7 @@ class HostProtocol:
 
         reach = await run_in_threadpool(report)
         if reach is not None:
-            self._reachability.look(reach)
+            self._reachability.check(reach)
         self._after_change()
         return Response(status_code=204)
 
@@ -264,7 +264,7 @@ class HostProtocol:
         check_protocol(message)
 
         def use() -> str:
-            server_id = self._hosts.hear(credential, message.machine).server.id
+            server_id = self._hosts.identify(credential, message.machine).server.id
             with self._manager.changing() as work:
                 return take_usage(work, get_managed_server(work, server_id), message)
 
@@ -280,7 +280,7 @@ class HostProtocol:
         check_protocol(message)
 
         def divide() -> tuple[Document, frozenset[UUID]]:
-            server_id = self._hosts.hear(credential, message.machine).server.id
+            server_id = self._hosts.identify(credential, message.machine).server.id
             with self._manager.reading() as work:
                 server = get_managed_server(work, server_id)
                 served = sorted(
@@ -308,10 +308,10 @@ class HostProtocol:
             return Response(status_code=204)
         check_protocol(message)
 
-        def hear() -> UUID:
-            return self._hosts.hear(credential, message.machine).server.id
+        def authenticated() -> UUID:
+            return self._hosts.identify(credential, message.machine).server.id
 
-        questions.answered(await run_in_threadpool(hear), message)
+        questions.answered(await run_in_threadpool(authenticated), message)
         return Response(status_code=204)
 
     async def _take_own(self, request: Request) -> Response:
@@ -319,10 +319,10 @@ class HostProtocol:
         message = await self._messages.read(request, OwnRequest)
         check_protocol(message)
 
-        def hear() -> UUID:
-            return self._hosts.hear(credential, message.machine).server.id
+        def authenticated() -> UUID:
+            return self._hosts.identify(credential, message.machine).server.id
 
-        answer = await self._own.answer(request, await run_in_threadpool(hear), message)
+        answer = await self._own.answer(request, await run_in_threadpool(authenticated), message)
         self._after_change()
         return _answer(answer)
 

@@ -66,7 +66,7 @@ class KnownHosts:
             or listed.assignment_revision != message.assignment_revision
             or listed.site_revision != message.site_revision
         ):
-            found = await run_in_threadpool(self._look, credential, message)
+            found = await run_in_threadpool(self._read_pending, credential, message)
         else:
             known, newest = message.directory_revision, current.directory_revision
             question = question_of(listed.site_id, listed.scope, known, newest)
@@ -89,7 +89,9 @@ class KnownHosts:
         news = known.result() if known.done() else await asyncio.shield(known)
         return news.for_host(about.scope)
 
-    def hear(self, credential: str, machine: str, *, may_renew: bool = False) -> HostAuthentication:
+    def identify(
+        self, credential: str, machine: str, *, may_renew: bool = False
+    ) -> HostAuthentication:
         """Take note of who speaks. Blocks.
 
         Raises:
@@ -149,7 +151,7 @@ class KnownHosts:
         with self._manager.reading() as work:
             return _DirectoryNews(look_up(work, question, as_of))
 
-    def _look(self, credential: str, message: PollRequest) -> Pending:
+    def _read_pending(self, credential: str, message: PollRequest) -> Pending:
         with self._manager.reading() as work:
             server = authentication.authenticate(work, credential)
             knows_more = shows_more(work, message.directory_revision)

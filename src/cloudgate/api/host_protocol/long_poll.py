@@ -27,14 +27,14 @@ class LongPoll:
         """What a host is told that has shown its credential, and speaks from an IP address.
 
         Raises:
-            CloudgateError: it is told nothing; see `KnownHosts.hear`.
+            CloudgateError: it is told nothing; see `KnownHosts.identify`.
         """
         deadline = asyncio.get_running_loop().time() + POLL_SECONDS
         listed = await self._hosts.usual(credential, message.machine)
         heard = None
         if listed is None:
             heard = await run_in_threadpool(
-                self._hosts.hear, credential, message.machine, may_renew=True
+                self._hosts.identify, credential, message.machine, may_renew=True
             )
             keys = (heard.server.id, heard.server.backup_server_id)
             seen = heard.server.seen_addresses
@@ -47,8 +47,8 @@ class LongPoll:
             with self._manager.notifier.subscribe(keys) as rung:
                 found = await self._hosts.news(credential, message)
                 if self._manager.faults.reconnect(keys[0]):
-                    await run_in_threadpool(self._hosts.hear, credential, message.machine)
-                more = self._asked(keys[0])
+                    await run_in_threadpool(self._hosts.identify, credential, message.machine)
+                more = self._query_members(keys[0])
                 if heard is not None and heard.credential is not None:
                     more["credential"] = heard.credential
                 if more:
@@ -62,7 +62,7 @@ class LongPoll:
                 if self._manager.notifier.closed or not await _happens(rung, left):
                     return NOTHING
 
-    def _asked(self, server_id: UUID) -> dict[str, object]:
+    def _query_members(self, server_id: UUID) -> dict[str, object]:
         """What a host is asked, as members of an update."""
         found: dict[str, object] = {}
         question = self._manager.questions.next(server_id)
@@ -74,12 +74,12 @@ class LongPoll:
 
     def _traced(self, keys: tuple[UUID, UUID], update: Update) -> Update:
         """What a host is told, with the requests that it is for; their timelines have it."""
-        return self._manager.timelines.tell(*keys, update, self._manager.clock())
+        return self._manager.timelines.with_traces(*keys, update, self._manager.clock())
 
     async def _note_address(self, server_id: UUID, seen: str, shown: str) -> None:
         """Keep from where a host speaks, should that be new."""
         address, now = observed_addresses.usable(shown), self._manager.clock()
-        heard = self._manager.hosts.addresses.hear(server_id, address, now)
+        heard = self._manager.hosts.addresses.record(server_id, address, now)
         now_seen = observed_addresses.after(seen, address, heard, now)
         if now_seen == seen:
             return

@@ -28,7 +28,7 @@ class Reachability:
         self._after_change = after_change
         self._trying: dict[ReachabilityCheck, asyncio.Task[None]] = {}
 
-    def look(self, reach: ReachabilityCheck) -> None:
+    def check(self, reach: ReachabilityCheck) -> None:
         """See in the background whether tenants reach the gateway; then its task ends.
 
         Once at a time, however often its host reports.

@@ -221,7 +221,7 @@ def _response(route: Route) -> tuple[str, Json]:
         return str(outcome.status), {"$ref": f"#/components/responses/{outcome.status}"}
     if outcome is None:
         return "2XX", {"description": "It is done.", "content": {JSON: {"schema": {}}}}
-    response: Json = {"description": _told(outcome)}
+    response: Json = {"description": _outcome_text(outcome)}
     if outcome.headers:
         response["headers"] = {name: _header(name) for name in outcome.headers}
     if outcome.kinds:
@@ -232,7 +232,7 @@ def _response(route: Route) -> tuple[str, Json]:
     return str(outcome.status), response
 
 
-def _told(outcome: Outcome) -> str:
+def _outcome_text(outcome: Outcome) -> str:
     words = {201: "It is there.", 202: "It is under way.", 204: "It is done."}
     return words.get(outcome.status, "Here it is.")
 

@@ -44,7 +44,7 @@ def create(
         "Password": password.text,
     }
     call.api.post(KIND.path, body)
-    password.tell(name)
+    password.show_generated(name)
     call.screen.remark(f"Added {name}.")
 
 
@@ -57,7 +57,7 @@ def set_password(
     """Give an account a new password; its logon sessions end."""
     password = new.password_or_asked(name)
     call.api.put(find(call.api, KIND, name).path, {"Password": password.text})
-    password.tell(name)
+    password.show_generated(name)
     call.screen.remark(f"Changed the password of {name}.")
 
 

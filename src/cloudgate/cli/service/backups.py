@@ -66,7 +66,7 @@ def create(
     with failing_in_words():
         secret = asked_secret(passphrase_file, key_file, is_new=True)
         made = archive.create(data or present_data_folder(), file, secret, datetime.now(UTC))
-        print(f"{file}: {_told(made)}")
+        print(f"{file}: {_contents_text(made)}")
         for name in made.left_out:
             print(f"Not in it, as it is larger than a mebibyte: {name}")
 
@@ -84,7 +84,7 @@ def verify(
     with failing_in_words():
         secret = asked_secret(passphrase_file, key_file)
         found = archive.verify(file, secret)
-        print(f"{file} can be restored: {_told(found)}")
+        print(f"{file} can be restored: {_contents_text(found)}")
         _say_what_was_taken(*restore.since_backup(file, found, journal), found)
 
 
@@ -109,7 +109,7 @@ def restore(
         done = restore.restore(
             file, folder, secret, datetime.now(UTC), journal=journal, replace=replace
         )
-        print(f"Restored into {folder}: {_told(done.contents)}")
+        print(f"Restored into {folder}: {_contents_text(done.contents)}")
         if done.finished is not None:
             print(
                 f"A restore of the backup of {timestamps.readable(done.finished)}, which had been"
@@ -161,7 +161,7 @@ def asked_secret(
     return sealed_files.passphrase_secret(typed)
 
 
-def _told(contents: "Contents") -> str:
+def _contents_text(contents: "Contents") -> str:
     counts = ", ".join(f"{number} {name}" for name, number in contents.counts.items())
     size = sum(size for size, _ in contents.files.values())
     return (

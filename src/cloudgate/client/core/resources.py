@@ -97,12 +97,12 @@ def query_path(these: Collection[Any], wanted: Selection) -> str:
         raise InvalidRequestError(
             f"The query service has no {these.kind.many}: list all, and choose."
         )
-    return _with("/query", {"type": these.kind.type, "format": "Entities", **_asked(wanted)})
+    return _with("/query", {"type": these.kind.type, "format": "Entities", **_query_of(wanted)})
 
 
 def usage_path(days: int, chosen: str, *, total: bool) -> str:
     """The path of the first page of what all tenants used."""
-    of_pages = {"days": str(days), **_added_up(total=total), **_asked(Selection(chosen))}
+    of_pages = {"days": str(days), **_added_up(total=total), **_query_of(Selection(chosen))}
     return _with("/cloud/usage", of_pages)
 
 
@@ -118,10 +118,10 @@ def _added_up(*, total: bool) -> dict[str, str]:
 
 def audit_path(wanted: Selection) -> str:
     """The path of the first page of the audit log."""
-    return _with("/audit", _asked(wanted))
+    return _with("/audit", _query_of(wanted))
 
 
-def _asked(wanted: Selection) -> dict[str, str]:
+def _query_of(wanted: Selection) -> dict[str, str]:
     asked = {"pageSize": str(PAGE_SIZE)}
     if wanted.filter:
         asked["filter"] = wanted.filter

@@ -60,7 +60,7 @@ _FIELDS = (
 )
 
 
-def _said(visit: Visit, values: Values) -> Json:
+def _pool_body(visit: Visit, values: Values) -> Json:
     return body(
         Name=values["name"],
         Description=values.get("description", ""),
@@ -96,7 +96,7 @@ ACTIONS = (
         verb="POST",
         target="/cloud/gatewayPools",
         fields=_FIELDS,
-        body=_said,
+        body=_pool_body,
         query=drain,
         command="pool create NAME --gateway GATEWAY --tenant TENANT",
         back="pools",
@@ -110,7 +110,7 @@ ACTIONS = (
         target=ONE,
         subject=ONE + ENTITY,
         fields=_FIELDS,
-        body=_said,
+        body=_pool_body,
         edits=True,
         query=drain,
         command="pool edit {Name} --gateway GATEWAY --tenant TENANT",

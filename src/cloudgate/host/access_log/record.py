@@ -147,7 +147,7 @@ def _pass(said: dict[str, Any]) -> TunnelMetadata | None:
     )
 
 
-def _said(key: str) -> str:
+def _metadata_operator(key: str) -> str:
     return f"%DYNAMIC_METADATA({AUTHORIZER_METADATA}:{key})%"
 
 
@@ -160,16 +160,16 @@ JSON_FORMAT = {
     "type": "%ACCESS_LOG_TYPE%",
     "tunnel": "%STREAM_ID%",
     "envoy": f"%ENVIRONMENT({PROCESS_VARIABLE})%",
-    "tenant": _said("tenant"),
-    "pass": _said("pass"),
-    "target": _said("target"),
+    "tenant": _metadata_operator("tenant"),
+    "pass": _metadata_operator("pass"),
+    "target": _metadata_operator("target"),
     "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
     "bytes_up": "%BYTES_RECEIVED%",
     "bytes_down": "%BYTES_SENT%",
     "duration_ms": "%DURATION%",
-    "reason": _said("reason"),
+    "reason": _metadata_operator("reason"),
     "details": "%RESPONSE_CODE_DETAILS%",
     "flags": "%RESPONSE_FLAGS%",
     "address": "%UPSTREAM_REMOTE_ADDRESS%",

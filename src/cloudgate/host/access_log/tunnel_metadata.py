@@ -79,13 +79,13 @@ class TunnelMetadata:
         )
         if not more:  # as of nearly all
             return cls(*whose)
-        certificate = _said(more, _CERTIFICATE)
+        certificate = _value_of(more, _CERTIFICATE)
         return cls(
             *whose,
             restoring=_RESTORING in more,
             over_quota=_OVER_QUOTA in more,
             over_egress=_OVER_EGRESS in more,
-            came_from=_said(more, _FROM),
+            came_from=_value_of(more, _FROM),
             certificate_id=UUID(certificate) if certificate else None,
         )
 
@@ -105,7 +105,7 @@ def is_revoked(revocation_epoch: str, tunnels_end_before: datetime | None) -> bo
     return not revocation_epoch or datetime.fromisoformat(revocation_epoch) < tunnels_end_before
 
 
-def _said(words: list[str], name: str) -> str:
+def _value_of(words: list[str], name: str) -> str:
     return next((each[len(name) :] for each in words if each.startswith(name)), "")
 
 

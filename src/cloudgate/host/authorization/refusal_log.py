@@ -54,7 +54,7 @@ class RefusalLog:
     def record(self, refused: RefusedRequest) -> None:
         """This was refused."""
         self._addresses[
-            self._known(client_network(refused.address), self._addresses, MOST_ADDRESSES)
+            self._bounded_name(client_network(refused.address), self._addresses, MOST_ADDRESSES)
         ] += 1
         if self._told < TOLD_ONE_BY_ONE:
             self._told += 1
@@ -114,5 +114,5 @@ class RefusalLog:
         return counted - before if counted >= before else counted  # an Envoy that began anew
 
     @staticmethod
-    def _known(who: str, among: Counter[str], most: int) -> str:
+    def _bounded_name(who: str, among: Counter[str], most: int) -> str:
         return who if who in among or len(among) < most else OTHERS

@@ -110,7 +110,7 @@ class EnvoyProcess:
         Raises:
             UnavailableError: whether it is that process cannot be seen.
         """
-        self._tell(reopen_logs)
+        self._act_on(reopen_logs)
 
     async def stop(self) -> None:
         """End it, with all its tunnels: asked first, killed when it does not listen.
@@ -118,7 +118,7 @@ class EnvoyProcess:
         Raises:
             UnavailableError: whether it is that process cannot be seen.
         """
-        self._tell(ask_to_end)
+        self._act_on(ask_to_end)
         try:
             async with asyncio.timeout(TERM_SECONDS):
                 await self.ended()
@@ -132,9 +132,9 @@ class EnvoyProcess:
         Raises:
             UnavailableError: whether it is that process cannot be seen.
         """
-        self._tell(end)
+        self._act_on(end)
 
-    def _tell(self, what: Callable[[int], None]) -> None:
+    def _act_on(self, what: Callable[[int], None]) -> None:
         """Tell it something; its id may be another process's by now, which is told nothing."""
         if started_at(self.pid) == self.record.started:
             with suppress(ProcessLookupError):  # it has ended since

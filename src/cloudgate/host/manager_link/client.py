@@ -204,7 +204,7 @@ class ManagerClient:
     def _check(self, answer: httpx2.Response) -> None:
         if answer.is_success:
             return
-        told = _told(answer)
+        told = _refusal_members(answer)
         said = _words(answer, told)
         if answer.status_code == HTTPStatus.UNAUTHORIZED and told.get(REVOKED) is True:
             raise RevokedError(f"The manager at {self._url} listens to this host no more: {said}")
@@ -226,7 +226,7 @@ class ManagerClient:
             ) from None
 
 
-def _told(answer: httpx2.Response) -> dict[str, object]:
+def _refusal_members(answer: httpx2.Response) -> dict[str, object]:
     """What a manager says of itself where it refuses; nothing of what something else says."""
     try:
         said = answer.json()

@@ -35,7 +35,7 @@ def measure(base: str, parts: Sequence[str]) -> int | None:
         place = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as problem:
         raise NotMeasuredError(
-            f"{base}: {_said(problem)}. Is the file system mounted, and the path right?"
+            f"{base}: {_error_text(problem)}. Is the file system mounted, and the path right?"
         ) from None
     shown = base
     for part in parts:
@@ -50,7 +50,7 @@ def measure(base: str, parts: Sequence[str]) -> int | None:
                     f"{shown}: it is a symbolic link or a file; expected a directory."
                 ) from None
             raise NotMeasuredError(
-                f"{shown}: {_said(problem)}. Let the user of the host service read it."
+                f"{shown}: {_error_text(problem)}. Let the user of the host service read it."
             ) from None
         finally:
             os.close(place)
@@ -95,7 +95,8 @@ class _Walker:
                     self._enter(deeper, open_ones)
         except OSError as problem:
             raise NotMeasuredError(
-                f"{self._shown}: {_said(problem)}. Let the user of the host service read all of it."
+                f"{self._shown}: {_error_text(problem)}."
+                " Let the user of the host service read all of it."
             ) from None
         finally:
             for each, _ in open_ones:
@@ -141,7 +142,7 @@ class _Walker:
         return None
 
 
-def _said(problem: OSError) -> str:
+def _error_text(problem: OSError) -> str:
     return os.strerror(problem.errno or 0)
 
 

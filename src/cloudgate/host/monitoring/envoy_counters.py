@@ -50,10 +50,10 @@ class EnvoyCounters:
     def job(self) -> Job:
         """What is to be run."""
         return Job(
-            name="Counting what Envoy does", attempt=self.look, interval_seconds=REVIEW_SECONDS
+            name="Counting what Envoy does", attempt=self.refresh, interval_seconds=REVIEW_SECONDS
         )
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Ask the Envoy that listens, should there be one."""
         names = [each for some in _COUNTERS.values() for each in some]
         others = (_TARGET_FAILURES, _CONNECTIONS, _EXPIRY, _UPTIME)

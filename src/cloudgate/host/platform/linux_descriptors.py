@@ -89,7 +89,7 @@ class Descriptors:
 
     def _find(self, wanted: set[str], all_of_them: Callable[[], Iterable[int]]) -> None:
         for number in self._likely():
-            self._look(number)
+            self._refresh(number)
             wanted -= self._at.keys()
             if not wanted:
                 return
@@ -98,7 +98,7 @@ class Descriptors:
         if wanted <= self._missed.keys():
             return
         for number in all_of_them():
-            self._look(number)
+            self._refresh(number)
         self._missed |= dict.fromkeys(wanted - self._at.keys(), now)
 
     def _likely(self) -> list[int]:
@@ -108,7 +108,7 @@ class Descriptors:
         free = islice((number for number in range(beyond) if number not in known), 2 * _FREE)
         return list(dict.fromkeys((*recent, *free)))
 
-    def _look(self, number: int) -> None:
+    def _refresh(self, number: int) -> None:
         self._drop(number)
         copied = self._copy(number)
         if copied is None:

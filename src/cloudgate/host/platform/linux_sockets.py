@@ -126,7 +126,7 @@ class Pacing:
             with _unless_ended("slowed"):
                 _pace(connection, rates[name])
 
-    def look(self, names: Collection[str]) -> Mapping[str, SentBytes]:
+    def sent_by(self, names: Collection[str]) -> Mapping[str, SentBytes]:
         """What each has sent so far; connections that are gone are left out.
 
         Raises:
@@ -135,7 +135,7 @@ class Pacing:
         found: dict[str, SentBytes] = {}
         for name, connection in self._each(names):
             with _unless_ended("looked at"):
-                told = _told(connection)
+                told = _tcp_info(connection)
                 rate = None if told.limit == _NO_LIMIT else told.limit
                 unread = _unread_bytes(connection)
                 found[name] = SentBytes(told.acked, told.unsent > 0, rate, unread)
@@ -150,7 +150,7 @@ class Pacing:
         found: dict[str, tuple[int, int]] = {}
         for name, connection in self._each(names):
             with _unless_ended("looked at"):
-                told = _told(connection)
+                told = _tcp_info(connection)
                 found[name] = (told.acked, told.received)
         return found
 
@@ -195,7 +195,7 @@ class _TcpInfo(NamedTuple):
     unsent: int
 
 
-def _told(connection: socket.socket) -> _TcpInfo:
+def _tcp_info(connection: socket.socket) -> _TcpInfo:
     return _TcpInfo(
         *_INFO.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size))
     )

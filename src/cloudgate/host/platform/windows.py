@@ -104,7 +104,7 @@ class Pacing:
         if any(rate is not None for rate in rates.values()):
             raise UnavailableError("Speed limits of tenants are not kept on Windows.")
 
-    def look(self, names: Collection[str]) -> Mapping[str, SentBytes]:
+    def sent_by(self, names: Collection[str]) -> Mapping[str, SentBytes]:
         """Nothing is known."""
         del names
         return {}

@@ -148,7 +148,7 @@ class TrafficShaper:
         may_be_full = self._load.worker_is_busy or self._load.line_is_full
         is_measured = bool(names) and (may_be_full or self._fairness.is_active)
         looks_at_all = is_measured or time.monotonic() < self._looks_at_all_until
-        sent = self._look(names, None if looks_at_all else {*limited})
+        sent = self._read_sent(names, None if looks_at_all else {*limited})
         self._allowances.report_demand({who: self._speed(names[who]) for who in limited})
         self._fair = self._fair_shares(names, sent) if is_measured else {}
         wanted: dict[str, int | None] = {}
@@ -209,7 +209,7 @@ class TrafficShaper:
         if sum(map(len, by_pid.values())) > MOST_LOOKED_FOR:
             return  # one more or less hardly counts
         for pid, names in by_pid.items():
-            there = self._pacing.setdefault(pid, Pacing(pid)).look(names)
+            there = self._pacing.setdefault(pid, Pacing(pid)).sent_by(names)
             self._give_back(tenant_id, set(names) - there.keys())
 
     def _take_in_ended(self) -> None:
@@ -324,7 +324,9 @@ class TrafficShaper:
     def _line(self, name: str) -> ConnectionShare:
         return ConnectionShare(self._flows.rate(name), self._flows.is_pressing(name))
 
-    def _look(self, names: Mapping[UUID, _Names], whose: set[UUID] | None) -> dict[str, SentBytes]:
+    def _read_sent(
+        self, names: Mapping[UUID, _Names], whose: set[UUID] | None
+    ) -> dict[str, SentBytes]:
         """What connections have sent: of all tenants, or some, and all that are slowed."""
         by_pid: dict[int, list[str]] = defaultdict(list)
         for tenant_id, its in names.items():
@@ -333,7 +335,7 @@ class TrafficShaper:
                     by_pid[pid].append(name)
         sent: dict[str, SentBytes] = {}
         for pid, some in by_pid.items():
-            sent |= self._pacing.setdefault(pid, Pacing(pid)).look(some)
+            sent |= self._pacing.setdefault(pid, Pacing(pid)).sent_by(some)
         current = self._envoys.pid
         self._pacing = {
             pid: each for pid, each in self._pacing.items() if pid in by_pid or pid == current

@@ -19,12 +19,12 @@ BY_ITSELF = "Cloudgate"
 
 def record(work: UnitOfWork, change: Change, *, success: bool = True, message: str = "") -> None:
     """Log a change that was made, or failed, just now."""
-    _add(work, _noted(work, change), success=success, message=message)
+    _add(work, _change_columns(work, change), success=success, message=message)
 
 
 def record_at_end(work: UnitOfWork, task: Task, change: Change) -> None:
     """Have a change logged when its task ends."""
-    task.audit = _noted(work, change)
+    task.audit = _change_columns(work, change)
 
 
 def record_end(work: UnitOfWork, task: Task) -> None:
@@ -43,7 +43,7 @@ def last_change(work: UnitOfWork, object_id: UUID) -> AuditEvent | None:
     )
 
 
-def _noted(work: UnitOfWork, change: Change) -> dict[str, Any]:
+def _change_columns(work: UnitOfWork, change: Change) -> dict[str, Any]:
     before, after = differences(change)
     return {
         "account": work.author or BY_ITSELF,

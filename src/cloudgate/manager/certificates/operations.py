@@ -70,7 +70,7 @@ def put_in_force(
     )
     work.session.add(made)
     work.session.flush()
-    _tell(work, gateway_of(work, made))
+    _touch_gateways(work, gateway_of(work, made))
     return made
 
 
@@ -81,7 +81,7 @@ def renew_certificate(
     found.chain_pem = brought.chain_pem
     found.sealed_key = work.sealing.seal(brought.key_pem, _owner(found.id))
     work.session.flush()
-    _tell(work, gateway_of(work, found))
+    _touch_gateways(work, gateway_of(work, found))
 
 
 def delete_certificate(work: UnitOfWork, found: CloudCertificate) -> None:
@@ -90,7 +90,7 @@ def delete_certificate(work: UnitOfWork, found: CloudCertificate) -> None:
     record(work, change_to(found, TYPE, DELETED, before={"Name": found.name}))
     work.session.delete(found)
     work.session.flush()
-    _tell(work, gateway)
+    _touch_gateways(work, gateway)
 
 
 class BroughtCertificates:
@@ -119,7 +119,7 @@ def gateway_of(work: UnitOfWork, found: CloudCertificate) -> CloudGateway | None
     return work.session.get(CloudGateway, found.gateway_id) if found.gateway_id else None
 
 
-def _tell(work: UnitOfWork, gateway: CloudGateway | None) -> None:
+def _touch_gateways(work: UnitOfWork, gateway: CloudGateway | None) -> None:
     gateways = [gateway] if gateway else work.session.scalars(select(CloudGateway)).all()
     for each in gateways:
         touch_assignment(work, each.managed_server)

@@ -243,9 +243,9 @@ class ManagerMetrics:
         is_looking = self._looking is not None and not self._looking.done()
         known = self._needed
         if known is not None and not is_looking and known.is_old(self._manager.changes.count):
-            self._looking = asyncio.ensure_future(in_page_thread(self._look))
+            self._looking = asyncio.ensure_future(in_page_thread(self._refresh))
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         changes = self._manager.changes.count
         try:
             with self._manager.reading() as work:

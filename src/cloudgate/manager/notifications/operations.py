@@ -202,7 +202,7 @@ def warning_kind(receiver_id: UUID) -> str:
     return f"Notifications to {receiver_id}"
 
 
-def tell(manager: Manager, receiver_id: UUID, events: Sequence[Mapping[str, Any]]) -> str:
+def deliver(manager: Manager, receiver_id: UUID, events: Sequence[Mapping[str, Any]]) -> str:
     """Tell somebody. Blocks; returns why that failed, and nothing when it did not."""
     outgoing = manager.outgoing
     with manager.reading() as work:
@@ -250,7 +250,7 @@ def try_out(manager: Manager, receiver_id: UUID) -> str:
         receiver = get_receiver(work, receiver_id)
         event = outbox.test_event(receiver.name, work.now)
         number = outbox.note_test(work, receiver, event)
-    problem = tell(manager, receiver_id, [event])
+    problem = deliver(manager, receiver_id, [event])
     with manager.changing() as work:
         tried = work.session.get(NotificationDelivery, number)
         if tried is not None:

@@ -74,15 +74,15 @@ def enqueue(work: UnitOfWork, found: Iterable[Condition]) -> None:
         before.level = condition.level
         if is_news:
             before.document = condition.document()
-            _tell(work, audience, condition)
+            _queue_for(work, audience, condition)
     for over in known.values():
         condition = rules.from_document(over.document)
         work.session.delete(over)
         if condition.cleared:
-            _tell(work, audience, condition, is_over=True)
+            _queue_for(work, audience, condition, is_over=True)
 
 
-def _tell(
+def _queue_for(
     work: UnitOfWork,
     audience: Iterable[tuple[NotificationReceiver, Audience]],
     condition: Condition,

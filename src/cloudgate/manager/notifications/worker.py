@@ -90,7 +90,7 @@ class NotificationWorker:
         return (
             Job(
                 name=LOOKING,
-                attempt=lambda: run_in_thread(self.look),
+                attempt=lambda: run_in_thread(self.notify),
                 interval_seconds=LOOK_SECONDS,
                 largest_part=0.05,
             ),
@@ -102,7 +102,7 @@ class NotificationWorker:
             ),
         )
 
-    def look(self) -> None:
+    def notify(self) -> None:
         """See what is so, and have receivers told of what is news."""
         manager = self._manager
         with manager.reading() as work:
@@ -174,7 +174,7 @@ class NotificationWorker:
     def _carry_out(self, batch: Batch) -> None:
         told = self._told.get(batch.receiver_id)
         if told is None:
-            problem = operations.tell(self._manager, batch.receiver_id, batch.events)
+            problem = operations.deliver(self._manager, batch.receiver_id, batch.events)
             told = self._told[batch.receiver_id] = _DeliveryOutcome(batch, problem)
         with self._manager.changing(shown=False) as work:
             is_there = work.session.get(NotificationReceiver, batch.receiver_id) is not None

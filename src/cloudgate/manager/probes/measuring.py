@@ -104,10 +104,10 @@ def _ask_host(
             " it.",
             everyone=True,
         )
-    return _said(name, measured)
+    return _measured_by_host(name, measured)
 
 
-def _said(name: str, measured: DirectorySize) -> tuple[int | None, Disk | None]:
+def _measured_by_host(name: str, measured: DirectorySize) -> tuple[int | None, Disk | None]:
     if measured.reason:
         raise NotMeasuredError(f"The managed server {name} cannot measure {measured.reason}")
     if measured.capacity_bytes is None or measured.free_bytes is None:

@@ -22,7 +22,9 @@ _OK, _NOT_AUTHENTICATED, _NOT_FOUND = 200, 401, 404
 _REFUSALS = (403, 405)
 
 
-def look(protection: Protection, password: str, reachable: ReachableTargets) -> ProtectionFinding:
+def check_append_only(
+    protection: Protection, password: str, reachable: ReachableTargets
+) -> ProtectionFinding:
     """Whether the server refuses to delete an object, and to write over it. Blocks.
 
     Raises:

@@ -24,9 +24,9 @@ def check_protection(
         return ProtectionFinding(holds=False, problem=elsewhere)
     try:
         if wanted.protection.method is Method.S3:
-            return object_lock.look(wanted.protection, wanted.password, reachable)
+            return object_lock.check_object_lock(wanted.protection, wanted.password, reachable)
         if wanted.protection.method is Method.REST_SERVER:
-            return append_only.look(wanted.protection, wanted.password, reachable)
+            return append_only.check_append_only(wanted.protection, wanted.password, reachable)
         return _of_snapshots(hook, wanted.name, now)
     except UnavailableError as problem:
         return ProtectionFinding(holds=None, problem=problem.message)

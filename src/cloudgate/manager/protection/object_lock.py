@@ -19,7 +19,9 @@ _NO_LOCK = "ObjectLockConfigurationNotFoundError"
 _STRICT = "COMPLIANCE"
 
 
-def look(protection: Protection, password: str, reachable: ReachableTargets) -> ProtectionFinding:
+def check_object_lock(
+    protection: Protection, password: str, reachable: ReachableTargets
+) -> ProtectionFinding:
     """What the bucket's object lock says. Blocks.
 
     Raises:

@@ -114,9 +114,9 @@ def due(work: UnitOfWork) -> tuple[Sequence[DueCheck], timedelta | None]:
         if protection is None:
             continue
         if known is None:
-            first.append(_look(work, repository, protection))
+            first.append(_due_check(work, repository, protection))
         elif has_come(known.due_at, work.now, rules.CHECKED_EVERY):
-            looks.append(_look(work, repository, protection))
+            looks.append(_due_check(work, repository, protection))
         else:
             later.append(known.due_at - work.now)
     return [*first, *looks], min(later, default=None)
@@ -224,7 +224,7 @@ def _why_not(repository: Repository, period_days: int, now: datetime) -> str:
     return rules.why_not(repository.name, protection, known, period_days, now)
 
 
-def _look(work: UnitOfWork, repository: Repository, protection: Protection) -> DueCheck:
+def _due_check(work: UnitOfWork, repository: Repository, protection: Protection) -> DueCheck:
     look = DueCheck(
         repository.id,
         repository.name,

@@ -150,7 +150,7 @@ class TaskTimelines:
         if self.on_end is not None:
             self.on_end(ended)
 
-    def tell(self, server_id: UUID, site_id: UUID, update: Update, at: datetime) -> Update:
+    def with_traces(self, server_id: UUID, site_id: UUID, update: Update, at: datetime) -> Update:
         """A server is about to be told: the news with the traces that they belong to."""
         traces: dict[str, Any] = {}
         with self._lock:

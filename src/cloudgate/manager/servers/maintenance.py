@@ -29,7 +29,7 @@ def begin_maintenance(work: UnitOfWork, message: str | None, *, restores_allowed
     found.message = message or MESSAGE
     found.restores_allowed = restores_allowed
     work.session.flush()
-    _tell(work, _BEGUN, before, _document(found))
+    _publish(work, _BEGUN, before, _document(found))
 
 
 def end_maintenance(work: UnitOfWork) -> None:
@@ -38,10 +38,10 @@ def end_maintenance(work: UnitOfWork) -> None:
     if found is not None:
         work.session.delete(found)
         work.session.flush()
-        _tell(work, _ENDED, _document(found), None)
+        _publish(work, _ENDED, _document(found), None)
 
 
-def _tell(
+def _publish(
     work: UnitOfWork,
     event: Event,
     before: dict[str, object] | None,

@@ -194,7 +194,7 @@ def _token(
         form["client_id"] = settings.client_id
         if settings.client_secret:
             form["client_secret"] = settings.client_secret
-    status, said = _asked(settings, found.token_url, form, basic)
+    status, said = _json_answer(settings, found.token_url, form, basic)
     if status == HTTPStatus.OK and isinstance(said.get("id_token"), str):
         return str(said["id_token"])
     reason = str(said.get("error", ""))
@@ -324,7 +324,7 @@ def _document(
 
 
 def _found(settings: SingleSignOn, url: str) -> Mapping[str, Any]:
-    status, said = _asked(settings, url)
+    status, said = _json_answer(settings, url)
     if status != HTTPStatus.OK:
         raise UnavailableError(_failed(settings, f"it answers {url} with status {status}"))
     return said
@@ -334,7 +334,7 @@ def _failed(settings: SingleSignOn, why: str) -> str:
     return f"Signing in by {settings.name} is not possible now: {why}. {_ELSEWHERE}"
 
 
-def _asked(
+def _json_answer(
     settings: SingleSignOn,
     url: str,
     form: Mapping[str, str] | None = None,

@@ -35,7 +35,7 @@ class UsageIncrement:
 
 def add_to_totals(work: UnitOfWork, more: Mapping[UUID, UsageIncrement]) -> None:
     """Count what tenants used besides, in the transaction that writes it down."""
-    known = _known(work, more)
+    known = _with_totals(work, more)
     table = UsageTotal.__table__
     values = [
         {
@@ -74,7 +74,7 @@ def add_to_totals(work: UnitOfWork, more: Mapping[UUID, UsageIncrement]) -> None
             )
 
 
-def _known(work: UnitOfWork, more: Mapping[UUID, UsageIncrement]) -> set[UUID]:
+def _with_totals(work: UnitOfWork, more: Mapping[UUID, UsageIncrement]) -> set[UUID]:
     wanted, found = sorted(more), set()
     for start in range(0, len(wanted), _AT_ONCE):
         some = wanted[start : start + _AT_ONCE]

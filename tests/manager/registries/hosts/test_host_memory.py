@@ -19,14 +19,14 @@ def test_what_is_known_of_a_host_is_forgotten_together() -> None:
         hosts.presence.touch(each, BEGAN)
         hosts.clones.detect(each, SOON)
         hosts.refusals.record(each, LATER)
-        hosts.addresses.hear(each, "192.0.2.1", SOON)
+        hosts.addresses.record(each, "192.0.2.1", SOON)
         for _ in range(CHANGES_AT_ONCE):
             hosts.fact_changes.record(each, SOON)
     hosts.forget(HOST)
     assert hosts.presence.all(SOON) == {OTHER: BEGAN}
     assert [hosts.clones.is_contested(each, SOON) for each in (HOST, OTHER)] == [False, True]
     assert [hosts.fact_changes.may_change(each, SOON) for each in (HOST, OTHER)] == [True, False]
-    heard = [hosts.addresses.hear(each, "192.0.2.2", SOON) for each in (HOST, OTHER)]
+    heard = [hosts.addresses.record(each, "192.0.2.2", SOON) for each in (HOST, OTHER)]
     assert heard == [{}, {"192.0.2.1": SOON}]
     for each in (HOST, OTHER):
         hosts.presence.touch(each, LATER)

@@ -90,7 +90,7 @@ def create(
         AllowedNetworks=networks_of(network),
     )
     accepted = call.api.post(_collection(call, tenant), body)
-    password.tell(name)
+    password.show_generated(name)
     call.show_task(accepted)
 
 
@@ -123,7 +123,7 @@ def edit(
     )
     accepted = call.api.put(ending(path, change, end_tunnels=end_tunnels), change)
     if password:
-        password.tell(user)
+        password.show_generated(user)
     call.show_result(accepted, path)
 
 

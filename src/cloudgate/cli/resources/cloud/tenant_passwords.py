@@ -53,7 +53,7 @@ def rotate(
     password = passwords.in_file(password_file) or passwords.generate()
     body = _body(password, old_for, now=now)
     accepted = call.api.post(_path(found.path, end_tunnels=end_tunnels), body)
-    password.tell(name)
+    password.show_generated(name)
     call.show_result(accepted, found.entity)
 
 
@@ -106,7 +106,7 @@ def rotate_of_user(
     password = passwords.in_file(password_file) or passwords.generate()
     body = _body(password, old_for, now=now)
     accepted = call.api.post(_path(path, end_tunnels=end_tunnels), body)
-    password.tell(user)
+    password.show_generated(user)
     call.show_result(accepted, path)
 
 

@@ -128,7 +128,7 @@ def create(
         **options.members(),
     )
     accepted = call.api.post(KIND.path, body)
-    password.tell(name)
+    password.show_generated(name)
     call.show_result(accepted)
 
 
@@ -160,7 +160,7 @@ def edit(
     found = find(call.api, KIND, name)
     accepted = call.api.put(ending(found.path, change, end_tunnels=end_tunnels), change)
     if password:
-        password.tell(name)
+        password.show_generated(name)
     call.show_result(accepted, found.entity)
 
 

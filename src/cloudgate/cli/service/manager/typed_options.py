@@ -30,10 +30,10 @@ def typed(options: Options) -> Iterator[tuple[str, Any]]:
 
 def settings_in_force(options: Options) -> tuple[Setting, ...]:
     """What holds, to be looked at: secrets are in files, and a password in a URL is left out."""
-    return tuple(Setting(name=name, value=_told(value)) for name, value in _all(options))
+    return tuple(Setting(name=name, value=_value_text(value)) for name, value in _all(options))
 
 
-def _told(value: Any) -> str | None:
+def _value_text(value: Any) -> str | None:
     if value is None or value == ():
         return None
     parts = value if isinstance(value, tuple) else (value,)

@@ -98,7 +98,7 @@ class OwnRequestBroker:
             return OwnResult(who.name, denial=AWAY)
         finally:
             self._asking.discard(request.tenant_id)
-        told = _told(who.name, answer)
+        told = _result_of(who.name, answer)
         if told.denial is None and change.new_password is not None:
             await self._heard_of_change(principal)
         return told
@@ -143,7 +143,7 @@ def _request(
     )
 
 
-def _told(name: str, answer: OwnAnswer) -> OwnResult:
+def _result_of(name: str, answer: OwnAnswer) -> OwnResult:
     if answer.status == 200:  # noqa: PLR2004
         return OwnResult(name, text=answer.certificate_pem or "The password has been changed.\n")
     kind = Refusal.CREDENTIALS if answer.status == 401 else Refusal.OTHER  # noqa: PLR2004

@@ -47,10 +47,10 @@ class HostQueries:
         with self._lock:
             question = next(iter(self._untold.get(server_id, {}).values()), None)
             if question is not None:
-                self._told(server_id, question.question)
+                self._mark_asked(server_id, question.question)
         return question
 
-    def _told(self, server_id: UUID, name: str) -> None:
+    def _mark_asked(self, server_id: UUID, name: str) -> None:
         untold = self._untold.get(server_id, {})
         untold.pop(name, None)
         if not untold:
@@ -82,7 +82,7 @@ class HostQueries:
         with self._lock:
             asked = self._asked.pop(name, None)
             if asked is not None:
-                self._told(asked.server_id, name)
+                self._mark_asked(asked.server_id, name)
 
     def wait(self, name: str, seconds: float = PATIENCE_SECONDS) -> Answer:
         """The answer to a question.

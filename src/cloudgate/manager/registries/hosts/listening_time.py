@@ -42,7 +42,7 @@ class ListeningTime:
         with self._lock:
             before, self._beaten_at = self._beaten_at, self._machine_clock()
             stood = timedelta() if before is None else self._note(before, now)
-        _tell(stood)
+        _log_standstill(stood)
 
     def machine_time(self) -> datetime:
         """The time by the machine's clock."""
@@ -55,7 +55,7 @@ class ListeningTime:
         """
         with self._lock:
             stood = self._note(since, now)
-        _tell(stood)
+        _log_standstill(stood)
 
     def _note(self, since: datetime, now: datetime) -> timedelta:
         """For how long it stood still."""
@@ -110,7 +110,7 @@ class ListeningTime:
         return (now - lasts, now) if lasts >= STANDSTILL else None
 
 
-def _tell(stood: timedelta) -> None:
+def _log_standstill(stood: timedelta) -> None:
     if stood:
         _log.warning(
             "the manager stood still, or its clock was set forward: hosts have their time again",

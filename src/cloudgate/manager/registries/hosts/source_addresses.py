@@ -14,7 +14,7 @@ class SourceAddresses:
     def __init__(self) -> None:
         self._at: dict[UUID, dict[str, datetime]] = {}
 
-    def hear(self, server_id: UUID, address: str, now: datetime) -> Mapping[str, datetime]:
+    def record(self, server_id: UUID, address: str, now: datetime) -> Mapping[str, datetime]:
         """A host has spoken from an address. When it last did from which, this time left out."""
         noted = self._at.get(server_id, {})
         before = {each: min(at, now) for each, at in noted.items()}

@@ -124,7 +124,7 @@ class SlotTokenAllocator:
             if now - each.at_seconds <= GONE_SECONDS
         }
         before = said.pop(server_id, None)
-        mine = _heard(demand, before, limit, now)
+        mine = _updated_demand(demand, before, limit, now)
         others = sum(each.counted for each in said.values())
         wanted = targets(
             limit,
@@ -152,7 +152,9 @@ class SlotTokenAllocator:
         return granted, _to_ask(server_id, there, wanted, before)
 
 
-def _heard(demand: Demand, before: _HostDemand | None, limit: int, now: float) -> _HostDemand:
+def _updated_demand(
+    demand: Demand, before: _HostDemand | None, limit: int, now: float
+) -> _HostDemand:
     live, held = demand.tunnels_live, demand.tunnels_held or 0
     if before is not None:
         # It has no more than it was given or said before, but for one without a manager.
