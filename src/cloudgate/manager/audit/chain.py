@@ -56,7 +56,7 @@ def _document(values: Mapping[str, Any]) -> dict[str, Any]:
     identifier = values["object_id"]
     return {
         **values,
-        # Not by `moments.time_text`, which leaves out zeros at the end: the hashes are of this.
+        # Not by `timestamps.time_text`, which leaves out zeros at the end: the hashes are of this.
         "at": values["at"].isoformat().replace("+00:00", "Z"),
         "object_id": str(identifier) if identifier else None,
     }

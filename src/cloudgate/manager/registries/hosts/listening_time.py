@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 BEAT_SECONDS = 1.0
-"""How often `Listening.beat` is to be called."""
+"""How often `ListeningTime.beat` is to be called."""
 STANDSTILL = timedelta(seconds=3)
 """A manager has heard nobody between two beats that are so far apart."""
 IN_PIECES = 3

@@ -61,7 +61,7 @@ class ManagedServer(Base):
     usage_batch: Mapped[str] = mapped_column(String(32), default="")
     """The last batch of usage that was counted; it is heard again when its answer was lost."""
     usage_told_until: Mapped[datetime | None]
-    """Up to when its line would have been full with what it has told: `manager.usage.plausible`."""
+    """Up to when its line would have been full with what it told: `manager.usage.plausibility`."""
     warning: Mapped[str] = mapped_column(default="")
     """What an operator should look at; empty when nothing."""
     facts: Mapped[dict[str, Any] | None]
