@@ -141,6 +141,17 @@ def probe_option(text: str, metavar: str | None = None) -> Any:
     return typer.Option(help=text, metavar=metavar, show_default=False)
 
 
+Region = Annotated[str | None, probe_option("S3: us-east-1 when left out.")]
+SecretFile = Annotated[
+    Path | None,
+    probe_option("File with the password, or the secret access key; once.", "FILE"),
+]
+ServerCa = Annotated[
+    Path | None,
+    probe_option("Authority of a private server; the public ones when left out.", "FILE"),
+]
+
+
 app = group(KIND, COLUMNS, "Repositories: the storage services that tenants reach.")
 
 
@@ -200,18 +211,12 @@ def probe(
     prefix: Annotated[
         str | None, probe_option("S3: what keys begin with, such as {tenant}/.", "TEMPLATE")
     ] = None,
-    region: Annotated[str | None, probe_option("S3: us-east-1 when left out.")] = None,
+    region: Region = None,
     username: Annotated[
         str | None, probe_option("WebDAV: who asks. S3: the access key id.", "NAME")
     ] = None,
-    probe_password_file: Annotated[
-        Path | None,
-        probe_option("File with the password, or the secret access key; once.", "FILE"),
-    ] = None,
-    server_ca: Annotated[
-        Path | None,
-        probe_option("Authority of a private server; the public ones when left out.", "FILE"),
-    ] = None,
+    probe_password_file: SecretFile = None,
+    server_ca: ServerCa = None,
     minutes: Annotated[
         int | None, probe_option("How often; every 60 when left out.", "MINUTES")
     ] = None,
@@ -249,18 +254,12 @@ def protect(
         probe_option("RestServer: https://vault.example:8443/cloudgate/. S3: its origin.", "URL"),
     ] = None,
     bucket: Annotated[str | None, probe_option("S3: the bucket of all tenants there.")] = None,
-    region: Annotated[str | None, probe_option("S3: us-east-1 when left out.")] = None,
+    region: Region = None,
     username: Annotated[
         str | None, probe_option("RestServer: who asks. S3: the access key id.", "NAME")
     ] = None,
-    server_password_file: Annotated[
-        Path | None,
-        probe_option("File with the password, or the secret access key; once.", "FILE"),
-    ] = None,
-    server_ca: Annotated[
-        Path | None,
-        probe_option("Authority of a private server; the public ones when left out.", "FILE"),
-    ] = None,
+    server_password_file: SecretFile = None,
+    server_ca: ServerCa = None,
 ) -> None:
     """Say how it keeps what is deleted there, and see whether it does: now, and each hour."""
     found = find(call.api, KIND, name)
