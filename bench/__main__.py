@@ -29,7 +29,7 @@ from bench.testbed.gateway import gateway
 from bench.testbed.load import load
 from bench.testbed.machine import allow_many_files, describe, most_tunnels
 from bench.testbed.proxies import haproxy, nginx, stunnel
-from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.host.settings import CONNECTIONS_VARIABLE
 from tests.support.machine.network import missing
 
@@ -176,8 +176,8 @@ def _beside_others(folder: Path, parts: Sequence[str], effort: Effort) -> Iterat
     with ExitStack() as stack:
         start = stack.enter_context
         work = start(load())
-        ours, material = start(gateway(folder, work.port, Way.MODULE))
-        by_http, _ = start(gateway(folder, work.port, Way.HTTP))
+        ours, material = start(gateway(folder, work.port, DataPathKind.MODULE))
+        by_http, _ = start(gateway(folder, work.port, DataPathKind.HTTP))
         few = [ours, by_http, start(haproxy(material)), start(nginx(material))]
         all_of_them = [*few, start(haproxy(material, LARGE_BUFFER_BYTES)), start(stunnel(material))]
         if "memory" in parts:  # before all else, while the proxies are fresh

@@ -11,7 +11,7 @@ from bench.testbed.gateway import gateway
 from bench.testbed.load import Load, load
 from bench.testbed.proxies import GATEWAY, HAPROXY, Proxy, haproxy
 from bench.testbed.tunnels import DOWNLOAD, UPLOAD
-from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.host.envoy.data_path.choice import DataPathKind
 from tests.support.machine.long_line import NEAR, USUAL, LongLine, Quality, long_line
 
 SECONDS, WARM_UP_SECONDS = 6.0, 1.0
@@ -35,7 +35,7 @@ def measure(folder: Path, *, quick: bool) -> Section:
     with ExitStack() as stack:
         line = stack.enter_context(long_line())
         work = stack.enter_context(load())
-        ours, material = stack.enter_context(gateway(folder, work.port, Way.MODULE))
+        ours, material = stack.enter_context(gateway(folder, work.port, DataPathKind.MODULE))
         theirs = stack.enter_context(haproxy(replace(material, listen="0.0.0.0")))
         proxies = [_over(line, ours), _over(line, theirs)]
         found = {

@@ -19,7 +19,7 @@ from bench.testbed.tunnels import (
     open_tunnel,
 )
 from bench.testbed.tunnels import Way as Through
-from cloudgate.host.envoy.data_path.choice import VARIABLE, Way
+from cloudgate.host.envoy.data_path.choice import VARIABLE, DataPathKind
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment
 from tests.support.ports import free_port
@@ -29,12 +29,12 @@ _TENANT, _PASSWORD, _TARGET = "acme", "p4ssword", "vault.example:443"
 _WORKER = "wrk:worker"
 
 
-NAMES = {Way.MODULE: GATEWAY, Way.HTTP: GATEWAY_BY_HTTP}
+NAMES = {DataPathKind.MODULE: GATEWAY, DataPathKind.HTTP: GATEWAY_BY_HTTP}
 
 
 @contextmanager
 def gateway(
-    folder: Path, repository_port: int, way: Way = Way.MODULE
+    folder: Path, repository_port: int, way: DataPathKind = DataPathKind.MODULE
 ) -> Iterator[tuple[Proxy, Material]]:
     """A gateway that lets a tenant in, and what others need to do the same work.
 

@@ -18,7 +18,7 @@ from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.registries.pending_sessions import PendingSession
 from cloudgate.manager.security.installation import DATABASE
 from cloudgate.manager.sessions import operations as sessions
-from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
+from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_pending_sessions
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import BUSY, reason
 from cloudgate.manager.storage.sqlite import sqlite_url
@@ -79,8 +79,8 @@ def test_reading_and_logging_on_work_while_the_disk_is_full(running: RunningMana
             assert client.get("/tasks").status_code == 200, "it was in use all the time"
         assert running.client().post("/sessionMngr/", auth=("admin", "wrong")).status_code == 401
         assert running.client().post("/sessionMngr/", auth=("admin", PASSWORD)).is_success
-    write_unwritten(running.manager)
-    assert running.manager.unwritten.all() == []
+    write_pending_sessions(running.manager)
+    assert running.manager.pending_sessions.all() == []
     for client in (early, late):
         assert client.get("/tasks").status_code == 200
         assert client.post(f"{site['Href']}?action=collect").status_code == 202
@@ -127,7 +127,7 @@ def test_who_logs_off_or_gets_another_password_meanwhile_is_out(running: Running
     spec = {"CurrentPassword": PASSWORD, "Password": "another long password"}
     assert admin.put("/security/password", json=spec).status_code == 204
     assert stays.get("/tasks").status_code == 401
-    write_unwritten(running.manager)
+    write_pending_sessions(running.manager)
     assert stays.get("/tasks").status_code == 401
 
 
@@ -139,13 +139,13 @@ def test_who_logs_off_while_sessions_are_being_written_is_out(
 
     def log_off_meanwhile(work: UnitOfWork, begun: PendingSession) -> None:
         write(work, begun)
-        running.manager.unwritten.end(begun.session.id)
+        running.manager.pending_sessions.end(begun.session.id)
 
     # The manager may be the first to write it, as soon as there is room.
     monkeypatch.setattr(sessions, "_write_begun", log_off_meanwhile)
     with full_disk(running):
         client.post("/sessionMngr/", auth=("admin", PASSWORD))
-    write_unwritten(running.manager)
+    write_pending_sessions(running.manager)
     assert client.get("/tasks").status_code == 401
 
 
@@ -155,9 +155,9 @@ def test_who_logs_off_from_a_session_that_a_failing_disk_has_written_is_out(
     client = running.client(Accept="application/json")
     with full_disk(running):
         made = client.post("/sessionMngr/", auth=("admin", PASSWORD)).json()
-    (begun,) = running.manager.unwritten.all()
-    write_unwritten(running.manager)
-    running.manager.unwritten.begin(begun)
+    (begun,) = running.manager.pending_sessions.all()
+    write_pending_sessions(running.manager)
+    running.manager.pending_sessions.begin(begun)
     assert client.delete(made["Href"]).status_code == 204
     assert client.get("/tasks").status_code == 401
 
@@ -168,11 +168,11 @@ def test_a_session_that_a_failing_disk_has_written_all_the_same_is_written_once(
     client = running.client(Accept="application/json")
     with full_disk(running):
         assert client.post("/sessionMngr/", auth=("admin", PASSWORD)).is_success
-        (begun,) = running.manager.unwritten.all()
+        (begun,) = running.manager.pending_sessions.all()
     for _ in range(2):
-        running.manager.unwritten.begin(begun)
-        write_unwritten(running.manager)
-    assert running.manager.unwritten.all() == []
+        running.manager.pending_sessions.begin(begun)
+        write_pending_sessions(running.manager)
+    assert running.manager.pending_sessions.all() == []
     assert client.get("/tasks").status_code == 200
 
 

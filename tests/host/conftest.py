@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.host.envoy.data_path.choice import VARIABLE, Way, chosen_data_path
+from cloudgate.host.envoy.data_path.choice import VARIABLE, DataPathKind, chosen_data_path
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler
 from tests.host.support import Authority, Client, Machine, echo_server, running_machine, tenant
@@ -39,14 +39,14 @@ async def repository_port(anyio_backend: object) -> AsyncIterator[int]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests of a module with `BOTH_WAYS` run with either way of tunnels through Envoy."""
     if getattr(metafunc.module, "BOTH_WAYS", False) and "machine" in metafunc.fixturenames:
-        metafunc.parametrize("way", list(Way), indirect=True)
+        metafunc.parametrize("way", list(DataPathKind), indirect=True)
 
 
 @pytest.fixture
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> DataPathKind:
     """Which way tunnels go through Envoy: as the environment says, unless a test asks for one."""
     asked = getattr(request, "param", None)
-    if asked is Way.MODULE and compiler() is None:
+    if asked is DataPathKind.MODULE and compiler() is None:
         pytest.skip("without a C compiler there is no module for Envoy")
     if asked is not None:
         monkeypatch.setenv(VARIABLE, asked)
@@ -55,7 +55,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
 
 @pytest.fixture
 async def machine(
-    tmp_path: Path, authority: Authority, repository_port: int, way: Way
+    tmp_path: Path, authority: Authority, repository_port: int, way: DataPathKind
 ) -> AsyncIterator[Machine]:
     async with running_machine(tmp_path / "state", authority) as started:
         started.know(tenant(repository_port))

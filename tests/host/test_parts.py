@@ -13,7 +13,11 @@ from cloudgate.errors import NotAuthenticatedError, UnavailableError
 from cloudgate.host.authorization.password_verifier import PasswordVerifier
 from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.envoy.log_rotation import rotate
-from cloudgate.host.manager_link.line import LONGEST_PAUSE_SECONDS, REVOKED_PAUSE_SECONDS, Backoff
+from cloudgate.host.manager_link.manager_connection import (
+    LONGEST_PAUSE_SECONDS,
+    REVOKED_PAUSE_SECONDS,
+    Backoff,
+)
 from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.platform.addresses import in_order, local_ipv4, local_ipv6
 from cloudgate.host.platform.port_owner import Owner, explain, listening_inodes, taken_port

@@ -43,8 +43,13 @@ from cloudgate.api.http.request_meter import RequestMeter, note_at_once, note_ro
 from cloudgate.api.http.response_cache import ResponseCache
 from cloudgate.api.http.router import Match, Proof, Route, choose
 from cloudgate.api.http.token_gate import TokenGate, bearer_token
+from cloudgate.api.monitoring_endpoint import (
+    WATCHED,
+    WATCHERS,
+    MonitoringEndpoint,
+    MonitoringTarget,
+)
 from cloudgate.api.table import router
-from cloudgate.api.watchers import WATCHED, WATCHERS, MonitoringEndpoint, MonitoringTarget
 from cloudgate.console.application import Console
 from cloudgate.console.brand import Brand
 from cloudgate.errors import (

@@ -28,7 +28,7 @@ from cloudgate.api.connections.relay import Handovers
 from cloudgate.api.http.header_spelling import PublishedHeaderNames, all_spelled
 from cloudgate.api.http.proxies import Network, is_trusted
 from cloudgate.api.metrics_tokens import MetricsTokens
-from cloudgate.api.watchers import MonitoringTarget
+from cloudgate.api.monitoring_endpoint import MonitoringTarget
 from cloudgate.background import Background, FailingJob, Job
 from cloudgate.console.brand import Brand
 from cloudgate.errors import CloudgateError
@@ -146,7 +146,7 @@ class ManagerServer:
         extras = extras or ServerOptions()
         self._clock = manager.clock
         self._certificate = certificate
-        self._notifier = manager.notifier
+        self._notifier = manager.wakeups
         self._manager = manager
         self._ordering = AcmeWorker(manager)
         self._probing = UsageProbeWorker(manager)

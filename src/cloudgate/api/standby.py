@@ -27,7 +27,7 @@ from cloudgate.api.connections.connection_limit import (
     ConnectionLimiter,
     connection_limits,
 )
-from cloudgate.api.connections.relay import Handover, MarkSealer, Relay, new_word
+from cloudgate.api.connections.relay import Handover, MessageSigner, Relay, new_word
 from cloudgate.api.http.proxies import Network, is_trusted
 from cloudgate.api.server import configured
 from cloudgate.background import Background
@@ -90,7 +90,7 @@ class StandbyServer:
         self,
         lease: Lease,
         authority: Authority,
-        marks: MarkSealer,
+        marks: MessageSigner,
         listeners: ManagerListeners,
     ) -> None:
         self._lease = lease

@@ -132,13 +132,13 @@ async def run_host_service(
     with _sole_user(paths), told, _watched_at(metrics_listen) as listener:
         if until is not None:
             _stop_after(until, stop)
-        watchers = Watchers(listener, notifier or Notifier({}))
+        watchers = Monitors(listener, notifier or Notifier({}))
         await _run_until(paths, open_endpoints(paths), stop, watchers)
     return stop.again
 
 
 @dataclass(frozen=True)
-class Watchers:
+class Monitors:
     """Who looks how the host service is."""
 
     listener: socket.socket | None
@@ -162,7 +162,7 @@ def _check_membership(paths: StatePaths) -> None:
 
 
 async def _run_until(
-    paths: StatePaths, endpoints: LocalEndpoints, stop: Shutdown, watchers: Watchers
+    paths: StatePaths, endpoints: LocalEndpoints, stop: Shutdown, watchers: Monitors
 ) -> None:
     settings = HostSettings.from_environment()
     journal = WithdrawalJournal(paths.withdrawals, DiskReserve(paths.reserve).release_for)
@@ -267,7 +267,7 @@ async def _work_until(
     gateway: GatewayParts,
     parts: _Parts,
     stop: Shutdown,
-    watchers: Watchers,
+    watchers: Monitors,
     drain_seconds: float,
 ) -> None:
     health = parts.monitoring.health

@@ -65,7 +65,7 @@ def matches(password_hash: str | None, password: str) -> bool:
     return bool(matching((password_hash or "",), password))
 
 
-def mark_of(password_hash: str) -> str:
+def password_fingerprint(password_hash: str) -> str:
     """Tells one password from the next, and nothing of either: it is made of its salted hash."""
     return hashlib.sha256(password_hash.encode()).hexdigest()
 

@@ -53,7 +53,7 @@ def charset_name(charset: str) -> str | None:
 
 
 def xml_text(body: bytes, charset: str | None = None) -> str:
-    """The characters of an XML document. `charset`: what Content-Type says, one of `known`.
+    """The characters of an XML document. `charset`: what `charset_name` says.
 
     Raises:
         InvalidRequestError: it is not in the encoding that it is said to be in; which, and who
@@ -80,7 +80,7 @@ def xml_text(body: bytes, charset: str | None = None) -> str:
 
 
 def json_text(body: bytes, charset: str | None = None) -> str:
-    """The characters of a JSON document. `charset`: what Content-Type says, one of `known`.
+    """The characters of a JSON document. `charset`: what `charset_name` says.
 
     Raises:
         InvalidRequestError: it is not in the encoding that it is said to be in.

@@ -11,7 +11,7 @@ import pytest
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.presence_persistence import persist_presence
 from cloudgate.manager.jobs.timeouts import finish_due_tasks
-from cloudgate.manager.registries.hosts.host_memory import HostMemory
+from cloudgate.manager.registries.hosts.host_registry import HostRegistry
 from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.security.authority import open_authority
@@ -115,7 +115,7 @@ def test_what_hosts_say_waits_while_a_change_cannot_be_written(tmp_path: Path) -
         open_authority(folder),
         open_sealing(folder),
         clock=clock,
-        hosts=HostMemory(clock(), listening),
+        hosts=HostRegistry(clock(), listening),
     )
     try:
         with manager.changing():

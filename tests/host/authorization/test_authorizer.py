@@ -12,7 +12,6 @@ import pytest
 from cloudgate.host.authorization import authorizer as authorizing
 from cloudgate.host.authorization.authenticator import MAX_PENDING
 from cloudgate.host.authorization.authorizer import AuthorizationResult, Authorizer
-from cloudgate.host.authorization.failed_logins import GATHERED_FOR
 from cloudgate.host.authorization.own.requests import OwnChange
 from cloudgate.host.authorization.policy import (
     BAD_REQUEST,
@@ -23,6 +22,7 @@ from cloudgate.host.authorization.policy import (
     TOO_MANY_PASSWORDS,
     Denial,
 )
+from cloudgate.host.authorization.rejected_logins import GATHERED_FOR
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory

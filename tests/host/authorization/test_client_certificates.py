@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
-from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.host.envoy.xds_listener import CERTIFICATE_HEADER
 from cloudgate.manager.security.authority import (
     CertificateRequest,
@@ -42,7 +42,7 @@ from tests.support.waiting import until_async
 REPO = "repo.example:443"
 ACME, LAPTOP, OTHER = UUID(int=1), UUID(int=9), UUID(int=2)
 pytestmark = pytest.mark.anyio
-both_ways = pytest.mark.parametrize("way", list(Way), indirect=True)
+both_ways = pytest.mark.parametrize("way", list(DataPathKind), indirect=True)
 
 
 @dataclass
@@ -66,7 +66,7 @@ def office(tmp_path: Path) -> Office:
 
 
 @pytest.fixture
-async def port(machine: Machine, office: Office, repository_port: int, way: Way) -> int:
+async def port(machine: Machine, office: Office, repository_port: int, way: DataPathKind) -> int:
     """Of a gateway that knows Acme, with a user, and its tenants' authority."""
     found = free_port()
     wanted = machine.gateway(found, client_authorities=(office.signer.pem,))
@@ -89,7 +89,7 @@ async def _status(client: Client, port: int, login: str = "") -> tuple[int, str]
 
 @both_ways
 async def test_it_opens_a_tunnel_without_a_password_and_the_same_name_may_come_along(
-    machine: Machine, client: Client, port: int, office: Office, way: Way
+    machine: Machine, client: Client, port: int, office: Office, way: DataPathKind
 ) -> None:
     assert (await _status(client, port))[0] == 407, "none is shown"
     assert (await _status(client, port, f"acme:{PASSWORD}"))[0] == 200
@@ -227,7 +227,7 @@ def _forgeries(folder: Path) -> dict[str, Path]:
 
 @both_ways
 async def test_one_of_nobodys_is_as_none_and_shuts_out_no_program(
-    machine: Machine, client: Client, port: int, office: Office, way: Way
+    machine: Machine, client: Client, port: int, office: Office, way: DataPathKind
 ) -> None:
     for what, file in _forgeries(office.folder / "authority").items():
         client.shows = file
@@ -241,7 +241,7 @@ async def test_one_of_nobodys_is_as_none_and_shuts_out_no_program(
 
 @both_ways
 async def test_a_gateway_that_begins_to_ask_cuts_no_tunnel(
-    machine: Machine, client: Client, office: Office, repository_port: int, way: Way
+    machine: Machine, client: Client, office: Office, repository_port: int, way: DataPathKind
 ) -> None:
     port = free_port()
     wanted = machine.gateway(port)
@@ -266,9 +266,9 @@ async def test_a_gateway_that_begins_to_ask_cuts_no_tunnel(
     assert await by_both.echoes()
 
 
-@pytest.mark.parametrize("way", [Way.MODULE], indirect=True)
+@pytest.mark.parametrize("way", [DataPathKind.MODULE], indirect=True)
 async def test_only_who_shows_one_goes_by_http_where_there_is_a_module(
-    machine: Machine, client: Client, port: int, office: Office, way: Way
+    machine: Machine, client: Client, port: int, office: Office, way: DataPathKind
 ) -> None:
     assert (await client.connect(port, REPO)).status == 200
     office.issue(client)
@@ -280,7 +280,7 @@ async def test_only_who_shows_one_goes_by_http_where_there_is_a_module(
 
 @both_ways
 async def test_a_certificate_that_is_only_said_is_none(
-    machine: Machine, client: Client, port: int, office: Office, way: Way
+    machine: Machine, client: Client, port: int, office: Office, way: DataPathKind
 ) -> None:
     office.issue(client)
     shown, client.shows = client.shows, None
@@ -322,7 +322,7 @@ def test_what_a_tunnel_came_in_by_outlives_the_host_service() -> None:
 
 @both_ways
 async def test_what_a_tenant_wants_for_itself_waits_for_the_manager_whichever_way_tunnels_go(
-    machine: Machine, client: Client, port: int, way: Way
+    machine: Machine, client: Client, port: int, way: DataPathKind
 ) -> None:
     body = '{"Password": "another long password"}'
 

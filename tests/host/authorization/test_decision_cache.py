@@ -9,13 +9,13 @@ from cloudgate.host.authorization.module import decision_cache
 from cloudgate.host.authorization.module.decision_cache import (
     REMEMBERED_SECONDS,
     SILENT,
+    ConnectRequest,
     DecisionCache,
-    Question,
 )
 from cloudgate.host.authorization.policy import Denial
 from cloudgate.host.envoy.start_rates import to_one, to_several
 
-QUESTION = Question("vault:443", "Basic x", "192.0.2.7", 4711)
+QUESTION = ConnectRequest("vault:443", "Basic x", "192.0.2.7", 4711)
 REFUSED = AuthorizationResult("acme", "vault:443", denial=Denial(403, "no"))
 HOLDER = TunnelMetadata(slot_id="7", tenant_id=UUID(int=1))
 LET_IN = AuthorizationResult("acme", "vault:443", "192.0.2.9:443", metadata=HOLDER)

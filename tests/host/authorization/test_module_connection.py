@@ -16,7 +16,7 @@ from cloudgate.host.authorization.grpc.connection import AlternativeProtocol, Se
 from cloudgate.host.authorization.grpc.server import GrpcServer, serve_grpc
 from cloudgate.host.authorization.module import connection
 from cloudgate.host.authorization.module.connection import GREETING, Decisions, ModuleConnection
-from cloudgate.host.authorization.module.decision_cache import Question
+from cloudgate.host.authorization.module.decision_cache import ConnectRequest
 from cloudgate.host.authorization.policy import Denial
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -27,7 +27,7 @@ LEAVE_IT, TUNNEL = 0, 1
 HOLDER = TunnelMetadata(slot_id="7", tenant_id=UUID(int=1))
 LET_IN = AuthorizationResult("acme", "vault:443", "192.0.2.9:443", "fast", metadata=HOLDER)
 REFUSED = AuthorizationResult("acme", "vault:443", denial=Denial(403, "no"))
-QUESTION = Question("vault:443", "Basic x", "192.0.2.7", 4711)
+QUESTION = ConnectRequest("vault:443", "Basic x", "192.0.2.7", 4711)
 
 
 def text(said: str) -> bytes:
@@ -38,7 +38,7 @@ def message(content: bytes) -> bytes:
     return struct.pack("!I", len(content)) + content
 
 
-def question(number: int, of: Question = QUESTION, kind: int = ASK) -> bytes:
+def question(number: int, of: ConnectRequest = QUESTION, kind: int = ASK) -> bytes:
     words = text(of.address) + text(of.authority) + text(of.authorization or "")
     return message(struct.pack("!BIH", kind, number, of.port) + words)
 
@@ -47,7 +47,7 @@ def news(kind: int, number: int) -> bytes:
     return message(struct.pack("!BI", kind, number))
 
 
-async def never(_question: Question) -> AuthorizationResult:
+async def never(_question: ConnectRequest) -> AuthorizationResult:
     await asyncio.Event().wait()
     raise AssertionError
 
@@ -59,12 +59,12 @@ class Module:
     server: GrpcServer
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    decide: Callable[[Question], Awaitable[AuthorizationResult]]
-    asked: asyncio.Queue[Question] = field(default_factory=asyncio.Queue)
-    given_up: asyncio.Queue[tuple[Question, AuthorizationResult | None]] = field(
+    decide: Callable[[ConnectRequest], Awaitable[AuthorizationResult]]
+    asked: asyncio.Queue[ConnectRequest] = field(default_factory=asyncio.Queue)
+    given_up: asyncio.Queue[tuple[ConnectRequest, AuthorizationResult | None]] = field(
         default_factory=asyncio.Queue
     )
-    begun: asyncio.Queue[Question] = field(default_factory=asyncio.Queue)
+    begun: asyncio.Queue[ConnectRequest] = field(default_factory=asyncio.Queue)
 
     def says(self, *said: bytes) -> None:
         self.writer.write(b"".join(said))
@@ -89,20 +89,20 @@ class Module:
 
 @asynccontextmanager
 async def greeted(
-    by: Callable[[Question], Awaitable[AuthorizationResult]] = never,
+    by: Callable[[ConnectRequest], Awaitable[AuthorizationResult]] = never,
 ) -> AsyncIterator[Module]:
     """A line that has been greeted, with who decides."""
     listener = socket.create_server(("127.0.0.1", 0))
     found: list[Module] = []
 
-    async def decide(asked: Question) -> AuthorizationResult:
+    async def decide(asked: ConnectRequest) -> AuthorizationResult:
         found[0].asked.put_nowait(asked)
         return await found[0].decide(asked)
 
-    def gave_up(asked: Question, verdict: AuthorizationResult | None) -> None:
+    def gave_up(asked: ConnectRequest, verdict: AuthorizationResult | None) -> None:
         found[0].given_up.put_nowait((asked, verdict))
 
-    def begun(asked: Question) -> None:
+    def begun(asked: ConnectRequest) -> None:
         found[0].begun.put_nowait(asked)
 
     def made(
@@ -126,15 +126,15 @@ async def greeted(
         await server.stop()
 
 
-async def lets_in(_question: Question) -> AuthorizationResult:
+async def lets_in(_question: ConnectRequest) -> AuthorizationResult:
     return LET_IN
 
 
-async def refuses(_question: Question) -> AuthorizationResult:
+async def refuses(_question: ConnectRequest) -> AuthorizationResult:
     return REFUSED
 
 
-async def fails(_question: Question) -> AuthorizationResult:
+async def fails(_question: ConnectRequest) -> AuthorizationResult:
     raise RuntimeError("nobody foresaw this")
 
 
@@ -163,7 +163,7 @@ async def test_what_comes_byte_by_byte_is_answered_as_what_comes_at_once() -> No
 
 @pytest.mark.parametrize("decide", [refuses, fails])
 async def test_who_is_not_let_in_is_left_to_the_connection_manager(
-    decide: Callable[[Question], Awaitable[AuthorizationResult]],
+    decide: Callable[[ConnectRequest], Awaitable[AuthorizationResult]],
 ) -> None:
     async with greeted(decide) as module:
         for number in (1, 2):
@@ -224,7 +224,7 @@ async def test_a_line_that_is_lost_leaves_nobody_waiting() -> None:
 async def test_a_server_that_retires_answers_what_was_asked_and_leaves_the_rest() -> None:
     may_answer = asyncio.Event()
 
-    async def slowly(_question: Question) -> AuthorizationResult:
+    async def slowly(_question: ConnectRequest) -> AuthorizationResult:
         await may_answer.wait()
         return LET_IN
 

@@ -7,15 +7,15 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.host.authorization.failed_logins import GATHERED_FOR
-from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.host.authorization.rejected_logins import GATHERED_FOR
+from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.host.state.withdrawal import left_of
 from cloudgate.protocol import GatewayState, Refusal, Tenant, User
 from tests.host.support import PASSWORD, PASSWORD_HASH, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
-EACH_WAY = pytest.mark.parametrize("way", list(Way), indirect=True)
+EACH_WAY = pytest.mark.parametrize("way", list(DataPathKind), indirect=True)
 REPO = "repo.example:443"
 HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"
 EARLIER = datetime(2026, 1, 1, tzinfo=UTC)

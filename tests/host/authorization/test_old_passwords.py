@@ -10,7 +10,7 @@ import pytest
 
 from cloudgate.host.authorization.authenticator import Authenticator
 from cloudgate.host.authorization.old_password_uses import TOLD_EVERY, OldPasswordUses
-from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.host.state.principal import Principal
 from cloudgate.host.state.withdrawal import left_of
 from cloudgate.protocol import GatewayState, OldPasswordUse, Tenant, User
@@ -35,7 +35,7 @@ def basic(text: str) -> str:
     return "Basic " + b64encode(text.encode()).decode()
 
 
-@pytest.mark.parametrize("way", list(Way), indirect=True)
+@pytest.mark.parametrize("way", list(DataPathKind), indirect=True)
 async def test_both_passwords_are_good_until_the_time_is_over_and_then_the_new_one(
     machine: Machine, client: Client, repository_port: int
 ) -> None:

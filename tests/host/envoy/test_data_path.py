@@ -12,12 +12,12 @@ import pytest
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.host.envoy import launcher, process
-from cloudgate.host.envoy.data_path import deaths
+from cloudgate.host.envoy.data_path import crash_loop
 from cloudgate.host.envoy.data_path.choice import (
     BY_HTTP,
     FOLDER,
     VARIABLE,
-    Way,
+    DataPathKind,
     chosen_data_path,
 )
 from cloudgate.host.platform import started_at
@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "module"
     shutil.copytree(FOLDER, copy)
     monkeypatch.setattr(launcher, "chosen_data_path", lambda: chosen_data_path(copy))
-    monkeypatch.setenv(VARIABLE, Way.MODULE)
+    monkeypatch.setenv(VARIABLE, DataPathKind.MODULE)
     return copy
 
 
@@ -62,12 +62,12 @@ async def test_no_tunnel_is_cut_or_refused_when_the_module_comes_and_when_it_goe
 ) -> None:
     port = free_port()
     gateway = machine.gateway(port)
-    monkeypatch.setenv(VARIABLE, Way.HTTP)
+    monkeypatch.setenv(VARIABLE, DataPathKind.HTTP)
     await renewed(machine, gateway)
     live = [await client.connect(port, REPO)]
     pids = [machine.envoys.pid]
     async with others_coming_in(client, port) as statuses:
-        for way in (Way.MODULE, Way.HTTP):
+        for way in (DataPathKind.MODULE, DataPathKind.HTTP):
             await several(statuses)
             monkeypatch.setenv(VARIABLE, way)
             await renewed(machine, gateway)
@@ -86,7 +86,7 @@ async def test_a_module_that_cannot_be_loaded_is_done_without(
     port = free_port()
     await started_anew(machine, port)
     assert await (await client.connect(port, REPO)).echoes()
-    assert machine.envoy.data_path.way is Way.HTTP
+    assert machine.envoy.data_path.way is DataPathKind.HTTP
     assert "Envoy does not take it" in machine.envoy.data_path.advice
     # It stays so: nothing is tried again and again under live tunnels.
     pid = machine.envoys.pid
@@ -97,7 +97,7 @@ async def test_a_module_that_cannot_be_loaded_is_done_without(
 @pytest.mark.parametrize(
     ("how", "soon_seconds", "said"),
     [
-        (signal.SIGKILL, deaths.SOON_SECONDS, "Envoy died several times"),
+        (signal.SIGKILL, crash_loop.SOON_SECONDS, "Envoy died several times"),
         (signal.SIGSEGV, -1.0, "Envoy crashed 3 times within 6 hours"),
     ],
 )
@@ -111,13 +111,13 @@ async def test_a_module_with_which_envoy_dies_is_done_without(
     soon_seconds: float,
     said: str,
 ) -> None:
-    monkeypatch.setattr(deaths, "SOON_SECONDS", soon_seconds)
+    monkeypatch.setattr(crash_loop, "SOON_SECONDS", soon_seconds)
     port = free_port()
     await started_anew(machine, port)
-    assert machine.envoy.data_path.way is Way.MODULE
+    assert machine.envoy.data_path.way is DataPathKind.MODULE
     ended = None
     async with asyncio.timeout(3 * PATIENCE_SECONDS):
-        while machine.envoy.data_path.way is Way.MODULE:
+        while machine.envoy.data_path.way is DataPathKind.MODULE:
             pid = machine.envoys.pid
             if pid not in {None, ended} and started_at(pid) and await machine.admin.is_ready():
                 os.kill(pid, how)
@@ -133,10 +133,10 @@ async def test_a_module_with_which_envoy_dies_is_done_without(
 def test_a_module_for_another_envoy_is_not_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert chosen_data_path(folder).way is Way.MODULE
+    assert chosen_data_path(folder).way is DataPathKind.MODULE
     monkeypatch.setattr(process, "installed_version", lambda: "1.99.0")
     assert "1.99.0 is installed" in chosen_data_path(folder).reason
-    assert chosen_data_path(folder).way is Way.HTTP
+    assert chosen_data_path(folder).way is DataPathKind.HTTP
 
 
 def test_a_module_for_another_machine_is_not_loaded(
@@ -153,8 +153,8 @@ def test_tunnels_go_by_the_module_unless_somebody_wants_another_way(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(VARIABLE)
-    assert chosen_data_path(folder).way is Way.MODULE
-    monkeypatch.setenv(VARIABLE, Way.HTTP)
+    assert chosen_data_path(folder).way is DataPathKind.MODULE
+    monkeypatch.setenv(VARIABLE, DataPathKind.HTTP)
     assert chosen_data_path(folder) == BY_HTTP
     assert BY_HTTP.advice == ""
 
@@ -176,7 +176,7 @@ def test_where_it_was_not_built_it_is_said_what_to_do(
     monkeypatch.delenv(VARIABLE)
     advice = chosen_data_path(folder).advice
     assert "Install a C compiler" in advice
-    assert f"{VARIABLE}={Way.HTTP}" in advice
+    assert f"{VARIABLE}={DataPathKind.HTTP}" in advice
 
 
 def test_another_way_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

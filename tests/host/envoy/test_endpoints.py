@@ -26,7 +26,7 @@ from cloudgate.host.envoy.loopback_endpoints import ADDRESS, LoopbackEndpoints
 from cloudgate.host.envoy.process import running
 from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.platform import windows
-from cloudgate.host.platform.windows_service import Keeper, host_command
+from cloudgate.host.platform.windows_service import ProcessKeeper, host_command
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import GatewayState
 from tests.host.support import Authority, Client, Machine, running_machine, tenant
@@ -176,7 +176,7 @@ def test_a_service_keeps_a_host_service_running_and_ends_it_in_order(tmp_path: P
     paths = state_paths(state)
     paths.make_folders()
     paths.assignment.write_text('{"revision": 1}')  # goes on without a manager
-    keeper = Keeper(host_command(sys.executable, tmp_path), tmp_path / "service.log")
+    keeper = ProcessKeeper(host_command(sys.executable, tmp_path), tmp_path / "service.log")
     ended_with: list[int] = []
     working = threading.Thread(target=lambda: ended_with.append(keeper.run()))
     working.start()

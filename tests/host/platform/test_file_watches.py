@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from cloudgate.diagnosis import machine as machine_checks
 from cloudgate.diagnosis.findings import Verdict
 from cloudgate.host.envoy import process
-from cloudgate.host.envoy.data_path.deaths import MOST_SHORT_LIVES
+from cloudgate.host.envoy.data_path.crash_loop import MOST_SHORT_LIVES
 from cloudgate.host.platform.file_watches import NEEDED
 from cloudgate.protocol import GatewayState
 from tests.host.support import Machine

@@ -24,7 +24,7 @@ from typing import TextIO
 import pytest
 
 from cloudgate.host.access_log.record import AccessRecord, RecordType, parse_record
-from cloudgate.host.envoy.data_path.choice import VARIABLE, Way
+from cloudgate.host.envoy.data_path.choice import VARIABLE, DataPathKind
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler
 from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
@@ -177,12 +177,12 @@ async def both(
     authority: Authority,
     repository_port: int,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[dict[Way, tuple[Machine, int]]]:
+) -> AsyncIterator[dict[DataPathKind, tuple[Machine, int]]]:
     """A gateway for each way, with the same tenants and repository."""
     async with AsyncExitStack() as stack:
         found = {}
         known = tenant(repository_port)
-        for way in Way:
+        for way in DataPathKind:
             monkeypatch.setenv(VARIABLE, way)
             machine = await stack.enter_async_context(running_machine(tmp_path / way, authority))
             machine.know(known)
@@ -244,17 +244,17 @@ def _without_date(head: bytes) -> str:
 
 
 async def test_both_ways_give_the_same_answers_and_note_the_same(
-    both: dict[Way, tuple[Machine, int]],
+    both: dict[DataPathKind, tuple[Machine, int]],
 ) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # others look at it
     statuses: Counter[str] = Counter()
-    clients: dict[Way, Counter[str]] = {way: Counter() for way in both}
-    different: list[tuple[Request, dict[Way, Answer]]] = []
+    clients: dict[DataPathKind, Counter[str]] = {way: Counter() for way in both}
+    different: list[tuple[Request, dict[DataPathKind, Answer]]] = []
     chance = random.Random(SEED)
     requests = (some_request(chance) for _ in range(REQUESTS))
 
-    async def ask_both(request: Request) -> dict[Way, Answer]:
+    async def ask_both(request: Request) -> dict[DataPathKind, Answer]:
         given = await asyncio.gather(
             *(answer(port, context, request, clients[way]) for way, (_, port) in both.items())
         )
@@ -266,9 +266,11 @@ async def test_both_ways_give_the_same_answers_and_note_the_same(
             if any(each.head.startswith(LOST) for each in found.values()):
                 found = await ask_both(request)
             twice = all(each.head[9:12] in TWICE for each in found.values())
-            if found[Way.MODULE] != found[Way.HTTP] and not (twice and len(request.head) > LONGEST):
+            if found[DataPathKind.MODULE] != found[DataPathKind.HTTP] and not (
+                twice and len(request.head) > LONGEST
+            ):
                 different.append((request, found))
-            statuses[found[Way.HTTP].head[9:12]] += 1
+            statuses[found[DataPathKind.HTTP].head[9:12]] += 1
 
     async with asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):
@@ -276,7 +278,7 @@ async def test_both_ways_give_the_same_answers_and_note_the_same(
     assert not different, "\n".join(map(repr, different[:10]))
     assert {"200", "400", "403", "404", "407", "503"} <= statuses.keys()
     noted = {way: await _noted(machine, clients[way]) for way, (machine, _) in both.items()}
-    assert noted[Way.MODULE] == noted[Way.HTTP]
+    assert noted[DataPathKind.MODULE] == noted[DataPathKind.HTTP]
 
 
 async def _noted(machine: Machine, clients: Counter[str]) -> NotedRequests:
@@ -308,7 +310,7 @@ async def _ends(log: TextIO) -> AsyncIterator[AccessRecord]:
 
 
 async def test_who_comes_again_from_the_same_port_is_not_taken_for_who_it_was(
-    both: dict[Way, tuple[Machine, int]], authority: Authority
+    both: dict[DataPathKind, tuple[Machine, int]], authority: Authority
 ) -> None:
     context = ssl.create_default_context(cadata=authority.pem)
     plain = f"CONNECT repo.example:443 HTTP/1.1\r\nProxy-Authorization: {GOOD}\r\n"
@@ -322,7 +324,7 @@ async def test_who_comes_again_from_the_same_port_is_not_taken_for_who_it_was(
 
 @pytest.mark.parametrize("request_line", ["GET / HTTP/1.1", "CONNECT repo.example:443 HTTP/1.1"])
 async def test_both_ways_end_a_connection_in_order_after_their_last_word(
-    both: dict[Way, tuple[Machine, int]], authority: Authority, request_line: str
+    both: dict[DataPathKind, tuple[Machine, int]], authority: Authority, request_line: str
 ) -> None:
     context = ssl.create_default_context(cadata=authority.pem)
     for _, port in both.values():

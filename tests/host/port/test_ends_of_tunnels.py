@@ -20,7 +20,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
 
-from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.protocol import GatewayState, Target
 from tests.host.port.test_port import held_repository, reset
 from tests.host.support import PASSWORD, Client, Machine, Tunnel, fill, resident_kib, tenant
@@ -133,7 +133,7 @@ class Setting:
 
     client: Client
     port: int
-    way: Way
+    way: DataPathKind
     came: "asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]"
 
     async def http1(self) -> tuple[Tunnel, Repository]:
@@ -162,7 +162,7 @@ class Setting:
 
 
 @pytest.fixture
-async def setting(machine: Machine, client: Client, way: Way) -> AsyncIterator[Setting]:
+async def setting(machine: Machine, client: Client, way: DataPathKind) -> AsyncIterator[Setting]:
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     async with held_repository() as (repository, came):
@@ -203,7 +203,7 @@ async def test_in_http_1_a_client_that_resets_looks_like_an_end_to_the_target_wi
 ) -> None:
     tunnel, repository = await setting.http1()
     reset(tunnel.writer)
-    assert await repository.heard() == (b"", CUT if setting.way is Way.MODULE else ENDED)
+    assert await repository.heard() == (b"", CUT if setting.way is DataPathKind.MODULE else ENDED)
 
 
 async def test_in_http_1_all_that_a_target_sent_before_its_end_arrives_and_the_tunnel_ends(

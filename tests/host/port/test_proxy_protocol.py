@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
-from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.host.manager_link.query_handler import QueryHandler
 from cloudgate.protocol import GatewayState, Question, Refusal
 from tests.host.support import PASSWORD, Client, Machine, Tunnel, refuses, tenant
@@ -120,7 +120,7 @@ async def test_who_comes_directly_needs_no_header_and_cannot_forge_where_from(
     assert (await connect(client, port, V2_LOCAL, BALANCER)).status == 200
 
 
-@pytest.mark.parametrize("way", list(Way), indirect=True)
+@pytest.mark.parametrize("way", list(DataPathKind), indirect=True)
 async def test_a_gateway_without_the_option_hangs_up_on_a_header(
     machine: Machine, client: Client
 ) -> None:
@@ -130,7 +130,7 @@ async def test_a_gateway_without_the_option_hangs_up_on_a_header(
         await connect(client, port, V1, BALANCER)
 
 
-@pytest.mark.parametrize("way", list(Way), indirect=True)
+@pytest.mark.parametrize("way", list(DataPathKind), indirect=True)
 async def test_no_tunnel_is_cut_when_the_option_comes_changes_and_goes(
     machine: Machine, client: Client
 ) -> None:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from cloudgate.host.shaping.connection_rates import (
     MOST_OWED_PART,
     MOST_SAVED_PART,
-    Account,
     ConnectionShare,
+    TokenBucket,
     rates_within,
 )
 
@@ -40,7 +40,7 @@ def test_those_that_press_share_what_the_others_leave(
 def test_what_was_too_much_is_made_good_and_never_without_end(
     limit: int, steps: list[tuple[float, float]]
 ) -> None:
-    now, account = 0.0, Account(0.0)
+    now, account = 0.0, TokenBucket(0.0)
     for seconds, speed in steps:
         now += seconds
         account.record_sent(now, limit, int(speed * limit * seconds))

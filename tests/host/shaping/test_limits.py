@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from cloudgate.host.authorization.authenticator import MAX_PENDING, Authenticator
-from cloudgate.host.authorization.failed_logins import GATHERED_FOR, FailedLogins
+from cloudgate.host.authorization.rejected_logins import GATHERED_FOR, RejectedLogins
 from cloudgate.host.tunnels.slots import RESERVATION_SECONDS, TunnelSlots
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.login_throttle import FIRST_DELAY_SECONDS, FREE_FAILURES, client_network
@@ -158,7 +158,7 @@ async def test_who_goes_away_leaves_the_line_however_soon(machine: Machine) -> N
 
 async def test_guesses_are_told_once_with_how_many_they_were() -> None:
     now = [NOW]
-    guesses = FailedLogins(lambda: now[0])
+    guesses = RejectedLogins(lambda: now[0])
     for name, address in [("acme", "192.0.2.1"), ("acme", "192.0.2.1"), ("x" * 200, "2001:db8::1")]:
         guesses.record(name, address)
         now[0] += timedelta(seconds=1)

@@ -24,19 +24,19 @@ from cloudgate.host.envoy.start_rates import (
 )
 from cloudgate.host.platform import linux_sockets
 from cloudgate.host.platform.linux_descriptors import Descriptors
-from cloudgate.host.shaping.first_rates import (
-    AT_ONCE_PART,
-    HEADROOM,
-    JUST_SECONDS,
-    LEAST_PART,
-    FirstRates,
-    GrantedRate,
-    NewTunnel,
-)
 from cloudgate.host.shaping.rate_meter import (
     LastSample,
 )
 from cloudgate.host.shaping.shaper import _unseen_bytes
+from cloudgate.host.shaping.start_rate_grants import (
+    AT_ONCE_PART,
+    HEADROOM,
+    JUST_SECONDS,
+    LEAST_PART,
+    GrantedRate,
+    NewTunnel,
+    StartRateGrants,
+)
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.protocol import GatewayState, Target
 from tests.host.support import PASSWORD, Client, Machine, tenant
@@ -189,7 +189,7 @@ class SlowedConnections:
 
     def __init__(self, limit: int | None) -> None:
         self.now, self.rates = 0.0, dict[str, int]()
-        self.starts = FirstRates(lambda: self.now)
+        self.starts = StartRateGrants(lambda: self.now)
         self.starts.limit_of = lambda _: limit
         self.starts.slow = self.rates.__setitem__
 

@@ -11,7 +11,7 @@ import pytest
 from cloudgate.host.tunnels.restore_only import (
     REFUSED_SECONDS,
     RESTORE_REQUEST_BYTES,
-    RecentSenders,
+    RecentQuotaViolations,
     looks_like_restore,
 )
 from cloudgate.protocol import GatewayState, Maintenance, Refusal, Site, Tenant
@@ -216,7 +216,7 @@ async def test_when_egress_is_used_up_backups_go_on_and_restores_end_and_are_tol
 
 def test_who_has_sent_data_hears_why_for_a_minute_and_nobody_else_does() -> None:
     now = [0.0]
-    senders = RecentSenders(lambda: now[0])
+    senders = RecentQuotaViolations(lambda: now[0])
     acme, anna = UUID(int=1), UUID(int=2)
     senders.record(acme, anna, REPO)
     assert senders.has_sent(acme, anna, REPO)

@@ -181,7 +181,7 @@ async def without_a_place(machine: Machine, tunnels: int) -> EvictionProgress:
     """Wait until so many tunnels have no place, and say what became of the others."""
 
     def progress() -> EvictionProgress | None:
-        found = machine.enforcer.misplaced()
+        found = machine.enforcer.review_eviction()
         return found if found is not None and found.tunnels == tunnels else None
 
     found = await until_async(progress)
@@ -280,6 +280,6 @@ async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(
     await machine.envoy.adopt()
     machine.tracker.poll()
     assert machine.tracker.live
-    assert machine.enforcer.misplaced() is None
+    assert machine.enforcer.review_eviction() is None
     assert await tunnel.echoes()
     assert (await client.connect(port, REPO)).status == 503

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.manager.registries.pending_sessions import UsedCodes
+from cloudgate.manager.registries.used_codes import UsedCodes
 from cloudgate.manager.sessions import totp
 
 SECRET = base64.b32encode(b"12345678901234567890").decode()

@@ -22,7 +22,7 @@ from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
-from cloudgate.manager.registries.hosts.host_memory import HostMemory
+from cloudgate.manager.registries.hosts.host_registry import HostRegistry
 from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -193,7 +193,7 @@ def running_manager(
         authority,
         open_sealing(folder),
         clock=clock,
-        hosts=HostMemory(clock(), ListeningTime(clock.steps)),
+        hosts=HostRegistry(clock(), ListeningTime(clock.steps)),
         challenges=AcmeChallenges(dns_hook),
         outgoing=outgoing or OutgoingSettings(),
         dns=dns or DnsNames(),

@@ -32,13 +32,13 @@ OPEN_SECONDS = 4.0
 """How long the other manager has to be reached."""
 
 
-class MarkSealer(Protocol):
+class MessageSigner(Protocol):
     """Makes and knows marks: `cloudgate.manager.security.sealing.SealingKey`."""
 
-    def mark(self, text: str, purpose: str) -> str:
+    def sign(self, text: str, purpose: str) -> str:
         """What only a manager of this installation can say of a text."""
 
-    def has_marked(self, mark: str, text: str, purpose: str) -> bool:
+    def verify(self, mark: str, text: str, purpose: str) -> bool:
         """Whether it is that."""
 
 
@@ -60,10 +60,10 @@ class Handover:
         """As it is sent."""
         return f"\r\n{self.word}\r\n".encode()
 
-    def line(self, marks: MarkSealer) -> bytes:
+    def line(self, marks: MessageSigner) -> bytes:
         """As the other manager reads it."""
         said = f"{self.term} {self.address} {self.scheme} {self.word}"
-        return _BEGIN + f"{said} {marks.mark(said, PURPOSE)}\r\n".encode()
+        return _BEGIN + f"{said} {marks.sign(said, PURPOSE)}\r\n".encode()
 
 
 def may_begin(data: bytes) -> bool:
@@ -75,7 +75,7 @@ def may_begin(data: bytes) -> bool:
 class Handovers:
     """How the manager that leads takes connections from others."""
 
-    marks: MarkSealer
+    marks: MessageSigner
     term: Callable[[], int | None]
     """Of its lease; None while it does not lead."""
 
@@ -91,7 +91,7 @@ class Handovers:
         return found
 
 
-def _read_line(data: bytes, marks: MarkSealer) -> tuple[Handover, bytes] | None:
+def _read_line(data: bytes, marks: MessageSigner) -> tuple[Handover, bytes] | None:
     line, end, rest = data.partition(b"\r\n")
     if not end:
         if len(data) > _LONGEST_LINE_BYTES:
@@ -101,7 +101,7 @@ def _read_line(data: bytes, marks: MarkSealer) -> tuple[Handover, bytes] | None:
     if len(parts) != _PARTS:
         raise ValueError("malformed")
     *said, mark = parts
-    if not marks.has_marked(mark, " ".join(said), PURPOSE):
+    if not marks.verify(mark, " ".join(said), PURPOSE):
         raise ValueError("not by a manager")
     term, address, scheme, word = said
     return Handover(int(term), str(ipaddress.ip_address(address)), scheme, word), rest
@@ -123,7 +123,7 @@ class Relay(asyncio.Protocol):
         seat: Admission,
         dial: Dial,
         greeting: Callable[[str, str], Handover],
-        marks: MarkSealer,
+        marks: MessageSigner,
         instead: Callable[[], asyncio.Protocol],
     ) -> None:
         """A connection that comes in.

@@ -318,9 +318,9 @@ def get_session(call: Call) -> Answer:
 def delete_session(call: Call) -> Answer:
     """Log off."""
     own = call.identifier("LogonSession")
-    if call.manager.unwritten.find(own) is not None:
+    if call.manager.pending_sessions.find(own) is not None:
         _check_may_see(call, own)
-        call.manager.end_unwritten_session(own)
+        call.manager.end_pending_session(own)
         if not _is_written(call, own):
             return Answer(status=204)
     with call.changing() as work:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.host_protocol.encoded_updates import EncodedUpdates
-from cloudgate.api.host_protocol.known_hosts import KnownHosts
+from cloudgate.api.host_protocol.host_cache import HostCache
 from cloudgate.api.host_protocol.long_poll import LongPoll
 from cloudgate.api.host_protocol.messages import MessageReader
 from cloudgate.api.host_protocol.own_requests import OwnRequests
@@ -41,8 +41,8 @@ from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.failures import OTHERS_WRITE
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.operations import take_usage
+from cloudgate.manager.usage.served_tenants import ever_served
 from cloudgate.protocol import (
     REVOKED,
     SERVER_HEADER,
@@ -85,7 +85,7 @@ class HostProtocol:
         self._address_of = address_of
         self._refusing = RefusalRecorder(manager, address_of)
         self._reachability = Reachability(manager, probe, after_change)
-        self._hosts = KnownHosts(manager)
+        self._hosts = HostCache(manager)
         self._long_poll = LongPoll(manager, self._hosts)
         self._encoded = EncodedUpdates()
         self._messages = MessageReader()
@@ -289,17 +289,17 @@ class HostProtocol:
                 speeds = speed_limits(work, served)
                 tunnels = tunnel_limits(work, server.backup_server_id, served)
             now = time.monotonic()
-            parts = self._manager.sharing.allocate(server_id, message.demands, speeds, now)
-            tokens = self._manager.tokens.allocate(server_id, message.demands, tunnels, now)
+            parts = self._manager.rate_allocator.allocate(server_id, message.demands, speeds, now)
+            tokens = self._manager.slot_tokens.allocate(server_id, message.demands, tunnels, now)
             return _allowances(parts, tokens.tunnels), tokens.ask_again
 
         told, ask_again = await run_in_threadpool(divide)
-        self._manager.notifier.notify(ask_again)
+        self._manager.wakeups.wake(ask_again)
         return _answer(told)
 
     async def _take_answer(self, request: Request) -> Response:
         credential = await self._known_host(request)
-        questions, server_id = self._manager.questions, request.state.server_id
+        questions, server_id = self._manager.host_queries, request.state.server_id
         # A long one is as costly as it is rare: there is none unless somebody waits for it.
         message = await self._messages.read_wanted(
             request, Answer, lambda: questions.is_awaited(server_id)

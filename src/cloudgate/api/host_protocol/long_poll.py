@@ -5,7 +5,7 @@ from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
-from cloudgate.api.host_protocol.known_hosts import KnownHosts
+from cloudgate.api.host_protocol.host_cache import HostCache
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import report_handling
 from cloudgate.manager.servers import observed_addresses
@@ -19,7 +19,7 @@ NOTHING = Update()
 class LongPoll:
     """Answers polls; one without news is held for a while."""
 
-    def __init__(self, manager: Manager, hosts: KnownHosts) -> None:
+    def __init__(self, manager: Manager, hosts: HostCache) -> None:
         self._manager = manager
         self._hosts = hosts
 
@@ -27,7 +27,7 @@ class LongPoll:
         """What a host is told that has shown its credential, and speaks from an IP address.
 
         Raises:
-            CloudgateError: it is told nothing; see `KnownHosts.identify`.
+            CloudgateError: it is told nothing; see `HostCache.identify`.
         """
         deadline = asyncio.get_running_loop().time() + POLL_SECONDS
         listed = await self._hosts.usual(credential, message.machine)
@@ -44,7 +44,7 @@ class LongPoll:
             self._manager.hosts.presence.touch(listed.server_id, self._manager.clock())
         await self._note_address(keys[0], seen, address)
         while True:
-            with self._manager.notifier.subscribe(keys) as rung:
+            with self._manager.wakeups.subscribe(keys) as woken:
                 found = await self._hosts.news(credential, message)
                 if self._manager.faults.reconnect(keys[0]):
                     await run_in_threadpool(self._hosts.identify, credential, message.machine)
@@ -59,16 +59,16 @@ class LongPoll:
                     # A host that is there polls again at once; one that is not says nothing.
                     return NOTHING
                 left = deadline - asyncio.get_running_loop().time()
-                if self._manager.notifier.closed or not await _happens(rung, left):
+                if self._manager.wakeups.closed or not await _happens(woken, left):
                     return NOTHING
 
     def _query_members(self, server_id: UUID) -> dict[str, object]:
         """What a host is asked, as members of an update."""
         found: dict[str, object] = {}
-        question = self._manager.questions.next(server_id)
+        question = self._manager.host_queries.next(server_id)
         if question is not None:
             found["question"] = question
-        if self._manager.tokens.takes_back(server_id):
+        if self._manager.slot_tokens.takes_back(server_id):
             found["demand"] = True
         return found
 

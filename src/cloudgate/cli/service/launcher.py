@@ -16,6 +16,7 @@ import structlog
 from cloudgate.background import Background, FailingJob, Job
 from cloudgate.cli.service.logs import log_to_stderr
 from cloudgate.cli.service.manager.greeting import say
+from cloudgate.cli.service.manager.leader_election import run_elected
 from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.service.manager.serving import (
     administrator,
@@ -24,7 +25,6 @@ from cloudgate.cli.service.manager.serving import (
     started,
     telling_systemd,
 )
-from cloudgate.cli.service.manager.turns import take_turns
 from cloudgate.errors import UnavailableError
 from cloudgate.host.manager_link.join import join_host
 from cloudgate.host.state.paths import state_paths
@@ -65,7 +65,7 @@ async def run_serve(options: Options) -> None:
             async with service.leading():
                 await service.stop.wait()
         else:
-            await take_turns(
+            await run_elected(
                 service.lease, service.stop, lead=service.leading, stand_by=service.standing_by
             )
         say("stopping")

@@ -72,8 +72,8 @@ OF_HOSTS = (
     Setting("tunnel_wait_seconds", "a number of seconds", _is_number, WAIT_VARIABLE),
     Setting(
         "data_path",
-        " or ".join(f'"{each}"' for each in choice.Way),
-        lambda value: value in [*choice.Way],
+        " or ".join(f'"{each}"' for each in choice.DataPathKind),
+        lambda value: value in [*choice.DataPathKind],
         choice.VARIABLE,
     ),
     Setting(

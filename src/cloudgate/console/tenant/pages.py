@@ -4,7 +4,7 @@ import asyncio
 
 from cloudgate.console.api import Json
 from cloudgate.console.charts import DAYS, held_back
-from cloudgate.console.connecting import connection_guides
+from cloudgate.console.connection_guides import connection_guides
 from cloudgate.console.declarations import Action, Field, Input, Page, Visit
 from cloudgate.console.texts import words as _
 

@@ -13,11 +13,11 @@ from cloudgate.host.authorization.certificates.presented import (
     PresentedCertificate,
     PresentedCertificates,
 )
-from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.old_password_uses import OldPasswordUses
 from cloudgate.host.authorization.password_verifier import PasswordVerifier
 from cloudgate.host.authorization.policy import Denial, parse_credentials
 from cloudgate.host.authorization.priority_queue import Requester, TooManyPendingError
+from cloudgate.host.authorization.rejected_logins import RejectedLogins
 from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal, tenant_key
@@ -91,7 +91,7 @@ class Authenticator:
         self._failures = LoginThrottle(time.monotonic)
         self.reputation = reputation or AddressReputation()
         """Who was right before, and from where."""
-        self.guesses = FailedLogins(now)
+        self.guesses = RejectedLogins(now)
         """Wrong passwords that were tried."""
         self.old_passwords = OldPasswordUses(now)
         """Those that have been replaced, and are good yet."""

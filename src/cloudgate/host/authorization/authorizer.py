@@ -13,7 +13,6 @@ from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata, revocation_epoch_of
 from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authenticator import AuthenticationResult, Authenticator
-from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.authorization.own.broker import OwnRequestBroker, OwnResult
 from cloudgate.host.authorization.own.requests import OwnChange
@@ -38,16 +37,17 @@ from cloudgate.host.authorization.policy import (
 )
 from cloudgate.host.authorization.priority_queue import TooManyPendingError
 from cloudgate.host.authorization.refusal_log import RefusalLog
+from cloudgate.host.authorization.rejected_logins import RejectedLogins
 from cloudgate.host.authorization.resolver import Resolver
 from cloudgate.host.envoy.start_rates import UNLIMITED_CLUSTER, to_several
 from cloudgate.host.envoy.xds_listener import AUTHORIZER_SECONDS
-from cloudgate.host.shaping.first_rates import FirstRates
+from cloudgate.host.shaping.start_rate_grants import StartRateGrants
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal
 from cloudgate.host.state.site import SiteStore, discovery_document
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.full_targets import egress_reason, full_reason
-from cloudgate.host.tunnels.restore_only import REFUSED_SECONDS, RecentSenders
+from cloudgate.host.tunnels.restore_only import REFUSED_SECONDS, RecentQuotaViolations
 from cloudgate.host.tunnels.slot_tokens import SlotTokens
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.network import address_ranges, hostport
@@ -120,7 +120,7 @@ class Authorizer:
         """Of the tunnels that were let in."""
         self.tokens = SlotTokens(slots, directory, site)
         """How many tunnels of a tenant's number may be here."""
-        self.starts = FirstRates()
+        self.starts = StartRateGrants()
         """With how much tunnels begin."""
         self._wait_seconds = min(wait_seconds, LONGEST_SLOT_WAIT_SECONDS)
         self._directory = directory
@@ -134,9 +134,9 @@ class Authorizer:
         """Wrong passwords that were tried."""
         self.old_passwords = self._authenticator.old_passwords
         """Those that have been replaced, and are good yet."""
-        self.outsiders = FailedLogins(now)
+        self.outsiders = RejectedLogins(now)
         """Right ones, from where those whose they are may not come from."""
-        self.senders = RecentSenders()
+        self.senders = RecentQuotaViolations()
         """Who has sent data though a quota is exceeded."""
         self.meter = AuthorizationMeter()
         """What was answered, in figures."""

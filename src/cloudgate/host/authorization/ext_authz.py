@@ -22,7 +22,7 @@ from cloudgate.host.authorization.authorizer import (
 from cloudgate.host.authorization.grpc.connection import AlternativeProtocol, ServedConnection
 from cloudgate.host.authorization.grpc.server import GrpcServer, serve_grpc
 from cloudgate.host.authorization.module.connection import GREETING, Decisions, ModuleConnection
-from cloudgate.host.authorization.module.decision_cache import SILENT, DecisionCache, Question
+from cloudgate.host.authorization.module.decision_cache import SILENT, ConnectRequest, DecisionCache
 from cloudgate.host.authorization.own.broker import OwnResult
 from cloudgate.host.authorization.own.requests import change_of
 from cloudgate.host.authorization.policy import BAD_REQUEST, CHALLENGE, NOT_AUTHENTICATED, Denial
@@ -56,12 +56,12 @@ async def serve_authorizer(authorizer: Authorizer, endpoints: LocalEndpoints) ->
         serialized: bytes = answer.SerializeToString()
         return serialized
 
-    async def decide(question: Question) -> AuthorizationResult:
+    async def decide(question: ConnectRequest) -> AuthorizationResult:
         result = await _decide(authorizer, question)
         decisions.remember(question, result)
         return result
 
-    def give_up(question: Question, result: AuthorizationResult | None) -> None:
+    def give_up(question: ConnectRequest, result: AuthorizationResult | None) -> None:
         decisions.forget(question)
         if result is None:
             authorizer.refusals.record_given_up()
@@ -78,7 +78,7 @@ async def serve_authorizer(authorizer: Authorizer, endpoints: LocalEndpoints) ->
     return await serve_grpc(check, endpoints.listen(), endpoints.context, other)
 
 
-async def _decide(authorizer: Authorizer, question: Question) -> AuthorizationResult:
+async def _decide(authorizer: Authorizer, question: ConnectRequest) -> AuthorizationResult:
     with authorizer.meter.answering() as answer:
         result = await authorizer.authorize(
             question.authority,
@@ -151,7 +151,7 @@ async def _answer_connect(
     authorizer: Authorizer, decisions: DecisionCache, request: _Request
 ) -> Any:
     """Whether it may become a tunnel."""
-    question = Question(
+    question = ConnectRequest(
         request.http.host,
         request.proxy_authorization,
         request.address,

@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class LastWords:
+class ExitOutput:
     """What an Envoy has said last, and what it means."""
 
     lines: str
@@ -116,7 +116,7 @@ class EnvoyLauncher:
         more = self.data_path.environment
         return process.start(self._paths, self.binary, mark, place, options, more=more)
 
-    def last_words(self) -> LastWords:
+    def last_words(self) -> ExitOutput:
         """What the one that was started last has said last."""
         try:
             with self._paths.envoy_log.open("rb") as log:
@@ -124,8 +124,8 @@ class EnvoyLauncher:
                 log.seek(max(self._log_start, end - 4 * _LAST_LINES_CHARACTERS))
                 text = log.read().decode("utf-8", "replace")
         except OSError:  # ENOENT, EMFILE: it is told that it ended, without its own words
-            return LastWords("")
-        return LastWords(text[-_LAST_LINES_CHARACTERS:].strip())
+            return ExitOutput("")
+        return ExitOutput(text[-_LAST_LINES_CHARACTERS:].strip())
 
     def _write_bootstrap(self, mark: str) -> None:
         settings = _bootstrap(self._paths, self._endpoints, mark, self.data_path)

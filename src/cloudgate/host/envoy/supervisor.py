@@ -11,7 +11,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy import hot_restart
 from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.data_path.choice import DataPath
-from cloudgate.host.envoy.data_path.deaths import SOON_SECONDS, Deaths
+from cloudgate.host.envoy.data_path.crash_loop import SOON_SECONDS, CrashLoopDetector
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.launcher import EnvoyLauncher
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
@@ -59,7 +59,7 @@ class EnvoySupervisor:
         self.processes = EnvoyProcesses(paths, endpoints)
         """Who runs here."""
         self._launcher = EnvoyLauncher(paths, endpoints)
-        self._deaths = Deaths()
+        self._deaths = CrashLoopDetector()
         self._died_with = ""
         self._answered: int | None = None
         """The process that was ready last."""

@@ -1,12 +1,12 @@
 """Own requests' way: how does what a tenant wants for itself come to the manager?"""
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.host.manager_link.line import ManagerLine
+from cloudgate.host.manager_link.manager_connection import ManagerConnection
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.protocol import OwnAnswer, OwnRequest
 
 
-async def hand_on(line: ManagerLine, request: OwnRequest) -> OwnAnswer:
+async def hand_on(line: ManagerConnection, request: OwnRequest) -> OwnAnswer:
     """Ask the manager, on a connection of its own.
 
     Raises:

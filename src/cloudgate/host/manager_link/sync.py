@@ -14,15 +14,15 @@ from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.host.manager_link import own_requests
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.host_state import HostState
-from cloudgate.host.manager_link.line import (
+from cloudgate.host.manager_link.manager_connection import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
     Backoff,
-    ManagerLine,
+    ManagerConnection,
 )
+from cloudgate.host.manager_link.membership_status import MembershipStatus
 from cloudgate.host.manager_link.query_handler import QueryHandler
 from cloudgate.host.manager_link.reporter import Reporter
-from cloudgate.host.manager_link.standing import HostStanding
 from cloudgate.host.manager_link.updates import Updates
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.host.reconciler import Reconciler
@@ -68,8 +68,8 @@ class ManagerSync:
         self._tokens = tokens
         self._sharing = asyncio.Lock()
         self._updates = Updates(paths, known, reconciler, outbox.mark_dirty)
-        self._standing = HostStanding(paths, known)
-        self._line = ManagerLine(paths, self._standing, self._sync_clock)
+        self._standing = MembershipStatus(paths, known)
+        self._line = ManagerConnection(paths, self._standing, self._sync_clock)
 
     async def hand_on(self, request: OwnRequest) -> OwnAnswer:
         """Ask the manager what a tenant wants for itself; raises as `own_requests.hand_on`."""

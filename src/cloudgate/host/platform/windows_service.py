@@ -1,7 +1,7 @@
 """Windows service: how does Windows keep a host service running?
 
 The service starts `cloudgate host run` as a program of its own and tells it to end by closing its
-input. It has not been run on Windows yet; what does not depend on Windows is `Keeper`.
+input. It has not been run on Windows yet; what does not depend on Windows is `ProcessKeeper`.
 """
 
 import subprocess
@@ -24,7 +24,7 @@ def host_command(python: str, data: Path) -> list[str]:
     return [python, *run, "--data", str(data)]
 
 
-class Keeper:
+class ProcessKeeper:
     """Has a program run until it is told to stop, however often that ends by itself."""
 
     def __init__(self, command: Sequence[str], log: Path) -> None:
@@ -90,7 +90,7 @@ if sys.platform == "win32":
             data = Path(sys.argv[1])
             log = data / "host" / "logs" / "service.log"
             log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._keeper = Keeper(host_command(sys.executable, data), log)
+            self._keeper = ProcessKeeper(host_command(sys.executable, data), log)
 
         def SvcDoRun(self) -> None:  # noqa: N802  its name there
             """Run until stopped."""

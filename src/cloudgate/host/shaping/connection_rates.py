@@ -38,7 +38,7 @@ def rates_within(limit_bytes: float, lines: Mapping[str, ConnectionShare]) -> di
     return given
 
 
-class Account:
+class TokenBucket:
     """What a tenant has sent, against what it may send."""
 
     def __init__(self, now_seconds: float) -> None:

@@ -17,12 +17,12 @@ from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.envoy.start_rates import UNPACED_BYTES
 from cloudgate.host.platform import Pacing, SentBytes
 from cloudgate.host.shaping.congestion import CongestionMonitor
-from cloudgate.host.shaping.connection_rates import Account, ConnectionShare, rates_within
+from cloudgate.host.shaping.connection_rates import ConnectionShare, TokenBucket, rates_within
 from cloudgate.host.shaping.fair_share import FairShare
-from cloudgate.host.shaping.first_rates import FirstRates, GrantedRate, NewTunnel
 from cloudgate.host.shaping.held_back import HeldBackMeter
 from cloudgate.host.shaping.rate_allocations import RateAllocations
 from cloudgate.host.shaping.rate_meter import LastSample, RateMeter
+from cloudgate.host.shaping.start_rate_grants import GrantedRate, NewTunnel, StartRateGrants
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.host.tunnels.tracker import TunnelTracker
@@ -67,7 +67,7 @@ class TrafficShaper:
         allowances: RateAllocations,
         *,
         fairness: FairShare,
-        starts: FirstRates,
+        starts: StartRateGrants,
         load: CongestionMonitor | None = None,
     ) -> None:
         """`load`: whether the gateway may have no room for more; None to find out."""
@@ -82,7 +82,7 @@ class TrafficShaper:
         self._rates: dict[str, int] = {}
         """What connections may send that are slowed."""
         self._flows = RateMeter()
-        self._accounts: dict[UUID, Account] = {}
+        self._accounts: dict[UUID, TokenBucket] = {}
         self._fair: Mapping[UUID, int] = {}
         """What a full gateway leaves to each tenant."""
         self._fair_at_seconds = 0.0
@@ -167,7 +167,7 @@ class TrafficShaper:
                 free = (name for name in its if name in sent and sent[name].rate_bytes)
                 wanted |= dict.fromkeys(free)
                 continue
-            account = accounts.setdefault(tenant_id, Account(now))
+            account = accounts.setdefault(tenant_id, TokenBucket(now))
             account.record_sent(now, limit, self._flows.new_bytes(its) + ended.get(tenant_id, 0))
             within = account.within(limit) - self._kept_for_newcomers(tenant_id, limit)
             there = [name for name in its if not self._flows.is_gone(name)]

@@ -53,14 +53,14 @@ class TunnelEnforcer:
             needed=True,
         )
 
-    def misplaced(self) -> protocol.EvictionProgress | None:
-        """What became of the tunnels that have no place here, by what is known right now."""
+    def review_eviction(self) -> protocol.EvictionProgress | None:
+        """Review, and tell what became of the tunnels that have no place here."""
         self.review()
         return self._tracker.eviction.report
 
     def contribution(self) -> dict[str, object]:
         """Its members of the `Report`."""
-        return {"misplaced": self.misplaced()}
+        return {"misplaced": self.review_eviction()}
 
     def review(self) -> None:
         """Take in what is new, and end who has to leave: also while nothing new can be read."""

@@ -52,7 +52,7 @@ class _Restraint:
     may_go_on: Callable[[int, int], bool] = looks_like_restore
 
 
-class RecentSenders:
+class RecentQuotaViolations:
     """Who has lately done what a quota that is used up does not let it do.
 
     Programs show the answer to a new tunnel, and not why one ended.
@@ -84,7 +84,7 @@ class RestoreOnlyEnforcer:
         closer: TunnelCloser,
         *,
         directory: TenantDirectory,
-        senders: RecentSenders,
+        senders: RecentQuotaViolations,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._envoys = envoys

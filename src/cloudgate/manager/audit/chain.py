@@ -126,7 +126,7 @@ def verify(work: UnitOfWork) -> Verdict:
     last = number if entries else None
     if problem:
         return Verdict(entries, first, last, previous, number + 1, problem)
-    if not work.sealing.has_marked(chain.seal, _sealed(chain), PURPOSE):
+    if not work.sealing.verify(chain.seal, _sealed(chain), PURPOSE):
         problem = (
             "The seal of the chain's end is not the manager's: entries may have been altered and"
             " computed anew, or removed at the end."
@@ -181,7 +181,7 @@ def _write(work: UnitOfWork, chain: _OpenChain) -> None:
         "hash": chain.hash,
         "anchor_number": chain.anchor_number,
         "anchor_hash": chain.anchor_hash,
-        "seal": work.sealing.mark(_sealed(chain), PURPOSE),
+        "seal": work.sealing.sign(_sealed(chain), PURPOSE),
     }
     if chain.is_there:
         connection.execute(_MOVE, end)

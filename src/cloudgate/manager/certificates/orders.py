@@ -33,7 +33,7 @@ from cloudgate.values.backoff import doubled
 from cloudgate.values.timestamps import has_come
 
 NEWS = UUID("7d4f63dc-61f1-4ad8-9e86-54d12cc6e0a5")
-"""The key of the notifier that is used for a new order."""
+"""The key of the wakeup that comes for a new order."""
 ORDER_DEADLINE = timedelta(minutes=20)
 """How long an order may take, with the orders before it."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(hours=1), timedelta(hours=24)

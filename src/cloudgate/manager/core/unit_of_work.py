@@ -16,22 +16,23 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
 
 from cloudgate.errors import NotFoundError
-from cloudgate.manager.core.notifier import Notifier
+from cloudgate.manager.core.wakeups import Wakeups
 from cloudgate.manager.lease import Lease
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
-from cloudgate.manager.registries.hosts.faults import Faults
+from cloudgate.manager.registries.hosts.host_faults import HostFaults
 from cloudgate.manager.registries.hosts.host_figures import HostFiguresRegistry
-from cloudgate.manager.registries.hosts.host_memory import HostMemory
 from cloudgate.manager.registries.hosts.host_queries import HostQueries
+from cloudgate.manager.registries.hosts.host_registry import HostRegistry
 from cloudgate.manager.registries.hosts.shared_tunnels import SharedTunnels
 from cloudgate.manager.registries.limits.rate_allocator import RateAllocator
 from cloudgate.manager.registries.limits.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.openid_cache import OpenIdCache
-from cloudgate.manager.registries.pending_sessions import PendingSessions, UsedCodes
+from cloudgate.manager.registries.pending_sessions import PendingSessions
 from cloudgate.manager.registries.query_counts import QueryCounts
 from cloudgate.manager.registries.refused_callers import RefusedCallers
 from cloudgate.manager.registries.task_timelines import EndedTask, RunningTask, Step, TaskTimelines
 from cloudgate.manager.registries.unknown_hosts import UnknownHosts
+from cloudgate.manager.registries.used_codes import UsedCodes
 from cloudgate.manager.registries.warnings import Warnings
 from cloudgate.manager.security.authority import Authority, Validity, gateway_term
 from cloudgate.manager.security.sealing import SealingKey
@@ -75,10 +76,10 @@ class UnitOfWork:
     now: datetime
     authority: Authority
     sealing: SealingKey
-    hosts: HostMemory = field(default_factory=HostMemory)
+    hosts: HostRegistry = field(default_factory=HostRegistry)
     figures: HostFiguresRegistry = field(default_factory=HostFiguresRegistry)
-    tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
-    faults: Faults = field(default_factory=Faults)
+    slot_tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
+    faults: HostFaults = field(default_factory=HostFaults)
     strangers: RefusedCallers = field(default_factory=RefusedCallers)
     refused_polls: UnknownHosts = field(default_factory=UnknownHosts)
     gateway_term: Validity = field(default_factory=gateway_term)
@@ -97,7 +98,7 @@ class UnitOfWork:
     """Whether who asked for it administers; what nobody asked for by the API does."""
     reachable: ReachableTargets = field(default_factory=ReachableTargets)
     """What may be named by those who do not."""
-    counts: QueryCounts = field(default_factory=QueryCounts)
+    query_counts: QueryCounts = field(default_factory=QueryCounts)
     changes: int = 0
     """How many there had been before it began."""
     timelines: TaskTimelines = field(default_factory=TaskTimelines)
@@ -197,25 +198,25 @@ class Manager:
     database: Database
     authority: Authority
     sealing: SealingKey
-    notifier: Notifier = field(default_factory=Notifier)
+    wakeups: Wakeups = field(default_factory=Wakeups)
     clock: Callable[[], datetime] = utc_now
     challenges: AcmeChallenges = field(default_factory=AcmeChallenges)
     gateway_term: Validity = field(default_factory=gateway_term)
     changes: Changes = field(default_factory=Changes)
-    hosts: HostMemory = field(default_factory=HostMemory)
-    faults: Faults = field(default_factory=Faults)
+    hosts: HostRegistry = field(default_factory=HostRegistry)
+    faults: HostFaults = field(default_factory=HostFaults)
     strangers: RefusedCallers = field(default_factory=RefusedCallers)
     refused_polls: UnknownHosts = field(default_factory=UnknownHosts)
     own_addresses: Callable[[], Sequence[str]] = tuple
-    questions: HostQueries = field(default_factory=HostQueries)
+    host_queries: HostQueries = field(default_factory=HostQueries)
     tunnels: SharedTunnels = field(default_factory=SharedTunnels)
     """Live ones, for the many who look."""
     reachable: ReachableTargets = field(default_factory=ReachableTargets)
-    unwritten: PendingSessions = field(default_factory=PendingSessions)
+    pending_sessions: PendingSessions = field(default_factory=PendingSessions)
     used_codes: UsedCodes = field(default_factory=UsedCodes)
-    sharing: RateAllocator = field(default_factory=RateAllocator)
-    tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
-    counts: QueryCounts = field(default_factory=QueryCounts)
+    rate_allocator: RateAllocator = field(default_factory=RateAllocator)
+    slot_tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
+    query_counts: QueryCounts = field(default_factory=QueryCounts)
     timelines: TaskTimelines = field(default_factory=TaskTimelines)
     warnings: Warnings = field(default_factory=Warnings)
     """Of the manager itself."""
@@ -256,9 +257,9 @@ class Manager:
         if self.warnings.record(kind, text, self.clock()):
             self.changes.record()
 
-    def end_unwritten_session(self, identifier: UUID) -> None:
+    def end_pending_session(self, identifier: UUID) -> None:
         """End a session that is not in the database, as far as is known."""
-        self.unwritten.end_after_writing(identifier)
+        self.pending_sessions.end_after_writing(identifier)
         self.changes.record()
 
     @contextmanager
@@ -280,8 +281,8 @@ class Manager:
             sealing=self.sealing,
             hosts=self.hosts,
             figures=self.figures,
-            tokens=self.tokens,
-            counts=self.counts,
+            slot_tokens=self.slot_tokens,
+            query_counts=self.query_counts,
             changes=self.changes.count,
             timelines=self.timelines,
             faults=self.faults,
@@ -355,4 +356,4 @@ class Manager:
         changed = touched(session)
         if shown and changed:  # else all that was read before is as true as it was
             self.changes.record(changed)
-        self.notifier.notify(work.news_for)
+        self.wakeups.wake(work.news_for)

@@ -124,7 +124,7 @@ def revoke(work: UnitOfWork, server: ManagedServer) -> None:
     server.warning = ""
     work.once_it_holds.append(partial(work.hosts.forget, server.id))
     work.once_it_holds.append(partial(work.figures.forget, server.id))
-    work.once_it_holds.append(partial(work.tokens.forget, server.id))
+    work.once_it_holds.append(partial(work.slot_tokens.forget, server.id))
     work.news_for.add(server.id)
     record(work, change_to(server, SERVER, _REVOKED))
 
@@ -175,8 +175,8 @@ def readmit(work: UnitOfWork, server: ManagedServer) -> None:
     record(work, change_to(server, SERVER, _READMITTED, after=after))
 
 
-class Joined(LastSeen, Protocol):
-    """What `remark_on_knocks` needs of a server that has joined: a whole one, or a part of it."""
+class JoinedServer(LastSeen, Protocol):
+    """What `refused_poll_warning` needs of a server that has joined: all of it, or a part."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -186,7 +186,7 @@ class Joined(LastSeen, Protocol):
     def seen_addresses(self) -> str: ...  # noqa: D102
 
 
-def remark_on_knocks(work: UnitOfWork, server: Joined) -> str:
+def refused_poll_warning(work: UnitOfWork, server: JoinedServer) -> str:
     """For the operator: that somebody speaks as a host that is away, and is refused."""
     if server.local or is_heard(work, server):
         return ""

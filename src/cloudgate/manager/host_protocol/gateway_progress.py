@@ -80,7 +80,7 @@ def apply_report(
         _confirm(work, gateway)
         if task is not None and is_wanted(gateway):
             task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
-            return replace(reach_of(work, gateway), task_number=task.number)
+            return replace(reachability_check_of(work, gateway), task_number=task.number)
         if task is not None:
             _end(work, gateway, task, drain_summary(report))
     elif found is Progress.FAILED:
@@ -111,7 +111,7 @@ def finish_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str
     gateway = work.session.get(CloudGateway, reach.gateway_id)
     if gateway is None:
         return
-    if reach_of(work, gateway) != replace(reach, task_number=None):
+    if reachability_check_of(work, gateway) != replace(reach, task_number=None):
         warning = None
     if warning is not None:
         gateway.reach_warning = warning
@@ -145,7 +145,7 @@ def ends_untried(work: UnitOfWork, gateway: CloudGateway, task: Task) -> bool:
     return listens
 
 
-def reach_of(work: UnitOfWork, gateway: CloudGateway) -> ReachabilityCheck:
+def reachability_check_of(work: UnitOfWork, gateway: CloudGateway) -> ReachabilityCheck:
     """Where tenants are told to find a gateway, and what they are to find there."""
     brought = certificate_for(work, gateway)
     return ReachabilityCheck(

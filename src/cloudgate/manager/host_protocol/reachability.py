@@ -11,7 +11,10 @@ from sqlalchemy import select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import condition_of
-from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, reach_of
+from cloudgate.manager.host_protocol.gateway_progress import (
+    ReachabilityCheck,
+    reachability_check_of,
+)
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.manager.tasks.operations import running_gateway_task
 from cloudgate.protocol import GatewayState
@@ -57,25 +60,25 @@ def listening_gateways(
     }
 
 
-def reach_again(work: UnitOfWork, gateway_id: UUID) -> ReachabilityCheck | None:
+def reachability_recheck_of(work: UnitOfWork, gateway_id: UUID) -> ReachabilityCheck | None:
     """Where to dial a gateway that listens; None when it does not, or a task dials it anyway."""
     gateway = work.session.get(CloudGateway, gateway_id)
     if gateway is None or gateway.removing or condition_of(gateway) != "Listening":
         return None
-    return None if running_gateway_task(work, gateway_id) else reach_of(work, gateway)
+    return None if running_gateway_task(work, gateway_id) else reachability_check_of(work, gateway)
 
 
 def has_news(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> bool:
-    """Whether `note_reached` has something to write."""
+    """Whether `record_reachability` has something to write."""
     gateway = work.session.get(CloudGateway, reach.gateway_id)
     return (
         gateway is not None
         and gateway.reach_warning != warning
-        and reach_again(work, reach.gateway_id) == reach
+        and reachability_recheck_of(work, reach.gateway_id) == reach
     )
 
 
-def note_reached(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> None:
+def record_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> None:
     """Keep why a gateway is not reached, or that it is; unless it has changed meanwhile."""
     gateway = work.session.get(CloudGateway, reach.gateway_id)
     if gateway is not None and has_news(work, reach, warning):

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer
 from cloudgate.manager.tenants import rules
-from cloudgate.manager.usage.billable import ever_served
+from cloudgate.manager.usage.served_tenants import ever_served
 from cloudgate.protocol import Report
 
 

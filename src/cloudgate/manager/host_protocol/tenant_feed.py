@@ -18,8 +18,8 @@ from cloudgate.manager.fault_isolation import each_alone
 from cloudgate.manager.quotas.operations import host_fields
 from cloudgate.manager.servers.tenant_scope import (
     NO_POOL,
-    PoolPeriod,
     Scope,
+    TenantPoolPeriod,
     may_use,
     pools_of,
     stays_of,
@@ -41,7 +41,7 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Question:
+class DirectoryQuery:
     """What some hosts have to be told: all that are alike in this are told of the same tenants."""
 
     site_id: UUID
@@ -58,7 +58,7 @@ class _Candidate:
 
     tenant: protocol.Tenant
     """Bare."""
-    stays: Mapping[UUID, PoolPeriod]
+    stays: Mapping[UUID, TenantPoolPeriod]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class TenantFeed:
     same_for_all: protocol.DirectoryChange
     """Of the tenants that may come in."""
     others: tuple[_Candidate, ...] = ()
-    removed: tuple[tuple[UUID, Mapping[UUID, PoolPeriod]], ...] = ()
+    removed: tuple[tuple[UUID, Mapping[UUID, TenantPoolPeriod]], ...] = ()
 
     def for_host(self, scope: Scope) -> protocol.DirectoryChange:
         """What one of these hosts is told."""
@@ -84,7 +84,9 @@ class TenantFeed:
         return self.same_for_all.model_copy(update={"tenants": tenants, "removed": tuple(gone)})
 
 
-def question_of(site_id: UUID, scope: Scope, known_revision: int, current: int) -> Question | None:
+def question_of(
+    site_id: UUID, scope: Scope, known_revision: int, current: int
+) -> DirectoryQuery | None:
     """What has to be looked up for a host; None when it knows the `current` revision.
 
     A host that knows a revision from the future (an older database was put back), from before the
@@ -93,7 +95,7 @@ def question_of(site_id: UUID, scope: Scope, known_revision: int, current: int) 
     if known_revision == current:
         return None
     whole = known_revision < scope.revision or known_revision > current
-    return Question(
+    return DirectoryQuery(
         site_id=site_id,
         serves=scope.serves,
         pool_id=scope.pool_id,
@@ -102,7 +104,7 @@ def question_of(site_id: UUID, scope: Scope, known_revision: int, current: int) 
     )
 
 
-def look_up(work: UnitOfWork, question: Question, as_of: int) -> TenantFeed:
+def look_up(work: UnitOfWork, question: DirectoryQuery, as_of: int) -> TenantFeed:
     """What has changed for hosts that are alike.
 
     Those that know a revision that there never was are told everything: an older database was put
@@ -140,7 +142,7 @@ def look_up(work: UnitOfWork, question: Question, as_of: int) -> TenantFeed:
     )
 
 
-def _candidates(work: UnitOfWork, question: Question) -> Sequence[CloudTenant]:
+def _candidates(work: UnitOfWork, question: DirectoryQuery) -> Sequence[CloudTenant]:
     stayed = select(PoolStay.tenant_id).where(PoolStay.pool_id.in_(question.pool_ids))
     return work.session.scalars(
         select(CloudTenant).where(
@@ -154,7 +156,7 @@ def _candidates(work: UnitOfWork, question: Question) -> Sequence[CloudTenant]:
     ).all()
 
 
-def _removed(work: UnitOfWork, question: Question) -> Sequence[UUID]:
+def _removed(work: UnitOfWork, question: DirectoryQuery) -> Sequence[UUID]:
     return work.session.scalars(
         select(RemovedTenant.tenant_id).where(
             RemovedTenant.backup_server_id == question.site_id,
@@ -190,7 +192,7 @@ def _entries(
         yield each.model_copy(update={"ended_certificates": tuple(theirs)}) if theirs else each
 
 
-def _as_other(question: Question) -> _Make:
+def _as_other(question: DirectoryQuery) -> _Make:
     """Tells of tenants who may not come in, and whether they may stay that are in already."""
 
     def make(tenant: CloudTenant, users: Sequence[protocol.User]) -> protocol.Tenant:

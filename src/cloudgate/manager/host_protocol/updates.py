@@ -21,7 +21,7 @@ class Pending:
     scope: Scope
     directory_revision: int
     """The newest when the question was found."""
-    question: tenant_feed.Question | None
+    question: tenant_feed.DirectoryQuery | None
     """None where the host knows that one."""
     assignment: protocol.Assignment | None = None
     site: protocol.Site | None = None

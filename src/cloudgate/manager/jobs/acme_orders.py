@@ -36,7 +36,7 @@ class AcmeWorker:
             name="Looking after certificates from ACME servers",
             attempt=self._attempt,
             interval_seconds=RENEWAL_INTERVAL.total_seconds(),
-            news=partial(self._manager.notifier.subscribe, [orders.NEWS]),
+            news=partial(self._manager.wakeups.subscribe, [orders.NEWS]),
         )
 
     def stop(self) -> None:

@@ -18,7 +18,10 @@ from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.gateways.operations import is_up, is_wanted, list_gateways
-from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, reach_of
+from cloudgate.manager.host_protocol.gateway_progress import (
+    ReachabilityCheck,
+    reachability_check_of,
+)
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.settings.dns_names import DnsNames
@@ -93,7 +96,7 @@ class DnsWorker:
             for gateway in list_gateways(work):
                 name = names.get(gateway.pool.name if gateway.pool else "")
                 if name is not None and is_wanted(gateway) and is_up(work, gateway):
-                    reach = reach_of(work, gateway)
+                    reach = reachability_check_of(work, gateway)
                     found[name].append(Candidate(reach, not gateway.reach_warning))
         return found
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 from sqlalchemy import select, update
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.host_protocol.enrolment import Joined, remark_on_knocks
+from cloudgate.manager.host_protocol.enrolment import JoinedServer, refused_poll_warning
 from cloudgate.manager.registries.hosts.presence import NOTED_EVERY, ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import is_online, last_seen
 from cloudgate.manager.storage.tables import ManagedServer
@@ -27,7 +27,7 @@ _READ = (
 )
 
 
-class _Noted(Joined):
+class _Noted(JoinedServer):
     """What is kept of a server that has joined."""
 
     warning: str
@@ -77,7 +77,7 @@ def _has_gone(work: UnitOfWork, server: _Noted) -> bool:
 def _has_news(work: UnitOfWork, server: _Noted) -> bool:
     if _has_gone(work, server):
         return True
-    fault = work.faults.about(server.id) or remark_on_knocks(work, server)
+    fault = work.faults.about(server.id) or refused_poll_warning(work, server)
     if fault:
         return fault != server.warning
     is_over = server.online_since is not None and work.hosts.refusals.are_over(server.id, work.now)
@@ -91,7 +91,7 @@ def _each_change(work: UnitOfWork, server: _Noted) -> Iterator[tuple[str, Any]]:
         yield "seen_at", seen
     if _has_gone(work, server):
         yield "online_since", None
-    fault = work.faults.about(server.id) or remark_on_knocks(work, server)
+    fault = work.faults.about(server.id) or refused_poll_warning(work, server)
     if fault and fault != server.warning:
         yield "warning", fault
     elif not fault and server.warning and work.hosts.refusals.are_over(server.id, work.now):

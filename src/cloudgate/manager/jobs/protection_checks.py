@@ -24,7 +24,7 @@ class ProtectionCheckWorker:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        self._checks = BoundedConcurrency[UUID]("protection look", MOST_AT_ONCE)
+        self._checks = BoundedConcurrency[UUID]("protection check", MOST_AT_ONCE)
         """By the repository that is looked at."""
 
     def job(self) -> Job:
@@ -42,9 +42,9 @@ class ProtectionCheckWorker:
 
     @contextmanager
     def _news(self, event: asyncio.Event) -> Iterator[None]:
-        """The notifier, and the end of each look."""
+        """The wakeups, and the end of each check."""
         self._checks.changed = event
-        with self._manager.notifier.subscribe([operations.NEWS], event):
+        with self._manager.wakeups.subscribe([operations.NEWS], event):
             yield
 
     async def _attempt(self) -> float:

@@ -150,14 +150,14 @@ class ReachabilityMonitor:
 
     def _reach(self, gateway_id: UUID) -> ReachabilityCheck | None:
         with self._manager.reading() as work:
-            return gateways.reach_again(work, gateway_id)
+            return gateways.reachability_recheck_of(work, gateway_id)
 
     def _keep(self, reach: ReachabilityCheck, warning: str) -> None:
         with self._manager.reading() as work:
             if not gateways.has_news(work, reach, warning):
                 return
         with self._manager.changing() as work:
-            gateways.note_reached(work, reach, warning)
+            gateways.record_reachability(work, reach, warning)
         if warning:
             log.warning("a gateway is not reached", reason=warning)
         else:

@@ -18,9 +18,9 @@ from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import gateway_certificates
 from cloudgate.manager.jobs import presence_persistence, timeouts
-from cloudgate.manager.jobs.threads import OneThatMayHang, run_in_thread
+from cloudgate.manager.jobs.threads import TimeLimitedTask, run_in_thread
 from cloudgate.manager.registries.hosts.listening_time import BEAT_SECONDS
-from cloudgate.manager.sessions.operations import write_unwritten
+from cloudgate.manager.sessions.operations import write_pending_sessions
 from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tenants import passwords
 from cloudgate.manager.usage.compaction import compact_usage
@@ -77,7 +77,7 @@ class Scheduler:
         self._renew_port = renew_port
         self._presence_noted = manager.clock()
         self._hosts_have_time = False
-        self._delivering = OneThatMayHang(
+        self._delivering = TimeLimitedTask(
             "audit log",
             DELIVERY_SECONDS,
             f"none of it was taken within {DELIVERY_SECONDS:g} seconds. See that what takes it, as"
@@ -119,7 +119,7 @@ class Scheduler:
             each_tick(name=SUMMING_UP, attempt=lambda: run_in_thread(write_sums, self._manager)),
             each_tick(
                 name=WRITING_SESSIONS,
-                attempt=lambda: run_in_thread(write_unwritten, self._manager),
+                attempt=lambda: run_in_thread(write_pending_sessions, self._manager),
             ),
             each_tick(
                 name=HOLDING_BACK,
@@ -143,7 +143,7 @@ class Scheduler:
         kept_here: tuple[tuple[str, Callable[[], None]], ...] = (
             (SUMMING_UP, lambda: write_sums(self._manager, all_of_them=True)),
             (HOLDING_BACK, lambda: write_held_back(self._manager, all_of_it=True)),
-            (WRITING_SESSIONS, lambda: write_unwritten(self._manager)),
+            (WRITING_SESSIONS, lambda: write_pending_sessions(self._manager)),
         )
         for name, write in kept_here:
             try:

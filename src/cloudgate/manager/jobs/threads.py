@@ -57,7 +57,7 @@ async def run_in_daemon_thread(name: str, function: Callable[[], object]) -> Non
     await ended
 
 
-class OneThatMayHang:
+class TimeLimitedTask:
     """Runs a function of which nobody knows whether it returns: once at a time, in a thread.
 
     A disk of another machine may be gone, and a program may read nothing of what it is sent.

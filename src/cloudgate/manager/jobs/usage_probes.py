@@ -52,9 +52,9 @@ class UsageProbeWorker:
 
     @contextmanager
     def _news(self, event: asyncio.Event) -> Iterator[None]:
-        """The notifier, and the end of each measurement."""
+        """The wakeups, and the end of each measurement."""
         self._measuring.changed = event
-        with self._manager.notifier.subscribe([operations.NEWS], event):
+        with self._manager.wakeups.subscribe([operations.NEWS], event):
             yield
 
     async def _attempt(self) -> float:

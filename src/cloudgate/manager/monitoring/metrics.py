@@ -21,7 +21,6 @@ from cloudgate.manager.audit.outlets import delivered_until
 from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.core.unit_of_work import DIRECTORY, Manager, UnitOfWork
 from cloudgate.manager.monitoring import outbox_lines
-from cloudgate.manager.monitoring.attention import attention_items
 from cloudgate.manager.monitoring.fleet_rows import (
     FleetRows,
     GatewayRow,
@@ -29,6 +28,7 @@ from cloudgate.manager.monitoring.fleet_rows import (
     gateway_rows,
     host_rows,
 )
+from cloudgate.manager.monitoring.operator_warnings import operator_warnings
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.registries.hosts.host_figures import LatestFigures
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
@@ -89,7 +89,7 @@ class ManagerMetrics:
         self._made: dict[UUID, _HostLines] = {}
         """The lines of each host's figures, which are made once, when it tells them."""
         manager.figures.on_heard = self._note_heard
-        self._needed: _AttentionCache | None = None
+        self._needed: _WarningCache | None = None
         self._looking: asyncio.Future[None] | None = None
         self._writing = threading.Lock()
 
@@ -131,7 +131,7 @@ class ManagerMetrics:
             self._rows = FleetRows(changes, hosts, gateways)
         self._write_hosts(lines, work, self._rows.hosts)
         self._write_gateways(lines, work, self._rows.gateways)
-        needed = self._needed = self._needed or _AttentionCache(self._manager, work, changes)
+        needed = self._needed = self._needed or _WarningCache(self._manager, work, changes)
         needed.write(lines)
 
     def _write_disk(self, lines: Lines) -> None:
@@ -249,18 +249,18 @@ class ManagerMetrics:
         changes = self._manager.changes.count
         try:
             with self._manager.reading() as work:
-                self._needed = _AttentionCache(self._manager, work, changes)
+                self._needed = _WarningCache(self._manager, work, changes)
         except SQLAlchemyError:
             self._needed = None  # unknown; `cloudgate_database_up` says why
 
 
-class _AttentionCache:
+class _WarningCache:
     """What needs a look, after so many changes."""
 
     def __init__(self, manager: Manager, work: UnitOfWork, changes: int) -> None:
         self._at_seconds = time.monotonic()
         self._changes = changes
-        found = dict.fromkeys((each.kind, each.name) for each in attention_items(manager, work))
+        found = dict.fromkeys((each.kind, each.name) for each in operator_warnings(manager, work))
         self._counts = Counter(kind for kind, _ in found)
         self._lines = Lines()
         for each in found:

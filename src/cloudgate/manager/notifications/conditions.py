@@ -11,8 +11,8 @@ from cloudgate.manager.certificates.warnings import endings
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.jobs import backup_schedule
-from cloudgate.manager.monitoring.attention import attention_items
 from cloudgate.manager.monitoring.metrics import STALE_SECONDS
+from cloudgate.manager.monitoring.operator_warnings import operator_warnings
 from cloudgate.manager.notifications.rules import MANAGER, Condition, Kind
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.quotas import operations as quotas
@@ -292,7 +292,7 @@ def _of_the_schema(manager: Manager) -> Iterator[Condition]:
 
 def _that_need_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     unprotected = protections.warnings_of(work, list_repositories(work))
-    for each in attention_items(manager, work):
+    for each in operator_warnings(manager, work):
         if isinstance(each.subject, CloudGateway) and each.text == each.subject.certificate_warning:
             continue  # it is told as what it is
         of = each.subject

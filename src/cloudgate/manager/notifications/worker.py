@@ -90,7 +90,7 @@ class NotificationWorker:
         return (
             Job(
                 name=LOOKING,
-                attempt=lambda: run_in_thread(self.notify),
+                attempt=lambda: run_in_thread(self.enqueue_news),
                 interval_seconds=LOOK_SECONDS,
                 largest_part=0.05,
             ),
@@ -102,7 +102,7 @@ class NotificationWorker:
             ),
         )
 
-    def notify(self) -> None:
+    def enqueue_news(self) -> None:
         """See what is so, and have receivers told of what is news."""
         manager = self._manager
         with manager.reading() as work:
@@ -130,7 +130,7 @@ class NotificationWorker:
     @contextmanager
     def _news(self, event: asyncio.Event) -> Iterator[None]:
         self._changed = event
-        with self._manager.notifier.subscribe([outbox.NEWS], event):
+        with self._manager.wakeups.subscribe([outbox.NEWS], event):
             yield
 
     async def _send(self) -> float:

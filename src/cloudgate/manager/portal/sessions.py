@@ -28,7 +28,7 @@ from cloudgate.manager.tenants.operations import TYPE
 from cloudgate.manager.tenants.own_password import login_of
 from cloudgate.manager.tenants.passwords import Owner
 from cloudgate.network import address_ranges
-from cloudgate.trust.password_hashes import mark_of
+from cloudgate.trust.password_hashes import password_fingerprint
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ def begin(work: UnitOfWork, who: Owner, version: str) -> TenantSession:
     session = TenantSession(
         tenant_id=tenant.id,
         subtenant_id=None if isinstance(who, CloudTenant) else who.id,
-        password_mark=mark_of(who.password_hash),
+        password_mark=password_fingerprint(who.password_hash),
         version=version,
         created_at=work.now,
         used_at=work.now,
@@ -201,7 +201,7 @@ def _read(work: UnitOfWork, tenant_id: UUID, user_id: UUID | None, *, alone: boo
 def _is_good(work: UnitOfWork, session: TenantSession, who: Owner, address: str) -> bool:
     return (
         not has_ended(session.used_at, work.now)
-        and session.password_mark == mark_of(who.password_hash)
+        and session.password_mark == password_fingerprint(who.password_hash)
         and own_password.is_let_in(work, who)
         and _tenant_of(who).may_use_portal
         and _may_come_from(who, address)

@@ -84,11 +84,11 @@ def _ask_host(
     manager: Manager, server_id: UUID, directory: DirectoryProbe
 ) -> tuple[int | None, Disk | None]:
     name = _name_if_online(manager, server_id)
-    question = manager.questions.request_disk_usage(server_id, directory)
-    manager.notifier.notify([server_id])
+    question = manager.host_queries.request_disk_usage(server_id, directory)
+    manager.wakeups.wake([server_id])
     deadline = time.monotonic() + directory.limit_seconds + _GRACE_SECONDS
     try:
-        while (answer := manager.questions.resolve(question, LOOK_SECONDS)) is None:
+        while (answer := manager.host_queries.resolve(question, LOOK_SECONDS)) is None:
             if time.monotonic() > deadline:
                 raise NotMeasuredError(
                     f"The managed server {name} did not say how much is in {directory.base} within"
@@ -96,7 +96,7 @@ def _ask_host(
                 )
             _name_if_online(manager, server_id)
     finally:
-        manager.questions.discard(question)
+        manager.host_queries.discard(question)
     measured = answer.measured
     if measured is None:
         raise NotMeasuredError(

@@ -21,7 +21,7 @@ from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 
 NEWS = UUID("3b9f2a53-7c1e-4f0e-9a41-5d3f6f0c8b17")
-"""The key of the notifier that is used when there is something new to measure."""
+"""The key of the wakeup that comes when there is something new to measure."""
 _PASSWORD = ServicePassword("UsageProbe", "sealed_probe_password")
 AT_ONCE = 50
 """How many tenants of a repository are measured before others have their turn."""

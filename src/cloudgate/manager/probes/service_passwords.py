@@ -13,7 +13,7 @@ from cloudgate.manager.storage.tables import Repository
 from cloudgate.network import hostport
 
 
-class Look(Protocol):
+class ServiceAccess(Protocol):
     """A way to look at a service."""
 
     @property
@@ -47,8 +47,8 @@ class ServicePassword:
         self,
         work: UnitOfWork,
         repository: Repository,
-        before: Look | None,
-        wanted: Look,
+        before: ServiceAccess | None,
+        wanted: ServiceAccess,
     ) -> str:
         """The one that is kept, if it goes to where it went before; else empty."""
         if before is None or before.opened_by_password != wanted.opened_by_password:

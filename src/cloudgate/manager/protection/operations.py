@@ -23,7 +23,7 @@ from cloudgate.values.enumeration import few
 from cloudgate.values.timestamps import has_come
 
 NEWS = UUID("0d8a5a4e-5a0c-4b43-9a6d-0f3c8de1c2a7")
-"""The key of the notifier that is used when there is something new to look at."""
+"""The key of the wakeup that comes when there is something new to look at."""
 _PASSWORD = ServicePassword("BackupProtection", "sealed_protection_password")
 _LOOKED_AT = select(Repository).where(Repository.protection.is_not(None)).order_by(Repository.name)
 CONFIRMED = Event("ConfirmBackupProtection", "Repository {name} keeps deleted backups")

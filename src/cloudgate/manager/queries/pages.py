@@ -84,7 +84,7 @@ def read_page(work: UnitOfWork, source: Source[Row], query: Query) -> Page[Row]:
         return work.session.scalar(select(func.count()).select_from(found.subquery())) or 0
 
     asked = source, query.condition
-    total = work.counts.total(asked, work.changes, count) if source.is_for_all else count()
+    total = work.query_counts.total(asked, work.changes, count) if source.is_for_all else count()
     order = [source.key]
     if query.sort_by is not None:
         field = source.fields.get(query.sort_by, "sort")

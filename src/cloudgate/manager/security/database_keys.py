@@ -27,7 +27,7 @@ def check_keys(database: Database, authority: Authority, sealing: SealingKey) ->
     """
     ours = {
         AUTHORITY: fingerprint(authority.certificate),
-        SEALING: sealing.mark(fingerprint(authority.certificate), _PURPOSE),
+        SEALING: sealing.sign(fingerprint(authority.certificate), _PURPOSE),
     }
     with database.reading() as session:
         if _belongs_to(session, ours):

@@ -46,13 +46,13 @@ class SealingKey:
             ) from None
         return plain.decode()
 
-    def mark(self, text: str, purpose: str) -> str:
+    def sign(self, text: str, purpose: str) -> str:
         """What only who has the key can say of a text (HMAC-SHA-256, RFC 2104), as hexadecimal."""
         return hmac.digest(self._marking_key, f"{purpose}:{text}".encode(), "sha256").hex()
 
-    def has_marked(self, mark: str, text: str, purpose: str) -> bool:
+    def verify(self, mark: str, text: str, purpose: str) -> bool:
         """Whether `mark` is what `mark` said of that text."""
-        return hmac.compare_digest(mark, self.mark(text, purpose))
+        return hmac.compare_digest(mark, self.sign(text, purpose))
 
 
 def open_sealing(folder: Path) -> SealingKey:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from cloudgate.manager.registries.hosts.source_addresses import KEPT_FOR
 from cloudgate.values import ip_addresses
 
-Places = tuple[str, ...]
+Addresses = tuple[str, ...]
 
 
 @lru_cache(4096)
@@ -28,7 +28,7 @@ def usable(text: str) -> str:
     return str(address)
 
 
-def read(kept: str) -> Places:
+def read(kept: str) -> Addresses:
     """From what the database has."""
     return tuple(kept.split())
 

@@ -39,7 +39,7 @@ LONGEST_DRAIN = timedelta(days=31)
 
 
 @dataclass(frozen=True)
-class Period:
+class GatewayPoolPeriod:
     """The time that a gateway was in a pool, by revisions of the tenant directory: milliseconds."""
 
     gateway_id: UUID
@@ -48,7 +48,7 @@ class Period:
     until: int | None = None
     """None while it is."""
 
-    def overlaps(self, stay: "PoolPeriod | None") -> bool:
+    def overlaps(self, stay: "TenantPoolPeriod | None") -> bool:
         """Whether a tenant could come in by the gateway then; `stay`: in the same pool."""
         if stay is None:
             return False
@@ -57,8 +57,8 @@ class Period:
 
 
 @dataclass(frozen=True)
-class PoolPeriod:
-    """The time that a tenant might use a pool, as a `Period`."""
+class TenantPoolPeriod:
+    """The time that a tenant might use a pool, as a `GatewayPoolPeriod`."""
 
     since: int = 0
     until: int | None = None
@@ -74,7 +74,7 @@ class Scope:
     """Whether it has a gateway that is not being removed."""
     pool_id: UUID | None = None
     """Of its gateway, `NO_POOL` included; None without one."""
-    periods: tuple[Period, ...] = ()
+    periods: tuple[GatewayPoolPeriod, ...] = ()
     """Those of the gateway that it has, the newest last."""
 
     @property
@@ -82,7 +82,7 @@ class Scope:
         """All pools that its gateway is or was in."""
         return frozenset(each.pool_id for each in self.periods)
 
-    def may_have_tunnels(self, stays: Mapping[UUID, PoolPeriod]) -> bool:
+    def may_have_tunnels(self, stays: Mapping[UUID, TenantPoolPeriod]) -> bool:
         """Whether a tenant may have tunnels here; `stays`: in which pools it was and is."""
         return any(each.overlaps(stays.get(each.pool_id)) for each in self.periods)
 
@@ -106,7 +106,7 @@ def scope_of(document: dict[str, Any] | None, now: datetime) -> Scope:
     )
 
 
-def all_periods(server: ManagedServer) -> tuple[Period, ...]:
+def all_periods(server: ManagedServer) -> tuple[GatewayPoolPeriod, ...]:
     """When gateways of a server were in which pools, as far as is kept."""
     return tuple(_period(each) for each in server.scope["periods"]) if server.scope else ()
 
@@ -148,16 +148,16 @@ def note_moving(
 
 def stays_of(
     work: UnitOfWork, tenant_ids: Iterable[UUID], current: Mapping[UUID, Iterable[UUID]]
-) -> dict[UUID, dict[UUID, PoolPeriod]]:
+) -> dict[UUID, dict[UUID, TenantPoolPeriod]]:
     """In which pools tenants were and are; `current`: in which those are that are there."""
-    found: dict[UUID, dict[UUID, PoolPeriod]] = {
-        tenant_id: dict.fromkeys(pools, PoolPeriod()) for tenant_id, pools in current.items()
+    found: dict[UUID, dict[UUID, TenantPoolPeriod]] = {
+        tenant_id: dict.fromkeys(pools, TenantPoolPeriod()) for tenant_id, pools in current.items()
     }
     wanted = sorted({*tenant_ids, *found})
     for start in range(0, len(wanted), _AT_ONCE):
         some = wanted[start : start + _AT_ONCE]
         for each in work.session.scalars(select(PoolStay).where(PoolStay.tenant_id.in_(some))):
-            stay = PoolPeriod(each.since, each.until)
+            stay = TenantPoolPeriod(each.since, each.until)
             found.setdefault(each.tenant_id, {})[each.pool_id] = stay
     return found
 
@@ -189,9 +189,9 @@ def review_scope(work: UnitOfWork, server: ManagedServer) -> None:
     work.news_for.add(server.id)
 
 
-def _period(kept: list[Any]) -> Period:
+def _period(kept: list[Any]) -> GatewayPoolPeriod:
     gateway_id, pool_id, since, until = kept
-    return Period(_identifier(gateway_id), _identifier(pool_id), since, until)
+    return GatewayPoolPeriod(_identifier(gateway_id), _identifier(pool_id), since, until)
 
 
 @lru_cache(maxsize=65_536)

@@ -12,7 +12,7 @@ from cloudgate.manager.security.generated_passwords import generate_password
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.marks import UNSHOWN, put_mark, read_mark, take_mark
 from cloudgate.manager.storage.tables import Account, AccountIdentity, AccountRole
-from cloudgate.trust.password_hashes import hash_password, mark_of, matches
+from cloudgate.trust.password_hashes import hash_password, matches, password_fingerprint
 from cloudgate.values import precis
 
 ADMINISTRATOR = "admin"
@@ -68,7 +68,7 @@ def first_password(manager: Manager) -> str | None:
         if not _wants_first_password(work):
             return None
         account = _give_password(work, _administrator(work), password_hash)
-        put_mark(work.session, UNSHOWN, mark_of(account.password_hash))
+        put_mark(work.session, UNSHOWN, password_fingerprint(account.password_hash))
     return password
 
 
@@ -81,7 +81,7 @@ def _wants_first_password(work: UnitOfWork) -> bool:
     account = _administrator(work)
     if account is None:
         return True
-    return read_mark(work.session, UNSHOWN) == mark_of(account.password_hash)
+    return read_mark(work.session, UNSHOWN) == password_fingerprint(account.password_hash)
 
 
 def _wants_to_begin(work: UnitOfWork) -> bool:

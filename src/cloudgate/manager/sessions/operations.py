@@ -106,13 +106,15 @@ def begin_session(
             tenant_id=tenant_id,
         )
         set_committed_value(session, "account", account)
-        if not manager.unwritten.begin(PendingSession(session, account.password_hash, address)):
+        if not manager.pending_sessions.begin(
+            PendingSession(session, account.password_hash, address)
+        ):
             raise
         log.warning("a logon session is kept in memory: it cannot be written", reason=str(problem))
     return session
 
 
-def write_unwritten(manager: Manager) -> None:
+def write_pending_sessions(manager: Manager) -> None:
     """Write down what of sessions could not be written before.
 
     Raises:
@@ -132,7 +134,7 @@ def write_unwritten(manager: Manager) -> None:
         with manager.changing() as work:
             work.session.execute(delete(LogonSession).where(LogonSession.id.in_(ended)))
 
-    manager.unwritten.write(write, remove)
+    manager.pending_sessions.write(write, remove)
 
 
 def _write_begun(work: UnitOfWork, begun: PendingSession) -> None:
@@ -196,7 +198,7 @@ def use_session(manager: Manager, identifier: UUID) -> LogonSession:
     with manager.reading() as work:
         session = work.session.get(LogonSession, identifier) or _begun(manager, work, identifier)
         now = work.now
-    used_at = manager.unwritten.used_at(identifier, session.used_at) if session else now
+    used_at = manager.pending_sessions.used_at(identifier, session.used_at) if session else now
     if session is None or has_ended(used_at, now):
         raise NotAuthenticatedError(
             SESSION_ENDED,
@@ -210,12 +212,12 @@ def use_session(manager: Manager, identifier: UUID) -> LogonSession:
 
 def _begun(manager: Manager, work: UnitOfWork, identifier: UUID) -> LogonSession | None:
     """A session that could not be written yet, with its account as it is now."""
-    begun = manager.unwritten.find(identifier)
+    begun = manager.pending_sessions.find(identifier)
     if begun is None:
         return None
     account = work.session.get(Account, begun.session.account_id)
     if account is None or account.password_hash != begun.password_hash:
-        manager.unwritten.end(identifier)
+        manager.pending_sessions.end(identifier)
         return None
     kept = begun.session
     session = LogonSession(
@@ -240,7 +242,7 @@ def _note_use(manager: Manager, identifier: UUID) -> None:
                 return
     except OperationalError as problem:
         log.warning("the use of a logon session cannot be written", reason=str(problem))
-    manager.unwritten.use(identifier, manager.clock())
+    manager.pending_sessions.use(identifier, manager.clock())
 
 
 def list_sessions(work: UnitOfWork) -> Sequence[LogonSession]:

@@ -219,7 +219,7 @@ def _use_recovery(work: UnitOfWork, account_id: UUID, factor: SecondFactor, code
 
 def _mark(work: UnitOfWork, account_id: UUID, code: str) -> str:
     plain = "".join(letter for letter in code.lower() if letter in _ALPHABET)
-    return work.sealing.mark(f"{account_id} {plain}", _PURPOSE)
+    return work.sealing.sign(f"{account_id} {plain}", _PURPOSE)
 
 
 def _new_code() -> str:

@@ -46,7 +46,7 @@ from cloudgate.manager.storage.tables import (
 from cloudgate.manager.tenants import passwords
 from cloudgate.manager.tenants.own_password import check_origin, is_let_in, login_of
 from cloudgate.manager.tenants.publication import publish
-from cloudgate.trust.password_hashes import mark_of
+from cloudgate.trust.password_hashes import password_fingerprint
 
 TYPE = "CloudTenantCertificate"
 _ISSUED = Event(
@@ -159,7 +159,7 @@ def issue_own(work: UnitOfWork, who: passwords.Owner, spec: CertificateSpec) -> 
         InvalidRequestError: as `issue`; or it had too many in these days.
     """
     _check_may(work, who)
-    return _issue(work, who, spec, OWN_CERTIFICATE, mark_of(who.password_hash))
+    return _issue(work, who, spec, OWN_CERTIFICATE, password_fingerprint(who.password_hash))
 
 
 def renew(

@@ -15,7 +15,13 @@ from sqlalchemy import func, select
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant
-from cloudgate.trust.password_hashes import hash_beside, hash_password, mark_of, matches, matching
+from cloudgate.trust.password_hashes import (
+    hash_beside,
+    hash_password,
+    matches,
+    matching,
+    password_fingerprint,
+)
 
 OLD_PASSWORD_SECONDS = 24 * 3600
 MOST_OLD_PASSWORD_SECONDS = 30 * 24 * 3600
@@ -144,7 +150,7 @@ def good_marks(who: Owner, now: datetime) -> frozenset[str]:
 
 def marks_of(*hashes: str) -> frozenset[str]:
     """Of passwords that have these hashes; empty ones are of none."""
-    return frozenset(mark_of(each) for each in hashes if each)
+    return frozenset(password_fingerprint(each) for each in hashes if each)
 
 
 def is_good(who: Owner, password: str, now: datetime) -> bool:

@@ -16,8 +16,8 @@ from sqlalchemy import select
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.hosts.held_back_hours import HeldBack, TakenHours
 from cloudgate.manager.storage.tables import CloudTenant, HeldBackTime, ManagedServer
-from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.compaction import HOUR, begin_of
+from cloudgate.manager.usage.served_tenants import ever_served
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
 from cloudgate.manager.tenants import egress
-from cloudgate.manager.usage.billable import Billable
 from cloudgate.manager.usage.compaction import MINUTE
 from cloudgate.manager.usage.plausibility import LineCapacity, impossible_time, moment_of
+from cloudgate.manager.usage.served_tenants import ServedTenants
 from cloudgate.manager.usage.totals import UsageIncrement, add_to_totals
 from cloudgate.protocol import UsageBatch
 
@@ -58,7 +58,7 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
         return ""
     server.usage_batch = batch.batch
     gateway = gateway_of(work, server)
-    whose = Billable(work, server, batch.usage)
+    whose = ServedTenants(work, server, batch.usage)
     line = LineCapacity(server.usage_told_until or _first(work, batch), work.now)
     refused = RefusedUsage()
     month = egress.begin_of(egress.month_of(work.now))

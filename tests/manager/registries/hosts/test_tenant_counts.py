@@ -111,11 +111,11 @@ def test_who_carries_a_tenant_is_what_each_host_said_last() -> None:
     of_tenant = TenantFigures(tenant_id=TENANT, tunnels=1, refused=0, held_back_seconds=0.0)
     counts.count(HOST, Figures(run="1", uptime_seconds=9.0, tenants=(of_tenant,)), 10.0, 10.0)
     counts.count(other, Figures(run="1", uptime_seconds=9.0), 10.0, 10.0)
-    assert counts.carrying(TENANT) == {HOST: True, other: False}
+    assert counts.with_live_tunnels(TENANT) == {HOST: True, other: False}
     counts.count(HOST, Figures(run="2", uptime_seconds=1.0), 20.0, 20.0)
-    assert counts.carrying(TENANT) == {HOST: False, other: False}
+    assert counts.with_live_tunnels(TENANT) == {HOST: False, other: False}
     counts.forget(other)
-    assert counts.carrying(TENANT) == {HOST: False}
+    assert counts.with_live_tunnels(TENANT) == {HOST: False}
 
 
 def test_a_host_that_names_tenants_without_end_fills_no_memory(

@@ -89,8 +89,10 @@ def live_tunnels(call: Call, tenant: CloudTenant) -> LiveTunnels:
     """Ask the hosts that may have tunnels of a tenant; hosts are asked once for all who look."""
     manager = call.manager
     with call.reading() as work:
-        carrying = tunnel_hosts_of(work, tenant, manager.figures.tenants.carrying(tenant.id))
-    said = manager.tunnels.of(tenant.id, carrying.asked, manager.questions, manager.notifier.notify)
+        carrying = tunnel_hosts_of(
+            work, tenant, manager.figures.tenants.with_live_tunnels(tenant.id)
+        )
+    said = manager.tunnels.of(tenant.id, carrying.asked, manager.host_queries, manager.wakeups.wake)
     found = ((server, each) for server, tunnels in said.items() for each in tunnels or ())
     unknown = carrying.unknown + sum(tunnels is None for tunnels in said.values())
     return LiveTunnels(tuple(sorted(found, key=lambda each: each[1].started_at)), unknown)
@@ -138,9 +140,9 @@ def _ask(call: Call, end: tuple[str, ...] = ()) -> protocol.Answer:
             raise UnavailableError(
                 f"The managed server {name} is offline; which tunnels it has is not known."
             )
-    question = call.manager.questions.request_tunnels(server_id, end)
-    call.manager.notifier.notify([server_id])
-    return call.manager.questions.wait(question)
+    question = call.manager.host_queries.request_tunnels(server_id, end)
+    call.manager.wakeups.wake([server_id])
+    return call.manager.host_queries.wait(question)
 
 
 def tunnel_entities(

@@ -7,7 +7,12 @@ from cloudgate.api.handlers.infrastructure.repositories import repository_place
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import ResourceLocation, backup_server_place
 from cloudgate.api.http.router import Route, Routes, shows
-from cloudgate.manager.monitoring.attention import MANAGER, AttentionItem, Subject, attention_items
+from cloudgate.manager.monitoring.operator_warnings import (
+    MANAGER,
+    Subject,
+    SubjectWarning,
+    operator_warnings,
+)
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.wire.resources.cloud.live import OperatorWarning, OperatorWarnings
 
@@ -18,11 +23,11 @@ ROUTES = Routes(PROVIDERS | RESTORERS)
 def get_warnings(call: Call) -> Answer:
     """All that needs a look: first the manager itself, then what it looks after."""
     with call.reading() as work:
-        found = tuple(_shown(call.root, each) for each in attention_items(call.manager, work))
+        found = tuple(_shown(call.root, each) for each in operator_warnings(call.manager, work))
     return Answer(resource=OperatorWarnings(operator_warnings=found))
 
 
-def _shown(root: str, needed: AttentionItem) -> OperatorWarning:
+def _shown(root: str, needed: SubjectWarning) -> OperatorWarning:
     if needed.subject is None:
         return OperatorWarning(
             name=needed.name, object_type=MANAGER, message=needed.text, since=needed.since

@@ -28,10 +28,10 @@ from cloudgate.api.server import ManagerServer, ServerOptions, open_listener
 from cloudgate.api.standby import ManagerListeners, StandbyServer
 from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.greeting import greet
+from cloudgate.cli.service.manager.leader_election import own_url
 from cloudgate.cli.service.manager.options import Options, PortalOptions
 from cloudgate.cli.service.manager.outgoing import dns_of, outgoing_of
 from cloudgate.cli.service.manager.signing_in import signing_in_of
-from cloudgate.cli.service.manager.turns import own_url
 from cloudgate.cli.service.manager.typed_options import settings_in_force
 from cloudgate.console.brand import Brand, brand_of
 from cloudgate.errors import CloudgateError, InvalidRequestError, UnavailableError

@@ -15,7 +15,7 @@ from typing import Final, cast
 import structlog
 
 from cloudgate.host.authorization.authorizer import AuthorizationResult
-from cloudgate.host.authorization.module.decision_cache import Question
+from cloudgate.host.authorization.module.decision_cache import ConnectRequest
 
 GREETING: Final = b"cloudgate data path 1\n"
 """What the module says first."""
@@ -32,7 +32,7 @@ _NEWS: Final = struct.Struct("!BI")
 _ANSWER: Final = struct.Struct("!IB")
 _TEXT: Final = struct.Struct("!H")
 
-Decide = Callable[[Question], Awaitable[AuthorizationResult]]
+Decide = Callable[[ConnectRequest], Awaitable[AuthorizationResult]]
 
 _log = structlog.get_logger(__name__)
 
@@ -42,9 +42,9 @@ class Decisions:
     """Who decides, and who hears what became of it."""
 
     decide: Decide
-    give_up: Callable[[Question, AuthorizationResult | None], None]
+    give_up: Callable[[ConnectRequest, AuthorizationResult | None], None]
     """Who asked is gone: before the answer where there is none, else before the tunnel began."""
-    begun: Callable[[Question], None]
+    begun: Callable[[ConnectRequest], None]
     """Who was let in has a tunnel."""
 
 
@@ -56,8 +56,10 @@ class ModuleConnection(asyncio.Protocol):
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._unread = bytearray()
-        self._deciding: dict[int, tuple[Question, asyncio.Task[None]]] = {}
-        self._let_in: OrderedDict[int, tuple[float, Question, AuthorizationResult]] = OrderedDict()
+        self._deciding: dict[int, tuple[ConnectRequest, asyncio.Task[None]]] = {}
+        self._let_in: OrderedDict[int, tuple[float, ConnectRequest, AuthorizationResult]] = (
+            OrderedDict()
+        )
         self._takes_questions = True
         self._all_answered = asyncio.Event()
 
@@ -121,14 +123,14 @@ class ModuleConnection(asyncio.Protocol):
         if kind != _ASK:
             raise ValueError("its kind is unknown")
         address, authority, authorization = _texts(message[_ASKED.size :], 3)
-        question = Question(authority, authorization, address, port)
+        question = ConnectRequest(authority, authorization, address, port)
         if self._takes_questions:
             task = asyncio.get_running_loop().create_task(self._answer(number, question))
             self._deciding[number] = question, task
         else:
             self._send(_ANSWER.pack(number, _LEAVE_IT))
 
-    async def _answer(self, number: int, question: Question) -> None:
+    async def _answer(self, number: int, question: ConnectRequest) -> None:
         result: AuthorizationResult | None = None
         try:
             result = await self._decisions.decide(question)
@@ -147,7 +149,7 @@ class ModuleConnection(asyncio.Protocol):
             _ANSWER.pack(number, _TUNNEL) + b"".join(_TEXT.pack(len(each)) + each for each in texts)
         )
 
-    def _remember(self, number: int, question: Question, result: AuthorizationResult) -> None:
+    def _remember(self, number: int, question: ConnectRequest, result: AuthorizationResult) -> None:
         now = time.monotonic()
         while self._let_in:
             at, _, _ = next(iter(self._let_in.values()))

@@ -25,7 +25,7 @@ SILENT = Denial(503, NO_ANSWER.rstrip("\n"), RETRY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ConnectRequest:
     """May a CONNECT become a tunnel? With all that the answer depends on."""
 
     authority: str
@@ -40,7 +40,7 @@ class Question:
     """That it shows, as Envoy says it; the module says none."""
 
     def __repr__(self) -> str:
-        return f"Question({self.authority!r}, ..., {self.address!r}, {self.port})"
+        return f"ConnectRequest({self.authority!r}, ..., {self.address!r}, {self.port})"
 
 
 class DecisionCache:
@@ -53,7 +53,7 @@ class DecisionCache:
             OrderedDict()
         )
 
-    def remember(self, question: Question, result: AuthorizationResult) -> None:
+    def remember(self, question: ConnectRequest, result: AuthorizationResult) -> None:
         """This was decided, and may be asked about once more."""
         now = self._clock_seconds()
         oldest = now - REMEMBERED_SECONDS
@@ -66,11 +66,11 @@ class DecisionCache:
         self._decided.pop(who, None)
         self._decided[who] = now, self._mark(question), result
 
-    def forget(self, question: Question) -> None:
+    def forget(self, question: ConnectRequest) -> None:
         """Nobody asks about it any more: who did is gone, or has a tunnel."""
         self._decided.pop((question.address, question.port), None)
 
-    def take(self, question: Question) -> AuthorizationResult | None:
+    def take(self, question: ConnectRequest) -> AuthorizationResult | None:
         """What the connection manager is to be told; None for what nobody has asked before.
 
         Of a target that was tried it is the rest of its addresses, or that it does not answer.
@@ -84,7 +84,7 @@ class DecisionCache:
             return None
         return result if result.denial is not None else _after_failure(result)
 
-    def _mark(self, question: Question) -> bytes:
+    def _mark(self, question: ConnectRequest) -> bytes:
         said = f"{question.authority}\0{question.authorization}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(said, key=self._key, digest_size=16).digest()
 

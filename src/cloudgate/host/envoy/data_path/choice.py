@@ -16,7 +16,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.host.envoy import process
 
 VARIABLE = "CLOUDGATE_DATA_PATH"
-"""Environment: which way tunnels go; `Way`."""
+"""Environment: which way tunnels go; `DataPathKind`."""
 SEARCH_VARIABLE = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH"
 """In Envoy's environment: where it looks for modules."""
 FOLDER = Path(__file__).parent
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parent
 _DESCRIPTION = "module.json"
 
 
-class Way(StrEnum):
+class DataPathKind(StrEnum):
     """A way of tunnels through Envoy."""
 
     MODULE = "module"
@@ -47,9 +47,9 @@ class DataPath:
     """Why there is none although there could be one, or one was asked for."""
 
     @property
-    def way(self) -> Way:
+    def way(self) -> DataPathKind:
         """What it is called in the environment."""
-        return Way.MODULE if self.module else Way.HTTP
+        return DataPathKind.MODULE if self.module else DataPathKind.HTTP
 
     @property
     def advice(self) -> str:
@@ -58,7 +58,7 @@ class DataPath:
             return ""
         return (
             "Its tunnels go without the module for Envoy, which costs twice the memory:"
-            f" {self.reason} To keep it so, set {VARIABLE}={Way.HTTP}."
+            f" {self.reason} To keep it so, set {VARIABLE}={DataPathKind.HTTP}."
         )
 
     @property
@@ -78,12 +78,12 @@ def chosen_data_path(folder: Path = FOLDER) -> DataPath:
     """
     said = os.environ.get(VARIABLE, "")
     try:
-        wanted = Way(said) if said else None
+        wanted = DataPathKind(said) if said else None
     except ValueError:
         raise InvalidRequestError(
-            f"{VARIABLE} is {said[:50]!r}; expected {' or '.join(Way)}."
+            f"{VARIABLE} is {said[:50]!r}; expected {' or '.join(DataPathKind)}."
         ) from None
-    if wanted is Way.HTTP:
+    if wanted is DataPathKind.HTTP:
         return BY_HTTP
     if platform.system() != "Linux" or platform.machine() not in _MACHINES:
         here = f"{platform.system()} on {platform.machine()}"

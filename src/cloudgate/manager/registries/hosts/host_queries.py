@@ -29,11 +29,11 @@ class HostQueries:
         """By host, those that it has not been asked yet: a thousand are asked at a time."""
 
     def request_tunnels(self, server_id: UUID, end: tuple[str, ...] = ()) -> str:
-        """Ask a host for its live tunnels, and to end some; ring for it, then `wait`."""
+        """Ask a host for its live tunnels, and to end some; wake it, then `wait`."""
         return self._put(server_id, Question(question=uuid4().hex, end_tunnels=end))
 
     def request_disk_usage(self, server_id: UUID, directory: DirectoryProbe) -> str:
-        """Ask a host how much is in a directory; notify for it, then `resolve` or `discard`."""
+        """Ask a host how much is in a directory; wake it, then `resolve` or `discard`."""
         return self._put(server_id, Question(question=uuid4().hex, measure=directory))
 
     def _put(self, server_id: UUID, question: Question) -> str:

@@ -49,7 +49,7 @@ class SharedTunnels:
         tenant_id: UUID,
         server_ids: Iterable[UUID],
         questions: HostQueries,
-        ring: Callable[[Iterable[UUID]], None],
+        wake: Callable[[Iterable[UUID]], None],
     ) -> dict[UUID, Sequence[LiveTunnel] | None]:
         """A tenant's live tunnels at hosts; None where a host does not say.
 
@@ -68,7 +68,7 @@ class SharedTunnels:
                     known = known.before or known
                 found[each] = known
         if mine:
-            self._ask(mine, questions, ring)
+            self._ask(mine, questions, wake)
         for asked in found.values():
             asked.done.wait(PATIENCE_SECONDS + KNOWN_SECONDS)
         return {
@@ -80,10 +80,10 @@ class SharedTunnels:
         self,
         hosts: Mapping[UUID, _HostQuery],
         questions: HostQueries,
-        ring: Callable[[Iterable[UUID]], None],
+        wake: Callable[[Iterable[UUID]], None],
     ) -> None:
         names = {each: questions.request_tunnels(each) for each in hosts}
-        ring(names)
+        wake(names)
         end = self._clock_seconds() + PATIENCE_SECONDS
         for server_id, asked in hosts.items():
             left = max(0.0, end - self._clock_seconds())

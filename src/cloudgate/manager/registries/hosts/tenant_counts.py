@@ -70,7 +70,7 @@ class TenantCounts:
                 found[tenant_id].held_back_seconds = seconds
             return found
 
-    def carrying(self, tenant_id: UUID) -> dict[UUID, bool]:
+    def with_live_tunnels(self, tenant_id: UUID) -> dict[UUID, bool]:
         """Whether servers had live tunnels of a tenant, as they last said; of those that did."""
         with self._lock:
             return {

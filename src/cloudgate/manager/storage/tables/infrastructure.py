@@ -143,6 +143,6 @@ class Repository(Base):
     is kept."""
     sealed_protection_password: Mapped[str] = mapped_column(default="")
     protection_known: Mapped[dict[str, Any] | None]
-    """`cloudgate.manager.protection.rules.Known`; None before the first look."""
+    """`cloudgate.manager.protection.rules.ProtectionRecord`; None before the first look."""
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")

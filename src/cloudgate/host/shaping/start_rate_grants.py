@@ -1,4 +1,4 @@
-"""First rates: with how much does a tunnel of a limited tenant begin, before it is let in?
+"""Start-rate grants: with how much does a tunnel of a limited tenant begin, before it is let in?
 
 The kernel sends the first packets of a connection without pause, and what a tunnel's connection to
 its target may send is set before anybody has seen it. So each beginning is paid for by the tenant's
@@ -63,7 +63,7 @@ class GrantedRate:
     """All together, each second."""
 
 
-class FirstRates:
+class StartRateGrants:
     """Lets tunnels begin slowly enough. The shaper says how fast that is, and takes over."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""Standing: does the manager still know this host, and by which credential?"""
+"""Membership status: does the manager still know this host, and by which credential?"""
 
 import structlog
 
@@ -14,7 +14,7 @@ REVOKED_ENTRY = "revoked"
 _log = structlog.get_logger(__name__)
 
 
-class HostStanding:
+class MembershipStatus:
     """What the manager thinks of this host; that it was shut out holds over restarts."""
 
     def __init__(self, paths: StatePaths, known: HostState) -> None:

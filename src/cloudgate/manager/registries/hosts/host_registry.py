@@ -1,4 +1,4 @@
-"""Host memory: what is known of each host that is forgotten with it?"""
+"""Host registry: what is known of each host that is forgotten with it?"""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from cloudgate.manager.registries.hosts.presence import Presence
 from cloudgate.manager.registries.hosts.source_addresses import SourceAddresses
 
 
-class HostMemory:
+class HostRegistry:
     """When each host was heard of, from where, and what was refused that came in its name."""
 
     def __init__(

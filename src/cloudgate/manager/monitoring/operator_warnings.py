@@ -1,4 +1,4 @@
-"""Attention items: of which objects is an operator to be told something, and what?
+"""Operator warnings: of which objects is an operator to be told something, and what?
 
 One list: `cloudgate status`, the API's warnings and the metrics have it.
 """
@@ -24,7 +24,7 @@ Subject = BackupServer | ManagedServer | CloudGateway | Repository
 
 
 @dataclass(frozen=True)
-class AttentionItem:
+class SubjectWarning:
     """Something that needs a look."""
 
     kind: str
@@ -38,15 +38,15 @@ class AttentionItem:
     """Tells several of one object apart, whatever the text says by now."""
 
 
-def attention_items(manager: Manager, work: UnitOfWork) -> Iterator[AttentionItem]:
+def operator_warnings(manager: Manager, work: UnitOfWork) -> Iterator[SubjectWarning]:
     """All of it, each once: first the manager itself, then what it looks after."""
     for each in manager.warnings.all():
-        yield AttentionItem(MANAGER, "manager", each.text, since=each.since, cause=each.kind)
+        yield SubjectWarning(MANAGER, "manager", each.text, since=each.since, cause=each.kind)
     if remark := remark_on_restore(work):
-        yield AttentionItem(MANAGER, "manager", remark)
+        yield SubjectWarning(MANAGER, "manager", remark)
     for kind, subject, text in _of_others(work):
         if text:
-            yield AttentionItem(kind, subject.name, text, subject, cause=str(subject.id))
+            yield SubjectWarning(kind, subject.name, text, subject, cause=str(subject.id))
 
 
 def _of_others(work: UnitOfWork) -> Iterator[tuple[str, Subject, str]]:

@@ -1,4 +1,4 @@
-"""Watchers: what does the API's port show of health and figures, and to whom?
+"""Monitoring endpoint: what does the API's port show of health and figures, and to whom?
 
 Load balancers and orchestrators have no session: whether the manager lives and is ready is told to
 everybody, in one word. All else is for those who may see it.

@@ -3,19 +3,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.host.envoy.data_path.deaths import (
+from cloudgate.host.envoy.data_path.crash_loop import (
     CRASHES_WITHIN_SECONDS,
     MOST_CRASHES,
     MOST_SHORT_LIVES,
     SOON_SECONDS,
-    Deaths,
+    CrashLoopDetector,
 )
 
 
 def test_the_module_is_not_to_blame_for_who_kills_envoy_or_for_a_crash_now_and_then() -> None:
     long = SOON_SECONDS + 1
     apart = CRASHES_WITHIN_SECONDS / (MOST_CRASHES - 1) + 1
-    known = Deaths()
+    known = CrashLoopDetector()
     assert not any(known.blame(long, 10.0 * each, crashed=False) for each in range(20))
     assert not any(known.blame(long, apart * each, crashed=True) for each in range(20))
     assert known.blame(long, apart * 19 + 1, crashed=True)
@@ -31,7 +31,7 @@ def test_the_module_is_not_to_blame_for_who_kills_envoy_or_for_a_crash_now_and_t
     )
 )
 def test_blame_is_what_a_list_of_all_deaths_shows(lives: list[tuple[float, bool]]) -> None:
-    known, now = Deaths(), 0.0
+    known, now = CrashLoopDetector(), 0.0
     died: list[tuple[float, float, bool]] = []
     for lived, crashed in lives:
         now += lived
@@ -46,7 +46,7 @@ def test_blame_is_what_a_list_of_all_deaths_shows(lives: list[tuple[float, bool]
 
 
 def test_one_that_lives_long_ends_a_row_of_short_lives() -> None:
-    known = Deaths()
+    known = CrashLoopDetector()
     for now in range(MOST_SHORT_LIVES - 1):
         assert not known.blame(1.0, float(now), crashed=False)
     assert not known.blame(SOON_SECONDS + 1, 100.0, crashed=False)

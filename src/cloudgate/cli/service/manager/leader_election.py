@@ -1,4 +1,4 @@
-"""Turns: when does a manager lead, and when does it stand by for another one that does?"""
+"""Leader election: when does a manager lead, and when does it stand by for another one?"""
 
 import asyncio
 import socket
@@ -50,7 +50,7 @@ def own_url(said: str | None, host: str, port: int) -> str:
     return said.rstrip("/")
 
 
-async def take_turns(lease: Lease, stop: asyncio.Event, *, lead: Role, stand_by: Role) -> None:
+async def run_elected(lease: Lease, stop: asyncio.Event, *, lead: Role, stand_by: Role) -> None:
     """Lead while nobody else does, and stand by while somebody does, until `stop`.
 
     A role that does not end within `LEAVE_SECONDS` ends the process, which says where it stood.

@@ -1,4 +1,4 @@
-"""Billable tenants: whose usage may a host tell of?"""
+"""Served tenants: of whose tunnels may a host tell, as its gateways may have let them in?"""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -14,7 +14,7 @@ _AT_ONCE = 500
 """Ids in one query; SQLite takes a limited number of parameters."""
 
 
-class Billable:
+class ServedTenants:
     """The tenants of a batch that the host may serve, or may have served before it was told."""
 
     def __init__(self, work: UnitOfWork, server: ManagedServer, usage: Iterable[Usage]) -> None:

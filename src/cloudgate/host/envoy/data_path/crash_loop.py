@@ -1,4 +1,4 @@
-"""Deaths of Envoy: is its module to blame for them? Pure.
+"""Crash loop of Envoy: is its module to blame? Pure.
 
 A module shares Envoy's memory, so a fault in it ends Envoy, and with it all tunnels. Which of the
 two it was, nobody can tell from outside: where Envoy dies again and again, it is tried without.
@@ -16,7 +16,7 @@ SOON_SECONDS = 30.0
 _AGAIN = "It is tried again when the host service is started anew."
 
 
-class Deaths:
+class CrashLoopDetector:
     """Counts how the Envoys of this host service have died."""
 
     def __init__(self) -> None:

@@ -1,10 +1,10 @@
-"""Host memory: of a host that is forgotten nothing is known any more, and of others all is."""
+"""Host registry: of a host that is forgotten nothing is known any more, and of others all is."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from cloudgate.manager.registries.hosts.fact_changes import CHANGES_AT_ONCE
-from cloudgate.manager.registries.hosts.host_memory import HostMemory
+from cloudgate.manager.registries.hosts.host_registry import HostRegistry
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 
 BEGAN = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -14,7 +14,7 @@ HOST, OTHER = UUID(int=1), UUID(int=2)
 
 
 def test_what_is_known_of_a_host_is_forgotten_together() -> None:
-    hosts = HostMemory(BEGAN)
+    hosts = HostRegistry(BEGAN)
     for each in (HOST, OTHER):
         hosts.presence.touch(each, BEGAN)
         hosts.clones.detect(each, SOON)

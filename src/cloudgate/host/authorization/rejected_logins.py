@@ -1,4 +1,4 @@
-"""Failed logins: who tries wrong passwords at this gateway? Told to the manager once."""
+"""Rejected logins: who tries passwords at this gateway and may not come in? Told once."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ MAX_PENDING = 1000
 """Names and addresses that are waiting to be told of; more are only slowed."""
 
 
-class FailedLogins:
+class RejectedLogins:
     """Gathers wrong passwords until the manager has heard of them. Lost with the process."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -33,7 +33,7 @@ class FailedLogins:
             )
 
     def pending(self) -> tuple[Guess, ...]:
-        """What the manager has to hear next: the same until it was `delivered`."""
+        """What the manager has to hear next: the same until `acknowledge`."""
         if not self._told:
             ripe = self._now() - GATHERED_FOR
             keys = [key for key, each in self._gathered.items() if each.first_at <= ripe]

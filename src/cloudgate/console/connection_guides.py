@@ -1,4 +1,4 @@
-"""Connecting: which lines does a tenant copy to back up with its program? Pure.
+"""Connection guides: which lines does a tenant copy to back up with its program? Pure.
 
 The commands are those of docs/clients.md, with the tenant's own values.
 """

@@ -1,4 +1,4 @@
-"""Known hosts: many who come at once are looked up once, and nobody is told what was before."""
+"""Host cache: many who come at once are looked up once, and nobody is told what was before."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -8,13 +8,13 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from cloudgate.api.host_protocol import known_hosts
-from cloudgate.api.host_protocol.known_hosts import KnownHosts
+from cloudgate.api.host_protocol import host_cache
+from cloudgate.api.host_protocol.host_cache import HostCache
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.gateways.operations import create_gateway
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.host_protocol.host_snapshot import HostSnapshot, host_snapshot
-from cloudgate.manager.host_protocol.tenant_feed import Question, TenantFeed, look_up
+from cloudgate.manager.host_protocol.tenant_feed import DirectoryQuery, TenantFeed, look_up
 from cloudgate.manager.pools.operations import PoolChange, edit_pool, get_pool
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager, finished
@@ -31,19 +31,19 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(work.directory_revision())
         return host_snapshot(work, before)
 
-    monkeypatch.setattr(known_hosts, "host_snapshot", counted)
+    monkeypatch.setattr(host_cache, "host_snapshot", counted)
     return found
 
 
 def test_many_hosts_each_of_which_changes_something_are_looked_up_a_few_times(
     running: RunningManager, looks: list[int]
 ) -> None:
-    async def come(known: KnownHosts, manager: Manager) -> None:
+    async def come(known: HostCache, manager: Manager) -> None:
         manager.changes.record()
         assert await known.usual("nobody's", "") is None
 
     async def all_of_them() -> None:
-        known = KnownHosts(running.manager)
+        known = HostCache(running.manager)
         await asyncio.gather(*(come(known, running.manager) for _ in range(MANY)))
 
     asyncio.run(all_of_them())
@@ -54,7 +54,7 @@ def test_what_was_changed_before_one_asks_is_looked_up_anew(
     running: RunningManager, looks: list[int]
 ) -> None:
     async def ask_again_and_again() -> None:
-        known = KnownHosts(running.manager)
+        known = HostCache(running.manager)
         for _ in range(3):
             running.manager.changes.record()
             before = len(looks)
@@ -84,13 +84,13 @@ def poll_while(
     """Have a host poll, and a change commit between the look at it and that at its tenants."""
     left = [change]
 
-    def looked_up(work: UnitOfWork, question: Question, as_of: int) -> TenantFeed:
+    def looked_up(work: UnitOfWork, question: DirectoryQuery, as_of: int) -> TenantFeed:
         if left:
             with running.manager.changing() as changing:
                 left.pop()(changing)
         return look_up(work, question, as_of)
 
-    monkeypatch.setattr(known_hosts, "look_up", looked_up)
+    monkeypatch.setattr(host_cache, "look_up", looked_up)
     if is_alone:
         host.assignment = None
     host.poll()

@@ -1,4 +1,4 @@
-"""Line to the manager: how is something told again and again, however long the manager is away?"""
+"""Manager connection: how is something told again and again, however long the manager is away?"""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ from cloudgate.errors import (
 )
 from cloudgate.host.manager_link.addresses import ManagerAddresses
 from cloudgate.host.manager_link.client import ManagerClient
-from cloudgate.host.manager_link.standing import HostStanding
+from cloudgate.host.manager_link.membership_status import MembershipStatus
 from cloudgate.host.state.enrolment import Enrolment, load_enrolment
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.values.backoff import doubled
@@ -60,11 +60,11 @@ Step = Callable[[ManagerClient, Backoff], Coroutine[Any, Any, None]]
 """What is said to the manager, and made of its answer; done again at once when it has returned."""
 
 
-class ManagerLine:
+class ManagerConnection:
     """Repeats steps for ever, each on a connection of its own."""
 
     def __init__(
-        self, paths: StatePaths, standing: HostStanding, on_time: Callable[[datetime], None]
+        self, paths: StatePaths, standing: MembershipStatus, on_time: Callable[[datetime], None]
     ) -> None:
         """`on_time` is told the manager's time with each answer."""
         self._paths = paths

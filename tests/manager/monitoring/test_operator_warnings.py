@@ -12,8 +12,8 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.gateways.fleet import fleet, list_gateways_to_look_at
 from cloudgate.manager.gateways.rules import GatewaySettings
-from cloudgate.manager.monitoring.attention import attention_items
 from cloudgate.manager.monitoring.fleet_rows import gateway_rows
+from cloudgate.manager.monitoring.operator_warnings import operator_warnings
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers import managed_servers
@@ -101,7 +101,7 @@ def test_all_that_has_a_warning_is_found_in_whatever_state_it_is(manager: Manage
     with manager.reading() as work:
         known = gateways.list_gateways(work)
         ill = [each.name for each in known if gateways.own_warnings_of(work, each)]
-        listed = [(each.kind, each.name) for each in attention_items(manager, work)]
+        listed = [(each.kind, each.name) for each in operator_warnings(manager, work)]
         found = set(listed)
         servers = managed_servers.list_managed_servers(work)
         warned = {each.name for each in servers if managed_servers.warnings_of(each)}

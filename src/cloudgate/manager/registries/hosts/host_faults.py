@@ -1,9 +1,9 @@
-"""Faults: of which hosts could data not be used, and which could not be answered?"""
+"""Host faults: of which hosts could data not be used, and which could not be answered?"""
 
 from uuid import UUID
 
 
-class Faults:
+class HostFaults:
     """Managed servers whose data could not be used. May be called from any thread."""
 
     def __init__(self) -> None:

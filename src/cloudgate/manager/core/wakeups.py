@@ -1,4 +1,4 @@
-"""Notifier: how does a change reach those who wait for it? Threads ring, coroutines wait."""
+"""Wakeups: how does a change reach those who wait for it? Threads wake, coroutines wait."""
 
 import asyncio
 from collections import defaultdict
@@ -8,8 +8,8 @@ from threading import Lock
 from uuid import UUID
 
 
-class Notifier:
-    """Wakes the waiters of a key. A ring before anybody waits is not remembered."""
+class Wakeups:
+    """Wakes the waiters of a key. What comes before anybody waits is not remembered."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -22,9 +22,9 @@ class Notifier:
         with self._lock:
             self.closed = True
             keys = tuple(self._waiting)
-        self.notify(keys)
+        self.wake(keys)
 
-    def notify(self, keys: Iterable[UUID]) -> None:
+    def wake(self, keys: Iterable[UUID]) -> None:
         """Wake everybody who waits for one of `keys`. May be called from any thread."""
         with self._lock:
             woken = {event for key in keys for event in self._waiting.get(key, ())}
@@ -38,7 +38,7 @@ class Notifier:
     def subscribe(
         self, keys: Iterable[UUID], event: asyncio.Event | None = None
     ) -> Iterator[asyncio.Event]:
-        """An event that is set when one of `keys` rings from here on; a new one, or `event`."""
+        """An event that is set when one of `keys` is woken from here on; a new one, or `event`."""
         event = event or asyncio.Event()
         known = tuple(keys)
         with self._lock:

@@ -1,4 +1,4 @@
-"""Known hosts: who speaks, and what is new for them? Looked up once for all after each change."""
+"""Host cache: who speaks, and what is new for them? Looked up once for all after each change."""
 
 import asyncio
 import time
@@ -16,7 +16,12 @@ from cloudgate.manager.host_protocol.host_snapshot import (
     HostSnapshot,
     host_snapshot,
 )
-from cloudgate.manager.host_protocol.tenant_feed import Question, TenantFeed, look_up, question_of
+from cloudgate.manager.host_protocol.tenant_feed import (
+    DirectoryQuery,
+    TenantFeed,
+    look_up,
+    question_of,
+)
 from cloudgate.manager.host_protocol.updates import Pending, pending
 from cloudgate.manager.servers.tenant_scope import Scope
 from cloudgate.protocol import PollRequest, Update
@@ -26,7 +31,7 @@ REST = 2.0
 look is for more of those who ask."""
 
 
-class KnownHosts:
+class HostCache:
     """Knows hosts by what they show, and remembers what they have to be told."""
 
     def __init__(self, manager: Manager) -> None:
@@ -37,7 +42,7 @@ class KnownHosts:
         """Not before this moment of `time.monotonic`."""
         self._known: tuple[int, HostSnapshot] | None = None
         """As of which change the hosts were looked up, and what was found."""
-        self._told: dict[tuple[Question, int], asyncio.Future[_DirectoryNews]] = {}
+        self._told: dict[tuple[DirectoryQuery, int], asyncio.Future[_DirectoryNews]] = {}
         """What hosts that are alike have to be told, as of the revision at which they are."""
 
     async def server_id_of(self, credential: str) -> UUID:
@@ -46,20 +51,20 @@ class KnownHosts:
         Raises:
             NotAuthenticatedError: there is none.
         """
-        listed = (await self._roster()).find(credential)
+        listed = (await self._snapshot()).find(credential)
         if listed is not None:
             return listed.server_id
         return await run_in_threadpool(self._owner, credential)
 
     async def usual(self, credential: str, machine: str) -> HostEntry | None:
         """Who speaks, if nothing is unusual about it."""
-        listed = (await self._roster()).find(credential)
+        listed = (await self._snapshot()).find(credential)
         usual = listed is not None and listed.is_usual(machine, self._manager.clock())
         return listed if usual else None
 
     async def news(self, credential: str, message: PollRequest) -> Update | None:
         """What is new for a host; None for nothing."""
-        current = await self._roster()
+        current = await self._snapshot()
         listed = current.find(credential)
         if (
             listed is None
@@ -110,7 +115,7 @@ class KnownHosts:
             raise heard.refusal
         return heard
 
-    async def _roster(self) -> HostSnapshot:
+    async def _snapshot(self) -> HostSnapshot:
         """The hosts as they were when it was asked, or later; looked up once for all who ask.
 
         What is changed while one waits is for those who come after: where a thousand hosts come
@@ -147,7 +152,7 @@ class KnownHosts:
         with self._manager.reading() as work:
             return authentication.authenticate(work, credential).id
 
-    def _look_at_directory(self, question: Question, as_of: int) -> "_DirectoryNews":
+    def _look_at_directory(self, question: DirectoryQuery, as_of: int) -> "_DirectoryNews":
         with self._manager.reading() as work:
             return _DirectoryNews(look_up(work, question, as_of))
 

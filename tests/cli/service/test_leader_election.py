@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cloudgate.cli.service.manager.turns import take_turns
+from cloudgate.cli.service.manager.leader_election import run_elected
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.lease import MARK, Lease
 from cloudgate.manager.storage.database import Database
@@ -55,7 +55,7 @@ def test_who_is_followed_before_it_has_begun_to_lead_stands_by(url: str) -> None
         stop.set()
         yield
 
-    asyncio.run(asyncio.wait_for(take_turns(lease, stop, lead=lead, stand_by=stand_by), 60))
+    asyncio.run(asyncio.wait_for(run_elected(lease, stop, lead=lead, stand_by=stand_by), 60))
     assert roles == ["leads", "stands by"]
     other.give_back()
     for each in (mine, others):
@@ -73,6 +73,6 @@ def test_who_cannot_lead_though_nobody_else_does_says_so_and_ends(url: str) -> N
     lease = Lease(database, "one")
     with pytest.raises(UnavailableError, match="newer release"):
         asyncio.run(
-            asyncio.wait_for(take_turns(lease, asyncio.Event(), lead=lead, stand_by=nothing), 60)
+            asyncio.wait_for(run_elected(lease, asyncio.Event(), lead=lead, stand_by=nothing), 60)
         )
     database.close()
