@@ -18,7 +18,7 @@ from cloudgate.trust import password_hashes
 from data_path.build import build, compiler
 from tests.support.machine.disks import unmount_leftovers
 from tests.support.machine.loops import left_open
-from tests.support.observation import spoken
+from tests.support.observation import process_output
 from tests.support.programs.postgres import needs_postgresql, shared_server
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager, running_manager
@@ -155,4 +155,4 @@ def pytest_collection() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Show with a test that fails what the processes said that it had started."""
-    config.pluginmanager.register(spoken, spoken.__name__)
+    config.pluginmanager.register(process_output, process_output.__name__)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.support.observation.watched import Site
+from tests.support.observation.monitored_product import Site
 from tests.support.running.managers import PATIENCE_SECONDS, Managers, logged_on, names, spec
 from tests.support.running.tunnel import Tunnel, open_tunnel, repository
 from tests.support.waiting import until

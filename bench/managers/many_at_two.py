@@ -16,7 +16,7 @@ from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database
-from tests.support.observation.watched import Site
+from tests.support.observation.monitored_product import Site
 from tests.support.running.managers import Managers, logged_on
 from tests.support.running.product import PASSWORD, Client
 from tests.support.waiting import until

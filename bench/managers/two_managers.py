@@ -17,7 +17,7 @@ from bench.managers.deaths import kill_while_writing
 from bench.managers.outage import AWAY_SECONDS, stop_while_writing
 from bench.report import Goal, Section, table
 from cloudgate.host.monitoring.figures import cpu_seconds
-from tests.support.observation.watched import Site
+from tests.support.observation.monitored_product import Site
 from tests.support.programs.postgres import new_server
 from tests.support.running.managers import (
     PATIENCE_SECONDS,

@@ -23,7 +23,7 @@ from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.protocol import GatewayState, Guess
 from tests.support.certificates.brought import Made, pem_of
-from tests.support.programs.told import (
+from tests.support.programs.notification_receivers import (
     Mailbox,
     Program,
     is_signed,

@@ -25,7 +25,7 @@ from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.sqlite import sqlite_url
 from tests.cli.conftest import Run
 from tests.support.certificates.brought import Made, pem_of
-from tests.support.programs.told import Program, mail_server
+from tests.support.programs.notification_receivers import Program, mail_server
 from tests.support.project.pages import ROOT, Block, blocks, run_by, typed
 from tests.support.running.host import ScriptedHost, obedient
 from tests.support.running.manager import RunningManager, running_manager

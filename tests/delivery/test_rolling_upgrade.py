@@ -20,7 +20,7 @@ from cloudgate.manager.storage.database import revision_at
 from cloudgate.manager.storage.migrations import newest_revision
 from delivery import released
 from delivery.tools import ROOT
-from tests.support.observation.watched import Site
+from tests.support.observation.monitored_product import Site
 from tests.support.programs.postgres import needs_postgresql, shared_server
 from tests.support.running.managers import (
     PATIENCE_SECONDS,

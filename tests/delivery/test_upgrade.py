@@ -11,7 +11,7 @@ import pytest
 
 import cloudgate
 from cloudgate.client import Client
-from tests.support.observation.watched import Site, site
+from tests.support.observation.monitored_product import Site, site
 from tests.support.ports import free_port
 from tests.support.programs.playbooks import Ansible, needs_ansible
 from tests.support.running.product import PASSWORD

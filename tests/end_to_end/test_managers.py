@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, text
 from cloudgate.client import Client as Program
 from cloudgate.manager.storage.postgresql import postgresql_url
 from tests.support.observation.histories import Done, order_of
-from tests.support.observation.watched import Site
+from tests.support.observation.monitored_product import Site
 from tests.support.programs.postgres import needs_postgresql, shared_server
 from tests.support.running.managers import (
     PATIENCE_SECONDS,

@@ -9,7 +9,7 @@ import pytest
 
 from cloudgate.host.state.enrolment import load_enrolment
 from cloudgate.host.state.paths import state_paths
-from tests.support.observation.watched import START_SECONDS, Site, site
+from tests.support.observation.monitored_product import START_SECONDS, Site, site
 from tests.support.running.product import Client
 from tests.support.running.tunnel import open_tunnel, repository
 from tests.support.waiting import until

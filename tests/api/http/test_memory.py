@@ -19,7 +19,7 @@ from cloudgate.manager.storage.tables import (
     Subtenant,
 )
 from cloudgate.protocol import LiveTunnel
-from tests.support.observation.asked import statements
+from tests.support.observation.sql_statements import statements
 from tests.support.running.host import ScriptedHost, polling
 from tests.support.running.manager import PASSWORD, RunningManager, finished
 from tests.support.waiting import PATIENCE_SECONDS, until

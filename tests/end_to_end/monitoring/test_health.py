@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.observation.watched import Site, site
+from tests.support.observation.monitored_product import Site, site
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.end_to_end
 WATCHDOG_SECONDS = 1.5
-"""After which systemd would start a service anew, as `tests.support.observation.watched` has it."""
+"""After which systemd would start a service anew, as `monitored_product` has it."""
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from cloudgate.monitoring.metrics_table import Kind, Page, shown_on
-from tests.support.observation.watched import Service, Site, site
+from tests.support.observation.monitored_product import Service, Site, site
 from tests.support.running.tunnel import open_tunnel, repository
 from tests.support.waiting import until
 

@@ -1,174 +1,81 @@
-"""Does whoever is refused hear why, in its version of HTTP, and when to come back?"""
+"""Is what was refused told in the log, one by one while it is little, and else in a few lines?"""
 
 import asyncio
-import base64
-import ssl
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.events import DataReceived, ResponseReceived, StreamEnded
+from structlog.testing import capture_logs
 
-from cloudgate.host.envoy.xds_listener import FIRST_REQUEST_SECONDS, REFUSALS
+from cloudgate.host.authorization import refusal_log
+from cloudgate.host.authorization.refusal_log import (
+    MOST_KINDS,
+    OTHERS,
+    TOLD_ONE_BY_ONE,
+    RefusalLog,
+    RefusedRequest,
+)
 from cloudgate.protocol import GatewayState
-from tests.host.support import PASSWORD, Authority, Client, echo_server, running_machine, tenant
-from tests.support.machine.loops import UVLOOP
+from tests.host.support import Machine
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import until_async
 
-pytestmark = pytest.mark.anyio
-REPO = "repo.example:443"
-LOGIN = base64.b64encode(f"acme:{PASSWORD}".encode()).decode()
-ASKED = f"Proxy-Authorization: Basic {LOGIN}\r\n"
+SUMMARY = "refused requests are summed up"
 
 
-# Nothing here changes the machine, so that one serves all.
-@pytest.fixture(scope="module")
-def anyio_backend() -> object:
-    return UVLOOP
+def refused(reason: str, address: str = "192.0.2.1") -> RefusedRequest:
+    return RefusedRequest("acme", "repo.example:443", 403, reason, address)
 
 
-@pytest.fixture(scope="module")
-async def port(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority, anyio_backend: object
-) -> AsyncIterator[int]:
-    state = tmp_path_factory.mktemp("refusals") / "state"
-    async with echo_server() as repository, running_machine(state, authority) as machine:
-        machine.know(tenant(repository))
-        chosen = free_port()
-        await machine.bring(machine.gateway(chosen), GatewayState.LISTENING)
-        yield chosen
+def test_the_first_have_a_line_each_and_the_rest_a_line_for_each_kind_and_a_sum() -> None:
+    log = RefusalLog()
+    with capture_logs() as logs:
+        log.sum_up()
+        assert not logs, "there is nothing to tell"
+        for number in range(TOLD_ONE_BY_ONE):
+            log.record(refused(f"one {number}"))
+        log.sum_up()
+        assert {each["event"] for each in logs} == {"tunnel refused"}
+        assert [each["reason"] for each in logs] == [f"one {n}" for n in range(TOLD_ONE_BY_ONE)]
+        logs.clear()
+        for number in range(TOLD_ONE_BY_ONE + MOST_KINDS + 5):
+            log.record(refused(f"kind {number}", f"192.0.2.{number % 2}"))
+        log.record(refused(f"kind {TOLD_ONE_BY_ONE}", "192.0.2.0"))
+        log.record_given_up()
+        logs.clear()
+        log.sum_up(left_out=7)
+    *kinds, summary = logs
+    assert len(kinds) == MOST_KINDS + 1
+    told = {each["reason"]: each["times"] for each in kinds}
+    assert (told[OTHERS], told[f"kind {TOLD_ONE_BY_ONE}"]) == (5, 2)
+    assert summary == {
+        "event": SUMMARY,
+        "log_level": "warning",
+        "seconds": refusal_log.SUMMED_SECONDS,
+        "refused": TOLD_ONE_BY_ONE + MOST_KINDS + 6,
+        "given_up": 1,
+        "addresses": 2,
+        "most_from": "192.0.2.0",
+        "most": 24,
+        "left_out_of_the_access_log": 7,
+    }
 
 
-@pytest.mark.parametrize("host", ["", f"Host: {REPO}\r\n", "Host: proxy.example\r\n"])
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
-async def test_connect_opens_a_tunnel_in_each_version_of_http_with_and_without_host(
-    client: Client, port: int, version: str, host: str
+@pytest.mark.anyio
+async def test_it_is_summed_up_again_and_again_with_an_envoy_to_ask_and_without(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tunnel = await client.ask(port, f"CONNECT {REPO} HTTP/{version}\r\n{host}{ASKED}\r\n")
-    assert tunnel.status == 200
-    assert tunnel.headers.startswith(f"http/{version} 200 ")
-    assert await tunnel.echoes()
+    async def summary() -> dict[str, Any]:
+        logs.clear()
+        log.record_given_up()
+        found = await until_async(lambda: [each for each in logs if each["event"] == SUMMARY])
+        return dict(found[0])
 
-
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        ("CONNECT repo.example:443", 407, "Name or password are missing"),
-        (f"CONNECT other.example:443\n{ASKED}", 403, "no right to other.example:443"),
-        (f"CONNECT dead.example:443\n{ASKED}", 503, "repository does not answer"),
-        (f"CONNECT nowhere.example:443\n{ASKED}", 503, "nowhere.invalid"),
-        ("CONNECT repo.example", 400, "CONNECT HOST:PORT"),
-        ("CONNECT -:x", 400, "CONNECT HOST:PORT"),
-        (f"CONNECT my_repo.example:443\n{ASKED}", 400, "CONNECT HOST:PORT"),
-        ("BREW /", 400, "CONNECT HOST:PORT"),
-        ("GET /", 404, "This is a cloud gateway"),
-        ("OPTIONS *", 404, "This is a cloud gateway"),
-        ("GET /.well-known/cloudgate", 401, "Name or password are missing"),
-        (f"GET /\nX: {'x' * 100_000}\r\n", 431, "too large"),
-        ("CONNECT repo.example:443\nTransfer-Encoding: x\r\n", 501, "no body"),
-    ],
-    ids=lambda refusal: refusal[0][:30].strip(),
-)
-async def test_a_refusal_says_why_in_the_version_that_was_asked_in(
-    client: Client, port: int, version: str, refusal: tuple[str, int, str]
-) -> None:
-    request_, status, reason = refusal
-    first, _, headers = request_.partition("\n")
-    said = f"{first} HTTP/{version}\r\nHost: gateway.example\r\n{headers}\r\n"
-    refused = await client.ask(port, said)
-    assert refused.status == status
-    if not reason.startswith(("CONNECT", "too large")):  # else Envoy has not read the version
-        assert refused.headers.startswith(f"http/{version} ")
-    assert reason in refused.body
-    assert ("retry-after: " in refused.headers) == (status == 503)
-    if version == "1.0":
-        assert "connection: close" in refused.headers
-
-
-async def test_an_upgrade_is_refused_with_the_reason(client: Client, port: int) -> None:
-    said = f"CONNECT {REPO} HTTP/1.1\r\nHost: {REPO}\r\nConnection: upgrade\r\n"
-    refused = await client.ask(port, f"{said}Upgrade: websocket\r\n{ASKED}\r\n")
-    assert refused.status == 403
-    assert "Leave Upgrade out" in refused.body
-
-
-async def test_who_begins_a_request_and_does_not_end_it_hears_why(
-    client: Client, port: int
-) -> None:
-    context = ssl.create_default_context(cadata=client.ca_pem)
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname="localhost"
-    )
-    writer.write(b"CONNECT repo.example:443 HT")
-    async with asyncio.timeout(FIRST_REQUEST_SECONDS + PATIENCE_SECONDS):
-        said = (await reader.read()).decode()
-    writer.transport.abort()
-    assert said.startswith("HTTP/1.1 408 ")
-    assert REFUSALS[408] in said
-
-
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
-async def test_after_a_407_the_same_connection_serves_or_is_said_to_be_closed(
-    client: Client, port: int, version: str
-) -> None:
-    keep = "Connection: keep-alive\r\nProxy-Connection: keep-alive\r\n"
-    first = f"CONNECT {REPO} HTTP/{version}\r\nHost: {REPO}\r\n{keep}"
-    refused = await client.ask(port, f"{first}\r\n")
-    assert refused.status == 407
-    if "connection: close" in refused.headers:
-        assert await refused.is_cut()
-        again = await client.ask(port, f"{first}{ASKED}\r\n")
-        assert again.status == 200
-    else:
-        refused.writer.write(f"{first}{ASKED}\r\n".encode())
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            head = await refused.reader.readuntil(b"\r\n\r\n")
-        assert head.split()[1] == b"200"
-
-
-async def _http2(client: Client, port: int, *headers: tuple[str, str]) -> tuple[int, str, str]:
-    """Status, Retry-After and text of an answer in HTTP/2."""
-    context = ssl.create_default_context(cadata=client.ca_pem)
-    context.set_alpn_protocols(["h2"])
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname="localhost"
-    )
-    speaking = H2Connection(H2Configuration(client_side=True))
-    speaking.initiate_connection()
-    speaking.send_headers(1, headers, end_stream=headers[0] != (":method", "CONNECT"))
-    status, later, text, ended = 0, "", "", False
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not ended:
-            writer.write(speaking.data_to_send())
-            for event in speaking.receive_data(await reader.read(65536)):
-                if isinstance(event, ResponseReceived):
-                    found = dict(event.headers)
-                    status = int(found[b":status"])
-                    later = found.get(b"retry-after", b"").decode()
-                if isinstance(event, DataReceived):
-                    text += event.data.decode()
-                ended |= isinstance(event, StreamEnded)
-    writer.transport.abort()
-    return status, later, text
-
-
-@pytest.mark.parametrize(
-    ("target", "login", "refusal"),
-    [
-        (REPO, "", (407, "", "Name or password are missing")),
-        ("other.example:443", LOGIN, (403, "", "no right to other.example:443")),
-        ("dead.example:443", LOGIN, (503, "5", "repository does not answer")),
-    ],
-)
-async def test_a_refusal_in_http_2_says_why(
-    client: Client, port: int, target: str, login: str, refusal: tuple[int, str, str]
-) -> None:
-    asked = [(":method", "CONNECT"), (":authority", target)]
-    if login:
-        asked.append(("proxy-authorization", f"Basic {login}"))
-    found = await _http2(client, port, *asked)
-    assert found[:2] == refusal[:2]
-    assert refusal[2] in found[2]
+    monkeypatch.setattr(refusal_log, "SUMMED_SECONDS", 0.02)
+    log = RefusalLog()
+    with capture_logs() as logs:
+        work = asyncio.create_task(log.run(machine.admin))
+        assert (await summary())["left_out_of_the_access_log"] == 0, "there is no Envoy"
+        await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
+        assert (await summary())["given_up"] == 1
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)

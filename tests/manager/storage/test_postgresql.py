@@ -23,7 +23,7 @@ from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.postgresql import postgresql_url
 from cloudgate.manager.storage.tables import Account, Base, Counter, FormerName
-from tests.support.observation.watched import site
+from tests.support.observation.monitored_product import site
 from tests.support.ports import free_port
 from tests.support.programs.postgres import Server, needs_postgresql, new_server, shared_server
 from tests.support.running.manager import finished, running_manager

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.machine import processes
-from tests.support.observation import spoken
+from tests.support.observation import process_output
 from tests.support.running.product import PASSWORD
 from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
@@ -117,7 +117,7 @@ class Network:
     def start(self, place: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a command in a place; ended with the network at the latest."""
         log_file = self.folder / f"{place}.log"
-        spoken.keep(log_file)
+        process_output.keep(log_file)
         with log_file.open("ab") as log:
             started = subprocess.Popen(
                 self.command(place, *words),

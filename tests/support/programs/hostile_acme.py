@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.certificates.brought import Made, pem_of
-from tests.support.programs.told import server_context
+from tests.support.programs.notification_receivers import server_context
 from tests.support.serving import answering
 
 Said = tuple[dict[str, str], bytes]

@@ -12,7 +12,7 @@ import httpx2
 from sqlalchemy import create_engine, text
 
 from cloudgate.manager.storage.postgresql import postgresql_url
-from tests.support.observation.watched import Site
+from tests.support.observation.monitored_product import Site
 from tests.support.ports import free_port
 from tests.support.running.product import Client
 from tests.support.waiting import until

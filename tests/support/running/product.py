@@ -19,7 +19,7 @@ from typing import Any
 import httpx2
 
 from tests.support.machine import processes, standing
-from tests.support.observation import spoken
+from tests.support.observation import process_output
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, looks
 
@@ -158,7 +158,7 @@ def product(
     password_file.write_text(PASSWORD)
     mark = uuid.uuid4().hex
     log_file = log_file or data.parent / f"up-{mark}.log"
-    spoken.keep(log_file)
+    process_output.keep(log_file)
     command = [sys.executable, "-m", "cloudgate", "up", "--data", str(data), "--port", str(chosen)]
     if "--generate" not in arguments:
         command += ["--admin-password-file", str(password_file)]

@@ -1,4 +1,4 @@
-"""Asked: which statements do calls of the API make? What jobs ask meanwhile is not theirs."""
+"""SQL statements: which do calls of the API make? What jobs ask meanwhile is not theirs."""
 
 import sys
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ import yaml
 
 from cloudgate import __version__
 
-DEPLOY = Path(__file__).parent.parent / "deploy"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 DELIVERED = DEPLOY.parent / "delivery" / "files"
 

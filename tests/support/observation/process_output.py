@@ -1,4 +1,4 @@
-"""What did the processes of a test say? Shown with the test, where it fails."""
+"""Process output: what did the processes of a test say? Shown with the test, where it fails."""
 
 from collections.abc import Generator, Iterator
 from pathlib import Path

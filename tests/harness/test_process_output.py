@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.observation import spoken
+from tests.support.observation import process_output
 
 PROGRAM = """
 import pytest
-from tests.support.observation import spoken
+from tests.support.observation import process_output
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
     file = tmp_path_factory.mktemp("logs") / "up.log"
-    spoken.keep(file)
+    process_output.keep(file)
     file.write_text("it has started\\n")
     return file
 
@@ -36,25 +36,25 @@ def test_second(log):
 def test_only_what_was_said_since_the_test_began_belongs_to_it(tmp_path: Path) -> None:
     log = tmp_path / "up.log"
     log.write_text("of before\n")
-    spoken.keep(log)
-    assert dict(spoken.said()) == {}
+    process_output.keep(log)
+    assert dict(process_output.said()) == {}
     with log.open("a") as more:
         more.write("of now\n")
-    assert dict(spoken.said()) == {"up.log": "of now\n"}
-    spoken.begin()
-    assert dict(spoken.said()) == {}
+    assert dict(process_output.said()) == {"up.log": "of now\n"}
+    process_output.begin()
+    assert dict(process_output.said()) == {}
     log.unlink()
-    spoken.begin()
+    process_output.begin()
     log.write_text("another test's\n")
-    assert dict(spoken.said()) == {}
+    assert dict(process_output.said()) == {}
 
 
 @pytest.mark.timeout(60)
 def test_it_is_shown_where_the_test_fails(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    assert pytestconfig.pluginmanager.is_registered(spoken)
+    assert pytestconfig.pluginmanager.is_registered(process_output)
     (tmp_path / "test_two.py").write_text(PROGRAM)
     root = Path(__file__).parents[2]
-    plugin = "tests.support.observation.spoken"
+    plugin = "tests.support.observation.process_output"
     command = [sys.executable, "-m", "pytest", "-p", plugin, "-q", "test_two.py"]
     done = subprocess.run(
         command,

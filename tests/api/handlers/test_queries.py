@@ -16,7 +16,7 @@ from cloudgate.manager.queries.filter import MOST_COMPARISONS
 from cloudgate.manager.queries.sources import SOURCES
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Task
 from cloudgate.wire.resources.queries import Entities, Resources
-from tests.support.observation.asked import statements
+from tests.support.observation.sql_statements import statements
 from tests.support.running.manager import RunningManager, running_manager
 
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
