@@ -28,7 +28,6 @@ from bench.testbed.simulated_hosts import FilledManager, polling
 from cloudgate import __version__
 from cloudgate.manager.audit import chain
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.host_protocol.authentication import token_hash
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database
@@ -44,6 +43,7 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.protocol import GatewayState, HostFacts, LiveTunnel
 from cloudgate.trust.password_hashes import hash_password
+from cloudgate.trust.token_hashes import token_hash
 from tests.support.programs.browser import CHROMIUM, WIDE, chromium
 from tests.support.running.host import gateway_scope, public_key_pem
 

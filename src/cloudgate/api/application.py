@@ -396,7 +396,7 @@ class Application:
         time: what takes its right away holds at once.
         """
         token = _session_token(request)
-        if not token and (secret := bearer_token(request)):
+        if not token and (secret := bearer_token(request.headers.get("authorization", ""))):
             return await self._tokens.session(
                 request, secret, lambda: self._origin(request).address
             )

@@ -3,14 +3,15 @@
 Whoever has one may see figures and health, and do nothing else: it opens no session.
 """
 
-import hashlib
 import hmac
 import os
 from pathlib import Path
 
 import structlog
 
+from cloudgate.api.http.token_gate import bearer_token
 from cloudgate.errors import CloudgateError
+from cloudgate.trust.token_hashes import token_hash
 
 SHORTEST_TOKEN = 32
 """Characters: nobody guesses so many."""
@@ -30,7 +31,7 @@ class MetricsTokens:
         """
         self._file = file
         self._seen: tuple[int, int, int] | None = None
-        self._hashes: tuple[bytes, ...] = ()
+        self._hashes: tuple[str, ...] = ()
         try:
             self._read()
         except OSError as problem:
@@ -45,14 +46,14 @@ class MetricsTokens:
 
     def has(self, authorization: str) -> bool:
         """Whether an Authorization header has one of them (RFC 6750, section 2.1)."""
-        scheme, _, token = authorization.strip().partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        token = bearer_token(authorization)
+        if not token:
             return False
         try:
             self._read()
         except OSError as problem:  # ENOENT, EACCES, EIO: those that were known hold
             _log.warning("metrics tokens cannot be read anew", reason=problem.strerror)
-        shown = _hash(token.strip())
+        shown = token_hash(token)
         return any([hmac.compare_digest(shown, each) for each in self._hashes])  # noqa: C419  all of them
 
     def _read(self) -> None:
@@ -62,9 +63,5 @@ class MetricsTokens:
             return
         lines = self._file.read_text("utf-8", "replace").split()
         good = [each for each in lines if len(each) >= SHORTEST_TOKEN]
-        self._hashes = tuple(_hash(each) for each in good[:MOST_TOKENS])
+        self._hashes = tuple(token_hash(each) for each in good[:MOST_TOKENS])
         self._seen = seen
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -17,6 +17,11 @@ def read(text: str) -> IPv4Address | IPv6Address:
     return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
+def unmapped(text: str) -> str:
+    """An address as a log says it, without what makes one of IPv6 of one of IPv4."""
+    return text.removeprefix("::ffff:") if "." in text else text
+
+
 def plain(text: str) -> str:
     """The same in its usual form; a text that is no address stays as it is."""
     try:

@@ -7,6 +7,7 @@ from uuid import UUID
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from cloudgate.api.http.token_gate import bearer_token
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.audit.refusals import REFUSED_JOIN, REFUSED_SERVER, UNKNOWN_HOST
 from cloudgate.manager.core.unit_of_work import Manager
@@ -15,6 +16,7 @@ from cloudgate.manager.registries.unknown_hosts import RefusedPoll
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.servers.observed_addresses import usable
 from cloudgate.protocol import SERVER_HEADER
+from cloudgate.trust.token_hashes import token_hash
 
 JOIN = "/v1/join"
 
@@ -45,7 +47,7 @@ class RefusalRecorder:
     def _note_knock(self, request: Request, address: str, now: datetime) -> None:
         """It may be a host that a database which was put back does not know any more."""
         try:
-            known = authentication.token_hash(credential_of(request))
+            known = token_hash(credential_of(request))
         except NotAuthenticatedError:
             return
         try:
@@ -96,7 +98,7 @@ def credential_of(request: Request) -> str:
     Raises:
         NotAuthenticatedError: there is none.
     """
-    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not credential:
+    credential = bearer_token(request.headers.get("authorization", ""))
+    if not credential:
         raise NotAuthenticatedError("The header Authorization: Bearer is missing.")
-    return credential.strip()
+    return credential

@@ -24,6 +24,7 @@ from cloudgate.manager.sessions import tokens
 from cloudgate.manager.sessions.operations import note_refusal
 from cloudgate.manager.storage.tables import ApiToken, LogonSession
 from cloudgate.manager.storage.touched_tables import read_with
+from cloudgate.trust.token_hashes import token_hash
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +33,9 @@ UNKNOWN = "unknown API token"
 """Stands in the audit log for who showed one that nobody knows."""
 
 
-def bearer_token(request: Request) -> str:
-    """What a request shows as a token (RFC 6750, 2.1); empty when it shows none."""
-    scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
+def bearer_token(header: str) -> str:
+    """The token of an Authorization header (RFC 6750, section 2.1); empty when it shows none."""
+    scheme, _, token = header.strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
@@ -80,14 +81,14 @@ class TokenGate:
                 f" {tokens.PREFIX} and have 49 more characters. Make one with"
                 " cloudgate token create."
             )
-        known = self._known.get(tokens.hash_of(secret))
+        known = self._known.get(token_hash(secret))
         now = self._manager.clock()
         if known is None or not self._is_as_read(known):
             try:
                 known = await run_in_threadpool(self._look_up, secret, known)
             except BadTokenError as problem:
                 return await self._refuse(request, find_address(), UNKNOWN, problem)
-            self._keep(tokens.hash_of(secret), known)
+            self._keep(token_hash(secret), known)
         try:
             tokens.check_good(known.token, now)
         except BadTokenError as problem:

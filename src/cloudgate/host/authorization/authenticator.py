@@ -23,6 +23,7 @@ from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal, tenant_key
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.trust.login_throttle import LoginThrottle, client_network
+from cloudgate.values import login_names
 
 LONGEST_LOGGED = 128
 """Characters of a name that somebody unknown sent."""
@@ -204,7 +205,7 @@ class Authenticator:
         return check.found
 
     async def _verify_in_turn(self, attempt: _Attempt) -> "_PasswordCheck":
-        tenant = tenant_key(attempt.name.replace("/", "\\").partition("\\")[0])
+        tenant = tenant_key(login_names.read(attempt.name).tenant)
         requester = Requester(tenant, self.reputation.standing_of(attempt.who, attempt.address))
         self.reputation.record_attempt(attempt.address)
         await self._passwords.turns.acquire(requester)

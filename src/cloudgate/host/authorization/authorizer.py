@@ -52,6 +52,7 @@ from cloudgate.host.tunnels.slot_tokens import SlotTokens
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.network import address_ranges, hostport
 from cloudgate.protocol import Refusal, Tenant
+from cloudgate.values import ip_addresses
 
 DEADLINE_SECONDS = AUTHORIZER_SECONDS - 1.0
 """Who hears by then why it may not come in, hears it from here: Envoy waits a second longer."""
@@ -269,7 +270,7 @@ class Authorizer:
         if result.metadata is None:
             return
         slot_id = result.metadata.slot_id
-        self.slots.note_logged(hostport.join(address.removeprefix("::ffff:"), port), slot_id)
+        self.slots.note_logged(hostport.join(ip_addresses.unmapped(address), port), slot_id)
         self.starts.hand_over([slot_id])
         self.slots.release(slot_id)
 
@@ -429,13 +430,13 @@ class _Origin:
 
     def __init__(self, address: str, port: int, connection: str = "") -> None:
         self.address = address
-        self.client = hostport.join(address.removeprefix("::ffff:"), port)
+        self.client = hostport.join(ip_addresses.unmapped(address), port)
         """Address and port that it is for."""
         self.connection = self.client
         """Address and port of its connection."""
         if connection:
             host, own_port = hostport.split(connection)
-            self.connection = hostport.join(host.removeprefix("::ffff:"), own_port)
+            self.connection = hostport.join(ip_addresses.unmapped(host), own_port)
 
     @property
     def is_said(self) -> bool:

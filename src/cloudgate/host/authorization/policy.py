@@ -10,6 +10,7 @@ from uuid import UUID
 from cloudgate.host.state.principal import Principal
 from cloudgate.network import address_ranges, hostport
 from cloudgate.protocol import Refusal, Target, Tenant
+from cloudgate.values import ip_addresses
 
 CHALLENGE = 'Basic realm="Cloudgate", charset="UTF-8"'
 """What a 407 asks for."""
@@ -169,7 +170,7 @@ def _outside_denial(principal: Principal, address: str) -> Denial | None:
         who = "This user of the tenant"
     else:
         return None
-    shown = address.removeprefix("::ffff:")
+    shown = ip_addresses.unmapped(address)
     reason = f"{who} may not come from {shown}: that address is in none of its networks."
     return Denial(403, reason, kind=Refusal.NETWORK)
 

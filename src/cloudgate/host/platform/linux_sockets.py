@@ -29,6 +29,7 @@ from cloudgate.host.platform.linux_descriptors import Descriptors
 from cloudgate.host.platform.send_buffer import most_unsent_bytes
 from cloudgate.host.platform.sent_bytes import SentBytes
 from cloudgate.network.hostport import join
+from cloudgate.values import ip_addresses
 
 _PIDFD_GETFD = 438
 """The number of the system call on every platform that Envoy is built for."""
@@ -311,8 +312,7 @@ def _end(connection: socket.socket, ask: Callable[[], Any]) -> str | None:
         with _unless_ended("looked at"):
             raise
         return None
-    host = host.removeprefix("::ffff:") if "." in host else host
-    return join(host, port)
+    return join(ip_addresses.unmapped(host), port)
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

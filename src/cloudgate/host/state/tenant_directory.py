@@ -12,6 +12,7 @@ from cloudgate.host.state.principal import Principal, tenant_key
 from cloudgate.host.state.withdrawal import left_of_all, without_rights
 from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJournal
 from cloudgate.protocol import DirectoryChange, Tenant, User
+from cloudgate.values import login_names
 
 _ENTRY = "directory"
 
@@ -85,14 +86,10 @@ class TenantDirectory:
         return self._known is not self._told
 
     def find(self, name: str) -> Principal | None:
-        r"""Who is called `name`, however it is spelled: a tenant, or ``TENANT\USER``.
-
-        Neither character is possible in a tenant's name; a slash is taken too, because a
-        backslash is hard to write in a URL.
-        """
-        whose, slash, user_name = name.replace("/", "\\").partition("\\")
+        """Who is called `name`, however it is spelled: a tenant, or a user of it."""
+        whose, user_name = login_names.read(name)
         tenant = self._tenants.by_name.get(tenant_key(whose))
-        if tenant is None or not slash:
+        if tenant is None or user_name is None:
             return Principal(tenant) if tenant else None
         key = tenant_key(user_name)
         found = (Principal(tenant, user) for user in tenant.users if tenant_key(user.name) == key)

@@ -44,7 +44,7 @@ from cloudgate.manager.settings.signing_in import SigningInSettings
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import OTHERS_WRITE
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.manager.storage.tables import Base, Counter, DirectoryRevision
+from cloudgate.manager.storage.tables import Base, CloudTenant, Counter, DirectoryRevision
 from cloudgate.manager.storage.touched_tables import EVERY, touched
 from cloudgate.monitoring.recorder import Recorder
 
@@ -139,6 +139,11 @@ class UnitOfWork:
             connection.execute(_REVISIONS.delete().where(_REVISIONS.c.revision < oldest))
         connection.execute(_REVISIONS.insert(), {"revision": found})
         return found
+
+    def touch_tenant(self, tenant: CloudTenant) -> None:
+        """Have gateways learn of a change of it: a new revision, for the hosts of its site."""
+        tenant.directory_revision = self.next_directory_revision()
+        self.news_for.add(tenant.backup_server_id)
 
     def knows_directory_revision(self, revision: int) -> bool:
         """Whether there was such a revision of the tenant directory here, in the last weeks."""

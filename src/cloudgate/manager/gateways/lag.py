@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
-from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.core.unit_of_work import DIRECTORY, UnitOfWork
 from cloudgate.manager.servers.facts import (
     TOLD_REVISION,
     directory_revision_of,
@@ -24,7 +24,6 @@ from cloudgate.values import timestamps
 
 LATE = timedelta(seconds=10)
 """A gateway that is there has a change within a second; so much later something is wrong."""
-DIRECTORY = "directory"
 _NAMED = 3
 _LAGS = "lags"
 

@@ -5,7 +5,6 @@ it by the mark of the machine that it runs on. A machine that was started anew h
 too, and is told from a copy by the silence of the one that it was before.
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +20,7 @@ from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import is_heard, last_seen
 from cloudgate.manager.storage.tables import ManagedServer
+from cloudgate.trust.token_hashes import token_hash
 from cloudgate.values import timestamps
 
 CREDENTIAL_LIFE = timedelta(days=1)
@@ -39,11 +39,6 @@ class HostAuthentication:
 
     def __repr__(self) -> str:
         return f"HostAuthentication(server={self.server.name!r}, refusal={str(self.refusal)!r})"
-
-
-def token_hash(token: str) -> str:
-    """What is kept of a token or a credential: its SHA-256."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def authenticate(work: UnitOfWork, credential: str) -> ManagedServer:

@@ -22,7 +22,6 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.host_protocol.authentication import (
     CREDENTIAL_LIFE,
     note_stranger,
-    token_hash,
 )
 from cloudgate.manager.host_protocol.report_handling import update_facts
 from cloudgate.manager.host_protocol.versions import check_protocol
@@ -32,6 +31,7 @@ from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import LastSeen, is_heard, servers_of
 from cloudgate.manager.servers.observed_addresses import read, usable
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
+from cloudgate.trust.token_hashes import token_hash
 from cloudgate.values import precis
 
 _CREATED = Event("CreateManagedServer", "Managed server {name} [{id}] has been added")

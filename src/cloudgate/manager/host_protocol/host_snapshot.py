@@ -14,10 +14,11 @@ from uuid import UUID
 from sqlalchemy import String, cast, select, type_coerce
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.host_protocol.authentication import CREDENTIAL_LIFE, token_hash
+from cloudgate.manager.host_protocol.authentication import CREDENTIAL_LIFE
 from cloudgate.manager.servers.tenant_scope import Scope, scope_of
 from cloudgate.manager.storage.raw_values import hex_of, seconds_of
 from cloudgate.manager.storage.tables import BackupServer, Counter, ManagedServer
+from cloudgate.trust.token_hashes import token_hash
 
 SHOWN_IN_SNAPSHOT = frozenset(each.__tablename__ for each in (ManagedServer, BackupServer, Counter))
 """The tables that it is read from."""

@@ -14,6 +14,7 @@ from cloudgate.manager.storage.tables import CloudTenant, ManagedServer
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.usage.served_tenants import ever_served
 from cloudgate.protocol import Report
+from cloudgate.values import login_names
 
 
 def named_in(report: Report) -> frozenset[UUID]:
@@ -40,7 +41,7 @@ def of_served(work: UnitOfWork, server: ManagedServer, report: Report) -> Report
 
 def tenant_named(work: UnitOfWork, server: ManagedServer, name: str) -> UUID | None:
     """The tenant that is meant at a gateway, if its site has one of that name."""
-    login = rules.login(name.replace("/", "\\").partition("\\")[0])
+    login = rules.login(login_names.read(name).tenant)
     return work.session.scalar(
         select(CloudTenant.id).where(
             CloudTenant.backup_server_id == server.backup_server_id, CloudTenant.login == login

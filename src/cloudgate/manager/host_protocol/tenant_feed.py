@@ -24,6 +24,7 @@ from cloudgate.manager.servers.tenant_scope import (
     pools_of,
     stays_of,
 )
+from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import (
     CloudTenant,
     PoolStay,
@@ -36,8 +37,6 @@ from cloudgate.network import hostport
 
 ELSEWHERE = UUID(int=0)
 """Stands for whatever pools a host is not in."""
-_AT_ONCE = 500
-"""Ids in one query; SQLite takes a limited number of parameters."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +172,7 @@ def _entries(
 ) -> Iterator[protocol.Tenant]:
     users: dict[UUID, list[protocol.User]] = defaultdict(list)
     ids = [tenant.id for tenant in tenants]
-    for start in range(0, len(ids), _AT_ONCE):
-        some = ids[start : start + _AT_ONCE]
+    for some in id_batches(ids):
         for subtenant in work.session.scalars(
             select(Subtenant).where(Subtenant.tenant_id.in_(some)).order_by(Subtenant.login)
         ):
@@ -274,8 +272,7 @@ def _bare_user(user: protocol.User) -> protocol.User:
 def speed_limits(work: UnitOfWork, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Bytes each second of those of the tenants that have a limit."""
     found = {}
-    for start in range(0, len(tenant_ids), _AT_ONCE):
-        some = tenant_ids[start : start + _AT_ONCE]
+    for some in id_batches(tenant_ids):
         for tenant in work.session.scalars(select(CloudTenant).where(CloudTenant.id.in_(some))):
             limit = limits.from_document(tenant.limits).speed_limit_bytes
             if limit is not None:
@@ -288,8 +285,7 @@ def tunnel_limits(
 ) -> dict[UUID, int]:
     """Tunnels at a time of those of a site's tenants that have a limit."""
     found = {}
-    for start in range(0, len(tenant_ids), _AT_ONCE):
-        some = tenant_ids[start : start + _AT_ONCE]
+    for some in id_batches(tenant_ids):
         for tenant_id, kept in work.session.execute(
             select(CloudTenant.id, CloudTenant.limits).where(
                 CloudTenant.id.in_(some), CloudTenant.backup_server_id == backup_server_id

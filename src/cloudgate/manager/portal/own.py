@@ -33,6 +33,7 @@ from cloudgate.manager.storage.tables import (
 from cloudgate.manager.tenants import rotation, rules
 from cloudgate.manager.tenants.passwords import Owner
 from cloudgate.network import hostport
+from cloudgate.values import login_names
 
 OWN_PASSWORD = tuple(each.operation for each in rotation.CHANGED_OWN)
 _LOGINS = (LOG_ON_TENANT.operation, GUESS.operation, OUTSIDER.operation, *OWN_PASSWORD)
@@ -152,5 +153,5 @@ def logins(work: UnitOfWork, who: Owner) -> Sequence[AuditEvent]:
 def _is_of(event: AuditEvent, who: Subtenant) -> bool:
     if event.object_id == who.id:
         return True
-    user = event.object_name.replace("/", "\\").partition("\\")[2]
-    return bool(user) and rules.login(user) == who.login
+    user = login_names.read(event.object_name).user
+    return user is not None and rules.login(user) == who.login

@@ -243,8 +243,7 @@ def _forget(work: UnitOfWork, repository: Repository, *, figures: bool) -> None:
             continue
         if host_fields(resource):
             tenant = work.session.get_one(CloudTenant, resource.tenant_id)
-            tenant.directory_revision = work.next_directory_revision()
-            work.news_for.add(repository.backup_server_id)
+            work.touch_tenant(tenant)
         forget_figure(resource)
 
 

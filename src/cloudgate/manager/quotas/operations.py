@@ -60,8 +60,7 @@ def keep_use(work: UnitOfWork, resource: TenantResource, used_bytes: int) -> Non
     if is_at > was_at and after is not None:
         _record(work, tenant, resource, is_at, after)
     if host_fields(resource) != told_before:
-        tenant.directory_revision = work.next_directory_revision()
-        work.news_for.add(tenant.backup_server_id)
+        work.touch_tenant(tenant)
 
 
 def _record(

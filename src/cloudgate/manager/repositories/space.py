@@ -13,11 +13,10 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Float, bindparam, case, cast, func, select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import Repository, TenantResource
 from cloudgate.values.units import MB
 
-_AT_ONCE = 500
-"""Ids in one query; SQLite takes a limited number of parameters."""
 _ZERO = cast(0, Float)
 # In floating point: quotas may be of any size, and their sum too.
 _TAKEN = (
@@ -83,8 +82,7 @@ def spaces_of(work: UnitOfWork, repositories: Sequence[Repository]) -> Mapping[U
     """How large each of them is, by its id."""
     found: dict[UUID, Space] = {}
     identifiers = [each.id for each in repositories]
-    for start in range(0, len(identifiers), _AT_ONCE):
-        some = identifiers[start : start + _AT_ONCE]
+    for some in id_batches(identifiers):
         rows = work.session.execute(_SPACES, {"some": some})
         found |= {each: Space(capacity, free, used) for each, capacity, free, used in rows}
     return found

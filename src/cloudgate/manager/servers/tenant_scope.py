@@ -18,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -28,8 +29,6 @@ from cloudgate.manager.storage.tables import (
 
 NO_POOL = UUID(int=0)
 """The gateways that are in no pool count as one."""
-_AT_ONCE = 500
-"""Ids in one query; SQLite takes a limited number of parameters."""
 MOST_PERIODS = 200
 """As many are kept of a host; the oldest are forgotten."""
 
@@ -154,8 +153,7 @@ def stays_of(
         tenant_id: dict.fromkeys(pools, TenantPoolPeriod()) for tenant_id, pools in current.items()
     }
     wanted = sorted({*tenant_ids, *found})
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
+    for some in id_batches(wanted):
         for each in work.session.scalars(select(PoolStay).where(PoolStay.tenant_id.in_(some))):
             stay = TenantPoolPeriod(each.since, each.until)
             found.setdefault(each.tenant_id, {})[each.pool_id] = stay

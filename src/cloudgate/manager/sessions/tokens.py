@@ -5,7 +5,6 @@ plain SHA-256 is kept, and a call costs a look into an index. A key for the hash
 nothing more, and a database that came back with another key would know no token.
 """
 
-import hashlib
 import re
 import secrets
 import zlib
@@ -30,6 +29,7 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions.administration import get_account, roles_of
 from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountRole, ApiToken, LogonSession
+from cloudgate.trust.token_hashes import token_hash
 
 TYPE = "ApiToken"
 CREATED = Event("CreateApiToken", "API token {name} [{id}] has been created")
@@ -64,11 +64,6 @@ def new_secret() -> str:
 def is_one(text: str) -> bool:
     """Whether a text has the form of a secret, with the sum that it should have."""
     return bool(_FORM.fullmatch(text)) and _with_sum(text[:-_SUM_CHARACTERS]) == text
-
-
-def hash_of(secret: str) -> str:
-    """What is kept of a secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _with_sum(text: str) -> str:
@@ -149,7 +144,7 @@ def create_token(work: UnitOfWork, account_id: UUID, new: NewToken) -> tuple[Api
         account=account,
         name=name,
         role_id=role_id,
-        secret_hash=hash_of(secret),
+        secret_hash=token_hash(secret),
         created_at=work.now,
         ends_at=work.now + timedelta(days=days),
     )
@@ -201,7 +196,7 @@ def known_token(work: UnitOfWork, secret: str) -> ApiToken:
     Raises:
         BadTokenError: there is none.
     """
-    found = work.session.scalar(select(ApiToken).where(ApiToken.secret_hash == hash_of(secret)))
+    found = work.session.scalar(select(ApiToken).where(ApiToken.secret_hash == token_hash(secret)))
     if found is None:
         raise BadTokenError(
             "The API token is not known: it was revoked, or its account was deleted."

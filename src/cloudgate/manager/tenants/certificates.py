@@ -36,6 +36,7 @@ from cloudgate.manager.security.tenant_authority import (
 )
 from cloudgate.manager.servers.managed_servers import touch_assignment
 from cloudgate.manager.storage import tables
+from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -76,7 +77,6 @@ KEPT_AFTER_END = timedelta(days=1)
 _AUTHORITY = UUID(int=1)
 """There is one, which several managers on one database make together."""
 _OWNER = "the authority of tenants' certificates"
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,8 +213,7 @@ def ended_by_tenant(
     """By tenant: what gateways have to know of certificates that would be good by themselves."""
     found: dict[UUID, list[protocol.EndedCertificate]] = {}
     wanted = list(ids)
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
+    for some in id_batches(wanted):
         row = TenantCertificate
         query = (
             select(row.id, row.tenant_id, row.revoked_at)

@@ -120,5 +120,4 @@ def count(work: UnitOfWork, tenant: CloudTenant, bytes_down: int) -> None:
         }
         record(work, change_to(tenant, "CloudTenant", REACHED, after=reached))
     if host_fields(tenant) != told_before:
-        tenant.directory_revision = work.next_directory_revision()
-        work.news_for.add(tenant.backup_server_id)
+        work.touch_tenant(tenant)

@@ -6,10 +6,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import CloudTenant, FormerName, Subtenant
-
-_AT_ONCE = 500
-"""Ids in one query; SQLite takes a limited number of parameters."""
 
 
 def remember_names(work: UnitOfWork, people: Iterable[CloudTenant | Subtenant]) -> None:
@@ -32,8 +30,7 @@ def names_in(
 ) -> Mapping[UUID, str]:
     """The names that are in a table, of the ids that are."""
     wanted, found = sorted(set(ids)), dict[UUID, str]()
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
+    for some in id_batches(wanted):
         rows = work.session.execute(select(table.id, table.name).where(table.id.in_(some)))
         found.update((row.id, row.name) for row in rows)
     return found

@@ -9,6 +9,7 @@ from cloudgate.manager.tenants import passwords, rules
 from cloudgate.manager.tenants.rotation import rotate_password
 from cloudgate.network import address_ranges
 from cloudgate.trust.password_hashes import matches
+from cloudgate.values import login_names
 
 LEAST_CHARACTERS = 12
 """Of a password that somebody chose (OWASP ASVS 4.0, 2.1.1)."""
@@ -41,9 +42,9 @@ def authenticate(work: UnitOfWork, name: str, password: str) -> passwords.Owner:
 
 def owners_named(work: UnitOfWork, name: str) -> list[passwords.Owner]:
     r"""Who logs in by that name, on whichever site: ``TENANT``, or ``TENANT\USER``."""
-    whose, has_user, user = name.replace("/", "\\").partition("\\")
+    whose, user = login_names.read(name)
     tenants = select(CloudTenant).where(CloudTenant.login == rules.login(whose))
-    if not has_user:
+    if user is None:
         return list(work.session.scalars(tenants))
     ids = select(CloudTenant.id).where(CloudTenant.login == rules.login(whose))
     users = select(Subtenant).where(
@@ -54,7 +55,7 @@ def owners_named(work: UnitOfWork, name: str) -> list[passwords.Owner]:
 
 def tenant_meant(work: UnitOfWork, name: str) -> CloudTenant | None:
     """The tenant that a name is of, or of a user of; None where there is none, or several are."""
-    login = rules.login(name.replace("/", "\\").partition("\\")[0])
+    login = rules.login(login_names.read(name).tenant)
     found = work.session.scalars(select(CloudTenant).where(CloudTenant.login == login)).all()
     return found[0] if len(found) == 1 else None
 

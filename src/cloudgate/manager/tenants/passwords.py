@@ -228,8 +228,7 @@ def forget_expired(work: UnitOfWork) -> None:
     for user in users:
         forget_old(user)
     for tenant in {*tenants, *(user.tenant for user in users)}:
-        tenant.directory_revision = work.next_directory_revision()
-        work.news_for.add(tenant.backup_server_id)
+        work.touch_tenant(tenant)
 
 
 def _expired(work: UnitOfWork, kind: type[T], most: int) -> Sequence[T]:

@@ -12,8 +12,7 @@ from cloudgate.network import hostport
 
 def publish(work: UnitOfWork, tenant: CloudTenant, operation: str) -> Task:
     """Have the site's gateways learn what has changed about a tenant."""
-    tenant.directory_revision = work.next_directory_revision()
-    work.news_for.add(tenant.backup_server_id)
+    work.touch_tenant(tenant)
     return tasks.start_directory_task(
         work, operation, tenant.backup_server_id, tenant.directory_revision
     )

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import HeldBackTime, Usage
 
 MINUTE, HOUR, DAY = 1, 60, 24 * 60
@@ -63,8 +64,7 @@ def _compact(work: UnitOfWork, kind: _Stretches, minutes: int) -> bool:
         alike = dict(zip(kind.whose, whose, strict=True))
         work.session.add(table(at=begin, minutes=longer, **alike, **sums))
     numbers = [each.number for each in old]
-    for start in range(0, len(numbers), 500):
-        part = numbers[start : start + 500]
+    for part in id_batches(numbers):
         work.session.execute(delete(table).where(table.number.in_(part)))
     return len(old) == _AT_ONCE
 

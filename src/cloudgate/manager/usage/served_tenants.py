@@ -7,11 +7,9 @@ from sqlalchemy import select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.servers.tenant_scope import all_periods, pools_of, stays_of
+from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, RemovedTenant, Subtenant
 from cloudgate.protocol import Usage
-
-_AT_ONCE = 500
-"""Ids in one query; SQLite takes a limited number of parameters."""
 
 
 class ServedTenants:
@@ -22,7 +20,8 @@ class ServedTenants:
         lines = tuple(usage)
         self._tenants = ever_served(work, server, (each.tenant_id for each in lines))
         self._tenant_of_user: dict[UUID, UUID] = {}
-        for some in _parts(each.user_id for each in lines if each.user_id is not None):
+        users = {each.user_id for each in lines if each.user_id is not None}
+        for some in id_batches(sorted(users)):
             rows = work.session.execute(
                 select(Subtenant.id, Subtenant.tenant_id).where(Subtenant.id.in_(some))
             )
@@ -45,14 +44,14 @@ def ever_served(
     """Those of the tenants that gateways of a server could ever let in, also if they are gone."""
     wanted, periods = set(tenant_ids), all_periods(server)
     current: dict[UUID, frozenset[UUID]] = {}
-    for some in _parts(wanted):
+    for some in id_batches(sorted(wanted)):
         tenants = select(CloudTenant).where(
             CloudTenant.backup_server_id == server.backup_server_id, CloudTenant.id.in_(some)
         )
         current.update({each.id: pools_of(each) for each in work.session.scalars(tenants)})
     removed = {
         tenant_id
-        for some in _parts(wanted - set(current))
+        for some in id_batches(sorted(wanted - set(current)))
         for tenant_id in work.session.scalars(
             select(RemovedTenant.tenant_id).where(
                 RemovedTenant.backup_server_id == server.backup_server_id,
@@ -66,8 +65,3 @@ def ever_served(
         for tenant_id in {*current, *removed}
         if any(each.overlaps(stays.get(tenant_id, {}).get(each.pool_id)) for each in periods)
     )
-
-
-def _parts(ids: Iterable[UUID]) -> Iterable[list[UUID]]:
-    wanted = sorted(set(ids))
-    return (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))

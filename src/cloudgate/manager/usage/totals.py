@@ -9,10 +9,8 @@ from sqlalchemy import bindparam, case, select, update
 
 from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import UsageTotal
-
-_AT_ONCE = 500
-"""Ids in one query; SQLite takes a limited number of parameters."""
 
 
 @dataclass
@@ -76,8 +74,7 @@ def add_to_totals(work: UnitOfWork, more: Mapping[UUID, UsageIncrement]) -> None
 
 def _with_totals(work: UnitOfWork, more: Mapping[UUID, UsageIncrement]) -> set[UUID]:
     wanted, found = sorted(more), set()
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
+    for some in id_batches(wanted):
         found |= set(
             work.session.scalars(select(UsageTotal.tenant_id).where(UsageTotal.tenant_id.in_(some)))
         )
