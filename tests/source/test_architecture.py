@@ -81,7 +81,7 @@ def test_each_module_that_ends_tunnels_is_named_where_the_page_says_what_ends_th
     ending = {
         str(each.relative_to(SOURCE))
         for each in (SOURCE / "host").rglob("*.py")
-        if re.search(r"\.terminate(_connection)?\(", each.read_text("utf-8"))
+        if re.search(r"\.terminate(_connections)?\(", each.read_text("utf-8"))
     }
     assert "host/tunnels/restore_only.py" in ending
     assert [each for each in sorted(ending) if f"`{each}`" not in said] == []

@@ -10,6 +10,7 @@ import pytest
 from cloudgate.api.host_protocol.messages import BODY_LIMIT_BYTES
 from cloudgate.host.access_log.record import (
     JSON_FORMAT,
+    ReleasedSlot,
     parse_record,
     released_slot,
 )
@@ -86,7 +87,8 @@ def test_a_line_of_the_release_before_says_the_same_as_one_of_this() -> None:
     assert set(left_out | now) <= JSON_FORMAT.keys()
     before, after = (parse_record(json.dumps(each)) for each in (line | left_out, now))
     assert before == after is not None
-    assert released_slot(json.dumps(now, separators=(",", ":"))) == "p"
+    released = ReleasedSlot("p", "192.0.2.1:5")
+    assert released_slot(json.dumps(now, separators=(",", ":"))) == released
 
 
 def test_lines_that_are_not_read_yet_begin_no_tunnel_again(paths: StatePaths) -> None:

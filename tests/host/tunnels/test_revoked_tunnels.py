@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.host.access_log.record import parse_record, released_slot
+from cloudgate.host.access_log.record import ReleasedSlot, parse_record, released_slot
 from cloudgate.host.access_log.tunnel_metadata import (
     TunnelMetadata,
 )
@@ -261,7 +261,7 @@ def test_a_line_of_the_release_before_is_understood() -> None:
     read = parse_record(line)
     assert read is not None
     assert read.metadata == TunnelMetadata("abc", UUID(int=1), restoring=True)
-    assert released_slot(line) == "abc"
+    assert released_slot(line) == ReleasedSlot("abc", "192.0.2.1:5")
 
 
 async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(

@@ -122,15 +122,27 @@ def _is_torn(said: dict[str, Any]) -> bool:
     return said.get("flags") == "UC" and said["protocol"] != "HTTP/2"
 
 
-def released_slot(line: str) -> str | None:
-    """The slot that the end of a request gives back, whether it ever became a tunnel or not."""
+@dataclass(frozen=True, slots=True)
+class ReleasedSlot:
+    """A slot that the end of a request gives back."""
+
+    slot_id: str
+    client: str
+    """Address and port that the request came from."""
+
+
+def released_slot(line: str) -> ReleasedSlot | None:
+    """What the end of a request gives back, whether it ever became a tunnel or not."""
     if f'"type":"{RecordType.ENDED}"' not in line:
         return None
     try:
-        metadata = _pass(json.loads(line))
+        said = json.loads(line)
+        metadata = _pass(said)
+        if metadata is None or not metadata.slot_id:
+            return None
+        return ReleasedSlot(metadata.slot_id, said.get("client") or "")
     except (ValueError, KeyError, TypeError):
         return None
-    return metadata.slot_id or None if metadata else None
 
 
 def _pass(said: dict[str, Any]) -> TunnelMetadata | None:

@@ -40,13 +40,14 @@ class TunnelCloser:
         _note(found, reason)
         return found
 
-    def terminate_connection(self, client: str, reason: str) -> None:
-        """End the tunnel that comes from that address and port, whichever Envoy has it.
+    def terminate_connections(self, clients: Collection[str], reason: str) -> None:
+        """End the tunnels that come from these addresses and ports, whichever Envoy has them.
 
         Raises:
             UnavailableError: this system does not let the host service do so.
         """
-        _note(sum(close_connections(pid, [client]) for pid in self._envoys.pids), reason)
+        # All at once: to find one, each connection of an Envoy is looked at.
+        _note(sum(close_connections(pid, clients) for pid in self._envoys.pids), reason)
 
     def tear(self, torn: Sequence[AccessRecord], in_use: Collection[str]) -> None:
         """Tear what targets tore, before Envoy closes it in order: an end may mean all was sent.

@@ -12,7 +12,7 @@ from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.revocation import POOL_CHANGED, Revocation, revocation_of
-from cloudgate.host.tunnels.slots import TunnelSlots
+from cloudgate.host.tunnels.slots import TunnelSlots, UnloggedTunnel
 from cloudgate.host.tunnels.tracker import TunnelTracker
 
 REVIEW_SECONDS = 0.25
@@ -100,30 +100,19 @@ class TunnelEnforcer:
 
     def _end_unlogged(self, now: datetime) -> None:
         """End also those that must end and that no line speaks of, as while the disk is full."""
-        for client, known in list(self._slots.unlogged.items()):
-            metadata = known.metadata
-            tunnel = Tunnel(
-                tunnel=metadata.slot_id,
-                envoy="",
-                started_at=now,
-                tenant_id=metadata.tenant_id,
-                user_id=metadata.user_id,
-                target=known.target,
-                client=client,
-                from_address="",
-                revocation_epoch=metadata.revocation_epoch,
-                came_from=metadata.came_from,
-                certificate_id=metadata.certificate_id,
-            )
-            found = self._revocation(tunnel, now)
-            if found is None or not found.at_once:
-                continue
+        leaving: dict[str, list[str]] = {}
+        for client, known in self._slots.unlogged.items():
+            found = self._revocation(_unlogged_tunnel(client, known, now), now)
+            if found is not None and found.at_once:
+                leaving.setdefault(found.reason, []).append(client)
+        for reason, clients in leaving.items():
             try:
-                self._closer.terminate_connection(client, found.reason)
+                self._closer.terminate_connections(clients, reason)
             except UnavailableError as error:
                 self._note_problem(error)
-                return
-            del self._slots.unlogged[client]
+                continue
+            for client in clients:
+                del self._slots.unlogged[client]
 
     def _revocation(self, tunnel: Tunnel, now: datetime) -> Revocation | None:
         tenant = self._directory.by_id(tunnel.tenant_id)
@@ -131,3 +120,20 @@ class TunnelEnforcer:
 
     def _note_problem(self, error: UnavailableError) -> None:
         self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")
+
+
+def _unlogged_tunnel(client: str, known: UnloggedTunnel, now: datetime) -> Tunnel:
+    metadata = known.metadata
+    return Tunnel(
+        tunnel=metadata.slot_id,
+        envoy="",
+        started_at=now,
+        tenant_id=metadata.tenant_id,
+        user_id=metadata.user_id,
+        target=known.target,
+        client=client,
+        from_address="",
+        revocation_epoch=metadata.revocation_epoch,
+        came_from=metadata.came_from,
+        certificate_id=metadata.certificate_id,
+    )

@@ -46,7 +46,8 @@ class TunnelSlots:
         """Whose slot it is. There may be tens of thousands: no more is kept of each."""
         self.unlogged: dict[str, UnloggedTunnel] = {}
         """By address and port that they come from: tunnels that were let in, and that no line of
-        the access log speaks of yet. While its disk is full, none does."""
+        the access log speaks of yet. While its disk is full, none does. A connection has one at a
+        time, in HTTP/2, too: the last that was let in."""
         self._taken: dict[UUID, int] = defaultdict(int)
         self._waiting: dict[UUID, OrderedDict[asyncio.Future[None], None]] = {}
         self.on_change: Callable[[UUID], None] = lambda _: None
@@ -60,7 +61,10 @@ class TunnelSlots:
             del self.unlogged[next(iter(self.unlogged))]
 
     def note_logged(self, client: str, slot_id: str) -> None:
-        """The access log speaks of the tunnel in a slot."""
+        """The access log speaks of the tunnel in a slot, or says that it never came to be.
+
+        Whoever was let in since on that connection is not meant.
+        """
         known = self.unlogged.get(client)
         if known is not None and known.metadata.slot_id == slot_id:
             del self.unlogged[client]

@@ -190,17 +190,30 @@ class TunnelTracker:
 
     def _take_in(self, line: str, now: datetime) -> AccessRecord | None:
         entry = parse_record(line)
-        if entry is not None:
-            after = self._tunnels.apply(entry, now)
-            self._slots.note_logged(entry.client, entry.metadata.slot_id)
-            if entry.ended_at is not None:
-                self._ended.append(EndedTunnel(after, now - entry.ended_at))
-        if entry is not None and entry.kind is not RecordType.ENDED:
-            self._slots.confirm(entry.metadata.slot_id, entry.metadata.tenant_id)
-        elif slot_id := entry.metadata.slot_id if entry is not None else released_slot(line):
-            self._slots.release(slot_id)
-            self._ended_slots.append(slot_id)
+        if entry is None:
+            self._take_in_failed(line)
+            return None
+        after = self._tunnels.apply(entry, now)
+        slot_id = entry.metadata.slot_id
+        self._slots.note_logged(entry.client, slot_id)
+        if entry.ended_at is not None:
+            self._ended.append(EndedTunnel(after, now - entry.ended_at))
+        if entry.kind is not RecordType.ENDED:
+            self._slots.confirm(slot_id, entry.metadata.tenant_id)
+        elif slot_id:
+            self._release(slot_id)
         return entry
+
+    def _take_in_failed(self, line: str) -> None:
+        """Who was let in and got no tunnel, as its target did not answer, has the slot no more."""
+        released = released_slot(line)
+        if released is not None:
+            self._slots.note_logged(released.client, released.slot_id)
+            self._release(released.slot_id)
+
+    def _release(self, slot_id: str) -> None:
+        self._slots.release(slot_id)
+        self._ended_slots.append(slot_id)
 
     def take_ended(self) -> tuple[list[EndedTunnel], list[str]]:
         """The tunnels that have ended since the last time, and all slots that came back."""
