@@ -16,7 +16,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import Event, ResponseReceived, StreamEnded, StreamReset
 
-from cloudgate.host.access_log.record import RecordType
+from cloudgate.host.access_log.record import RecordType, parse_record
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.envoy.process import ProcessRecord
 from cloudgate.host.envoy.process_set import EnvoyProcesses, ProcessSet
@@ -242,7 +242,7 @@ def is_reset(connection: socket.socket) -> bool:
         return True
 
 
-def line(client: str, slot_id: str, *, kind: RecordType, status: int) -> str:
+def line(client: str, slot_id: str, *, kind: RecordType, status: int, flags: str = "-") -> str:
     """Of the access log."""
     return json.dumps(
         {
@@ -257,7 +257,7 @@ def line(client: str, slot_id: str, *, kind: RecordType, status: int) -> str:
             "status": status,
             "bytes_up": 0,
             "bytes_down": 0,
-            "flags": "-",
+            "flags": flags,
         },
         separators=(",", ":"),
     )
@@ -313,3 +313,17 @@ def test_while_a_target_is_tried_who_was_let_in_stays_known_whatever_the_log_say
         log.write(line(client, "slow", kind=RecordType.ENDED, status=503) + "\n")
     gate.enforcer.review()
     assert not gate.slots.unlogged
+
+
+def test_all_that_a_target_tore_are_torn_by_one_look_but_none_that_is_in_use(
+    gate: Gate, looks: list[set[str]]
+) -> None:
+    several = [gate.connection() for _ in range(3)]
+    lines = [
+        line(client, str(number), kind=RecordType.ENDED, status=200, flags="UC")
+        for number, (client, _) in enumerate(several)
+    ]
+    torn = [entry for each in lines if (entry := parse_record(each)) is not None]
+    gate.closer.tear(torn, {several[2][0]})
+    assert looks == [{client for client, _ in several[:2]}]
+    assert [is_reset(end) for _, end in several] == [True, True, False]

@@ -54,12 +54,16 @@ class TunnelCloser:
 
         `in_use`: the connections of live tunnels.
         """
+        by_envoy: dict[str, list[str]] = {}
         for entry in torn:
-            pid = self._envoys.pid_of(entry.envoy)
-            if pid is None or entry.client in in_use:
+            if entry.client not in in_use:
+                by_envoy.setdefault(entry.envoy, []).append(entry.client)
+        for mark, clients in by_envoy.items():
+            pid = self._envoys.pid_of(mark)
+            if pid is None:
                 continue
             try:
-                close_connections(pid, [entry.client])
+                close_connections(pid, clients)
             except UnavailableError as error:
                 _log.warning("a target's reset is not passed on", reason=error.message)
 
