@@ -486,6 +486,6 @@ async def test_an_envoy_that_was_not_written_down_ends_with_the_host_service(
     await machine.end_work()
     await machine.envoy.release()
     machine.envoys.listening = None
-    machine.envoys.replace(process_set.ProcessSet())
+    machine.envoys.update(lambda _: process_set.ProcessSet())
     await machine.stop()
     assert [each.is_alive for each in slow_start.started] == [False]

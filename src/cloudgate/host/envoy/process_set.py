@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -70,6 +72,8 @@ class EnvoyProcesses:
         """As it is on disk; some of them may have died since."""
         self.listening: EnvoyProcess | None = None
         """The one that was adopted or started by this host service."""
+        # An Envoy is started in a thread, while the event loop forgets those that are gone.
+        self._changing = threading.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -114,30 +118,37 @@ class EnvoyProcesses:
 
     def look_again(self) -> EnvoyProcess | None:
         """Read anew who runs here, and forget who ended meanwhile. The one that listens, if any."""
-        written = _written(self._paths)
-        self.known = read_process_set(self._paths)
-        if self._clean_up(written, self.known):
-            with contextlib.suppress(OSError):  # ENOSPC: it is found gone the next time, too
-                keep_process_set(self._paths, self.known)
-        return running(self.known.current)
+        with self._changing:
+            written = _written(self._paths)
+            self.known = read_process_set(self._paths)
+            if self._clean_up(written, self.known):
+                with contextlib.suppress(OSError):  # ENOSPC: it is found gone the next time, too
+                    keep_process_set(self._paths, self.known)
+            return running(self.known.current)
 
-    def replace(self, known: ProcessSet) -> None:
-        """From now on it is these, also for the next host service."""
-        keep_process_set(self._paths, known)
-        self.known = known
+    def update(self, change: Callable[[ProcessSet], ProcessSet]) -> None:
+        """From now on it is what `change` makes of those of now, also for the next host service."""
+        with self._changing:
+            self._replace(change(self.known))
 
     def retire_parent(self) -> None:
         """The one that listens has taken over from the one before."""
-        before, current = self.known.predecessor, self.known.current
-        if before is not None and current is not None:
-            _log.info("envoy took over", pid=current.pid, from_pid=before.pid)
-            self.replace(ProcessSet(current=current, retired=(*self.known.retired, before)))
+        with self._changing:
+            before, current = self.known.predecessor, self.known.current
+            if before is not None and current is not None:
+                _log.info("envoy took over", pid=current.pid, from_pid=before.pid)
+                self._replace(ProcessSet(current=current, retired=(*self.known.retired, before)))
 
     def forget_dead(self) -> None:
         """Remove what those that are gone have left."""
-        left = self.known.alive()
-        if self._clean_up(self.known, left):
-            self.replace(left)
+        with self._changing:
+            left = self.known.alive()
+            if self._clean_up(self.known, left):
+                self._replace(left)
+
+    def _replace(self, known: ProcessSet) -> None:
+        keep_process_set(self._paths, known)
+        self.known = known
 
     def _clean_up(self, before: ProcessSet, left: ProcessSet) -> bool:
         gone = [each for each in before.all if each not in left.all]

@@ -127,8 +127,7 @@ class EnvoySupervisor:
             return  # it died: who came, or comes, in its place has nothing to take over
         self.processes.listening = None
         hot_restart.detach_xds(self._paths, before)
-        retired = self.processes.known.retired
-        self.processes.replace(ProcessSet(predecessor=before, retired=retired))
+        self.processes.update(lambda known: ProcessSet(predecessor=before, retired=known.retired))
 
     async def ensure_running(self) -> None:
         """Have Envoy running and answering.
@@ -258,10 +257,10 @@ class EnvoySupervisor:
 
     def _start(self) -> EnvoyProcess:
         self.processes.forget_dead()
-        known = self.processes.known
-        started = self._launcher.launch(known.predecessor)
+        started = self._launcher.launch(self.processes.known.predecessor)
+        listens = {"current": started.record}
         try:
-            self.processes.replace(known.model_copy(update={"current": started.record}))
+            self.processes.update(lambda known: known.model_copy(update=listens))
         except OSError:
             # One that nobody could find again would keep the port.
             started.kill()
