@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.host.envoy import hot_restart, launcher, process, process_set
+from cloudgate.host.envoy.log_rotation import Rotation
 from cloudgate.host.envoy.process import EnvoyProcess, running
 from cloudgate.host.envoy.process_set import ProcessSet, read_process_set
 from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
@@ -206,6 +207,31 @@ async def test_a_host_service_that_dies_in_between_finishes_when_it_is_back(
     assert await live.echoes()
     assert await (await client.connect(port, REPO)).echoes()
     assert len(machine.envoys.draining_labels) == 1
+
+
+async def test_a_log_that_is_moved_away_while_another_takes_over_is_left_by_both(
+    machine: Machine, client: Client, port: int, install: Installation
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    old = await client.connect(port, REPO)
+    install.settings("other settings")
+    await renewed(machine, gateway)
+    new = await client.connect(port, REPO)
+    await seen(machine, 2)
+    marks = {each.envoy for each in machine.tracker.live}
+    log = machine.paths.access_log
+    log.rename(log.with_name(f"{log.name}.1"))
+    # As it is from the moment at which the new one answers, until it is seen to be ready.
+    machine.envoys.update(
+        lambda known: ProcessSet(current=known.current, predecessor=known.retired[0])
+    )
+    await Rotation(log, machine.envoy)._attempt()
+    for tunnel in (old, new):
+        assert await tunnel.echoes()
+        tunnel.close()
+    await until_async(lambda: log.exists() and all(each in log.read_text() for each in marks))
+    await seen(machine, 0)
 
 
 async def test_one_that_cannot_hand_over_goes_on_until_it_has_no_tunnel(

@@ -164,7 +164,9 @@ class EnvoySupervisor:
         Raises:
             UnavailableError: it does not answer.
         """
-        for record in self.processes.known.retired:
+        known = self.processes.known
+        # One whose successor is starting is no longer the one that is asked.
+        for record in (known.predecessor, *known.retired):
             found = running(record)
             if found is not None:
                 found.reopen_logs()
