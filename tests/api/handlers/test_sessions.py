@@ -237,6 +237,25 @@ def test_hrefs_lead_back_by_the_name_that_the_client_used(running: RunningManage
     assert all(href.startswith(f"https://127.0.0.1:{port}/api/") for href in hrefs)
 
 
+def test_a_session_of_a_clock_that_was_ahead_ends_as_soon_as_others(
+    running: RunningManager,
+) -> None:
+    running.clock.ahead = timedelta(days=1)
+    idle, used = running.logged_on(), running.logged_on()
+    running.clock.ahead -= timedelta(minutes=10)
+    used.get("/backupServers").raise_for_status()
+    running.clock.ahead = timedelta()
+    assert [each.get("/backupServers").status_code for each in (idle, used)] == [401, 401]
+    running.clock.ahead = timedelta(minutes=10)
+    of_now = running.logged_on()
+    assert len(of_now.get("/logonSessions").json()["LogonSessions"]) == 1
+    # A clock that is put right by little ends nobody's, and 15 minutes count from then on.
+    running.clock.ahead = timedelta()
+    of_now.get("/backupServers").raise_for_status()
+    running.clock.ahead = timedelta(minutes=15, seconds=31)
+    assert of_now.get("/backupServers").status_code == 401
+
+
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [

@@ -14,7 +14,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.sessions.operations import NOTE_AFTER
+from cloudgate.manager.sessions.operations import is_to_be_noted
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.manager.storage.touched_tables import read_with
 
@@ -52,7 +52,7 @@ class ResponseCache:
     def session(self, identifier: UUID, now: datetime) -> LogonSession | None:
         """A session that was in use a moment ago; None when it has to be looked up."""
         changes, session = self._sessions.get(identifier, (-1, None))
-        if session is None or now - session.used_at > NOTE_AFTER:
+        if session is None or is_to_be_noted(session.used_at, now):
             return None
         if changes < self._manager.changes.newest_of(read_with(LogonSession)):
             return None

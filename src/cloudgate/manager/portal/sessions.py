@@ -17,10 +17,10 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import LOG_ON_TENANT
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions.operations import (
-    IDLE_LIMIT,
-    NOTE_AFTER,
     SESSION_ENDED,
     has_ended,
+    is_live,
+    is_to_be_noted,
 )
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, TenantSession
 from cloudgate.manager.tenants import own_password
@@ -77,8 +77,7 @@ def begin(work: UnitOfWork, who: Owner, version: str) -> TenantSession:
         who: whose password was right.
         version: of the API that the session is of.
     """
-    long_ago = work.now - IDLE_LIMIT - NOTE_AFTER
-    work.session.execute(delete(TenantSession).where(TenantSession.used_at < long_ago))
+    work.session.execute(delete(TenantSession).where(~is_live(TenantSession.used_at, work.now)))
     tenant = _tenant_of(who)
     _make_room(work, tenant)
     session = TenantSession(
@@ -135,7 +134,7 @@ def use(manager: Manager, identifier: UUID, address: str) -> Visitor:
             user_id=session.subtenant_id,
             login=login_of(who),
         )
-    if now - used_at > NOTE_AFTER:
+    if is_to_be_noted(used_at, now):
         _note_use(manager, identifier)
     return visitor
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.attributes import InstrumentedAttribute, set_committed_value
 
 from cloudgate.errors import NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import Change, Document, Event
@@ -37,8 +37,22 @@ LOGGED_CHARACTERS = 128
 
 
 def has_ended(used_at: datetime, now: datetime) -> bool:
-    """Whether a session that was last used then has been idle for too long."""
-    return now - used_at > IDLE_LIMIT + NOTE_AFTER
+    """Whether a session that was last used then has been idle for too long.
+
+    One that was used by a clock that was ahead, and was put back since, is over, too: nobody knows
+    for how long it has been idle.
+    """
+    return not now - IDLE_LIMIT - NOTE_AFTER <= used_at <= now + IDLE_LIMIT
+
+
+def is_live(used_at: InstrumentedAttribute[datetime], now: datetime) -> ColumnElement[bool]:
+    """Of rows of sessions: those that have not ended."""
+    return used_at.between(now - IDLE_LIMIT - NOTE_AFTER, now + IDLE_LIMIT)
+
+
+def is_to_be_noted(used_at: datetime, now: datetime) -> bool:
+    """Whether it is to be written down that a session is used now."""
+    return abs(now - used_at) > NOTE_AFTER
 
 
 def open_session(
@@ -60,9 +74,7 @@ def open_session(
         came_by: what was shown in place of a password.
         after: what the audit log says of that.
     """
-    work.session.execute(
-        delete(LogonSession).where(LogonSession.used_at < work.now - IDLE_LIMIT - NOTE_AFTER)
-    )
+    work.session.execute(delete(LogonSession).where(~is_live(LogonSession.used_at, work.now)))
     session = LogonSession(
         account_id=account.id,
         version=version,
@@ -205,7 +217,7 @@ def use_session(manager: Manager, identifier: UUID) -> LogonSession:
             "The logon session does not exist or has ended (it does after 15 minutes without a"
             " request). Log on again with POST /api/sessionMngr/?v=latest.",
         )
-    if now - used_at > NOTE_AFTER:
+    if is_to_be_noted(used_at, now):
         _note_use(manager, identifier)
     return session
 
@@ -249,7 +261,7 @@ def list_sessions(work: UnitOfWork) -> Sequence[LogonSession]:
     """All sessions that have not ended, oldest first."""
     return work.session.scalars(
         select(LogonSession)
-        .where(LogonSession.used_at >= work.now - IDLE_LIMIT - NOTE_AFTER)
+        .where(is_live(LogonSession.used_at, work.now))
         .order_by(LogonSession.created_at)
     ).all()
 
