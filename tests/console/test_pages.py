@@ -16,6 +16,7 @@ import pytest
 from lxml import html
 
 from cloudgate.api.http.login_gate import LoginGate
+from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.console.browser import HEADERS
 from cloudgate.console.declarations import Action, Page
@@ -343,6 +344,24 @@ def test_wrong_passwords_are_refused_slowed_and_on_record(
     assert "set-cookie" not in answer.headers
     assert asked == ["<b>admin"], "it goes through the gate that slows guessing"
     assert [each.operation for each in running.audited() if each.success is False][-1] == "LogOn"
+
+
+def test_behind_a_proxy_the_address_is_what_the_proxy_says_and_not_the_browser(
+    tmp_path: Path,
+) -> None:
+    extras = ServerOptions(trusted_proxies=networks(["127.0.0.0/8"]))
+    said = [("X-Forwarded-For", "203.0.113.77"), ("X-Forwarded-For", "198.51.100.9")]
+    with running_manager(tmp_path, extras=extras) as behind:
+        came = visitor(behind)
+        form = {"name": "admin", "password": "wrong"}
+        headers = [*came.http.headers.items(), *said]
+        assert came.http.post("sign-in", data=form, headers=headers).status_code == 401
+        wrong = behind.client()
+        headers = [*wrong.headers.items(), *said]
+        path = "/sessionMngr/?v=latest"
+        assert wrong.post(path, auth=("admin", "wrong"), headers=headers).status_code == 401
+        refused = [each.address for each in behind.audited() if each.success is False]
+        assert refused == ["198.51.100.9", "198.51.100.9"]
 
 
 def test_a_browser_is_led_to_the_console_and_programs_get_what_they_got(

@@ -136,22 +136,30 @@ class Api:
     ) -> tuple[int, dict[str, str], str]:
         outer = self._request
         name, _, query = path.partition("?")
-        kept = {each: outer.headers[each] for each in outer.headers if each in _PASSED_ON}
-        if verb == "GET":
-            kept.pop("origin", None)
-        sent = {**kept, "accept": "application/json", **more}
+        sent = {"accept": "application/json", **more}
         if self.session:
             sent[SESSION] = self.session
         if content:
             sent["content-type"] = "application/json"
             sent["content-length"] = str(len(content))
+        # Each line of a header that has several: what a proxy says of where a request comes from is
+        # behind what the client says itself.
+        said = [
+            (name, value)
+            for name, value in outer.headers.items()
+            if name in _PASSED_ON and (verb != "GET" or name != "origin")
+        ]
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in (*said, *sent.items())
+        ]
         scope = {
             **outer.scope,
             "method": verb,
             "path": f"/api{name}",
             "raw_path": f"/api{name}".encode(),
             "query_string": query.encode(),
-            "headers": [(each.encode("latin-1"), sent[each].encode("latin-1")) for each in sent],
+            "headers": headers,
             "state": dict(outer.scope.get("state") or {}),
         }
         answer = _CollectedResponse()
