@@ -108,6 +108,36 @@ def test_the_next_address_is_asked_at_once_where_one_is_not_reached() -> None:
     assert conversation.url == TWO
 
 
+@given(st.lists(st.integers(0, 3), max_size=12))
+def test_who_ask_at_once_do_not_send_each_other_back_to_who_is_not_reached(
+    order: list[int],
+) -> None:
+    conversation = talk(ONE, TWO, retries=NONE)
+    steps = [conversation.ask(Request("POST", "/repositories", {})) for _ in range(4)]
+    came: dict[int, list[str]] = {each: [] for each in range(4)}
+
+    def step(number: int) -> None:
+        calling, asked = steps[number], came[number]
+        try:
+            if not asked:
+                wanted = calling.send(None)
+            elif asked[-1] == ONE:
+                wanted = calling.throw(UNREACHED)
+            else:
+                wanted = calling.send(reply(201))
+        except StopIteration:
+            asked.append("")
+        else:
+            assert isinstance(wanted, Request)
+            asked.append(wanted.url)
+
+    for number in [*order, *(each for each in range(4) for _ in range(3))]:
+        if "" not in came[number]:
+            step(number)
+    assert all(asked in ([ONE, TWO, ""], [TWO, ""]) for asked in came.values())
+    assert conversation.url == TWO
+
+
 def test_a_manager_says_when_it_is_to_be_asked_again() -> None:
     script = Script(reply(503, after="2"), reply(429, after="7"), reply(503, after="4000"))
     script.run(talk().get("/cloud"))

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from cloudgate import __version__
+from cloudgate.cli.service.manager.leader_election import LEAVE_SECONDS
+from cloudgate.cli.service.manager.systemd_unit import unit
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
@@ -53,6 +55,18 @@ def test_no_service_is_root_or_writes_into_its_image() -> None:
     for each in compose["services"].values():
         assert each["read_only"]
         assert each["cap_drop"] == ["ALL"]
+
+
+def test_nobody_kills_a_manager_before_it_has_given_up_by_itself() -> None:
+    given = [pod["terminationGracePeriodSeconds"] for pod in pods()]
+    (compose,) = read(DEPLOY / "compose.yaml")
+    given += [
+        int(each["stop_grace_period"].removesuffix("s")) for each in compose["services"].values()
+    ]
+    written = unit(["cloudgate", "serve"], "cloudgate", [])
+    given += [int(each) for each in re.findall(r"^TimeoutStopSec=(\d+)$", written, re.MULTILINE)]
+    assert len(given) == 5
+    assert min(given) > LEAVE_SECONDS + 10
 
 
 def test_gateways_alone_may_reach_into_the_sockets_of_envoy() -> None:

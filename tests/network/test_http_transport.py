@@ -4,16 +4,24 @@ import ast
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from cloudgate.network.http_transport import AsyncDiallingTransport, AsyncUnixTransport
+from cloudgate.network.http_transport import (
+    AsyncDiallingTransport,
+    AsyncUnixTransport,
+    DiallingTransport,
+)
 from tests.support.machine.loops import UVLOOP
 from tests.support.project.source import nodes
+from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -127,3 +135,26 @@ def test_whoever_calls_says_which_way_whatever_proxies_the_environment_has() -> 
     # None is of settings that are made elsewhere, where it is said.
     says = {"trust_env", "transport", None}
     assert [place for place, said in calls.items() if not said & says] == []
+
+
+def test_threads_of_one_client_wait_for_no_place_while_others_are_answered_slowly() -> None:
+    together = threading.Barrier(30)
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            together.wait(PATIENCE_SECONDS)
+            self.wfile.write(ANSWER)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    transport = DiallingTransport(ssl.create_default_context())
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server,
+        answering(server),
+        httpx2.Client(transport=transport, timeout=PATIENCE_SECONDS) as client,
+        ThreadPoolExecutor(together.parties) as threads,
+    ):
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        answers = list(threads.map(client.get, [url] * together.parties))
+    assert [each.text for each in answers] == ["ok"] * together.parties

@@ -149,6 +149,15 @@ def reply_of(response: httpx2.Response) -> Reply:
     )
 
 
+_UNASKED = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.InvalidURL,
+    httpx2.PoolTimeout,
+)
+"""What has come of a request that nobody was sent."""
+
+
 def unavailable(
     url: str, problem: Exception, words: MessageTerms, timeout_seconds: float
 ) -> UnavailableError:
@@ -165,7 +174,7 @@ def unavailable(
             f"The certificate of {url} is not trusted ({untrusted.verify_message}). Give the"
             f" certificate authority of the manager, its tls/ca.pem, with {words.ca}."
         )
-    unasked = isinstance(problem, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.InvalidURL)
+    unasked = isinstance(problem, _UNASKED)
     kind = UnreachedError if unasked else UnavailableError
     if isinstance(problem, httpx2.TimeoutException):
         return kind(f"{url} did not answer within {timeout_seconds:.0f} seconds.")

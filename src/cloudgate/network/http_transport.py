@@ -20,6 +20,12 @@ import httpx2
 from cloudgate.network.happy_eyeballs import anywhere, best_address, find_best_address
 
 _WRITTEN_BYTES = 16 * 1024
+_USUAL: dict[str, Any] = {
+    "max_connections": 100,
+    "max_keepalive_connections": 20,
+    "keepalive_expiry": httpx2.Limits().keepalive_expiry,
+}
+"""As httpx has it by itself: a connection that was idle for long may have died without a word."""
 _LEAST_SECONDS = 0.1
 """How long the address that was found has in any case."""
 
@@ -45,7 +51,7 @@ class DiallingTransport(httpx2.HTTPTransport):
         super().__init__(verify=verify, trust_env=False)
         until = None if seconds is None else time.monotonic() + seconds
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=verify, network_backend=_Backend(allows, until)
+            ssl_context=verify, network_backend=_Backend(allows, until), **_USUAL
         )
 
 
@@ -121,14 +127,7 @@ class AsyncDiallingTransport(httpx2.AsyncHTTPTransport):
 
 
 def _pool(backend: httpcore2.AsyncNetworkBackend, **more: Any) -> httpcore2.AsyncConnectionPool:
-    usual = httpx2.Limits(max_connections=100, max_keepalive_connections=20)
-    return httpcore2.AsyncConnectionPool(
-        max_connections=usual.max_connections,
-        max_keepalive_connections=usual.max_keepalive_connections,
-        keepalive_expiry=usual.keepalive_expiry,
-        network_backend=backend,
-        **more,
-    )
+    return httpcore2.AsyncConnectionPool(network_backend=backend, **_USUAL, **more)
 
 
 class _AsyncBackend(httpcore2.AnyIOBackend):

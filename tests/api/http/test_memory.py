@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 import httpx2
 from sqlalchemy import select, update
+from starlette.responses import Response
 
-from cloudgate.api.http.response_cache import LONGEST_KEPT
+from cloudgate.api.http.response_cache import LONGEST_KEPT, LONGEST_KEY, MOST_BYTES, ResponseCache
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import (
@@ -108,6 +109,22 @@ def _describe(work: UnitOfWork, text: str) -> None:
 
 
 KEPT = sorted(route.path for route in ROUTES if route.cached)
+
+
+def test_words_of_who_asks_count_as_much_as_answers(running: RunningManager) -> None:
+    cache, answer = ResponseCache(running.manager), Response("{}")
+
+    def key(number: int, characters: int = 3000) -> tuple[str, str, str, str]:
+        return ("", "/summary", f"{number:0{characters}}", "")
+
+    too_many = MOST_BYTES // 3000
+    for each in range(too_many):
+        cache.keep_answer(key(each), answer, cache.changes)
+    assert cache.answer(key(0)) is None
+    assert cache.answer(key(too_many - 1)) is answer
+    cache.keep_answer(key(1, LONGEST_KEY + 1), answer, cache.changes)
+    assert cache.answer(key(1, LONGEST_KEY + 1)) is None
+    assert cache.answer(key(too_many - 1)) is answer
 
 
 def test_nothing_is_kept_but_where_the_route_says_so(

@@ -19,6 +19,10 @@ from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.manager.storage.touched_tables import read_with
 
 LARGEST_ANSWER_BYTES = 2 * 1024 * 1024
+LONGEST_KEY = 4096
+"""Characters; whoever asks in more words is answered anew."""
+_OVERHEAD_BYTES = 2048
+"""What is kept of an answer besides its body and its key."""
 MOST_BYTES = 32 * 1024 * 1024
 MOST_SESSIONS = 10_000
 LONGEST_KEPT = timedelta(minutes=1)
@@ -79,14 +83,18 @@ class ResponseCache:
 
     def keep_answer(self, key: Key, response: Response, changes: int) -> None:
         """Keep an answer that is the same for all who may ask."""
-        if len(response.body) > LARGEST_ANSWER_BYTES:
+        if len(response.body) > LARGEST_ANSWER_BYTES or sum(map(len, key)) > LONGEST_KEY:
             return
         if key in self._answers:
             self._forget(key)
         self._answers[key] = _Answer(changes, self._manager.clock(), response)
-        self._bytes += len(response.body)
+        self._bytes += _kept_bytes(key, response)
         while self._bytes > MOST_BYTES:
             self._forget(next(iter(self._answers)))
 
     def _forget(self, key: Key) -> None:
-        self._bytes -= len(self._answers.pop(key).response.body)
+        self._bytes -= _kept_bytes(key, self._answers.pop(key).response)
+
+
+def _kept_bytes(key: Key, response: Response) -> int:
+    return _OVERHEAD_BYTES + sum(map(len, key)) + len(response.body)

@@ -139,7 +139,7 @@ class Conversation:
         number = 0
         while True:
             try:
-                reply: Reply = yield from self._send_to_any(request)
+                at, reply = yield from self._send_to_any(request)
             except UnavailableError as problem:
                 if not may_follow_problem(request, problem):
                     raise
@@ -153,26 +153,33 @@ class Conversation:
                 if seconds is None:
                     return reply
                 if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                    self._go_on()
+                    self._go_on(at)
             yield Wait(seconds)
             number += 1
 
-    def _send_to_any(self, request: Request) -> Steps[Reply]:
-        """Sent to each address in turn, until one is reached."""
+    def _send_to_any(self, request: Request) -> Steps[tuple[int, Reply]]:
+        """Sent to each address in turn, until one is reached: which, and what it says."""
+        at = self._at
         for left in reversed(range(len(self._urls))):
             try:
-                reply: Reply = yield request.to(self.url)
+                reply: Reply = yield request.to(self._urls[at])
             except UnavailableError as problem:
+                at = self._go_on(at)
                 if not left or not may_follow_problem(request, problem):
-                    self._go_on()
                     raise
-                self._go_on()
             else:
-                return reply
+                return at, reply
         raise AssertionError("There is no address.")
 
-    def _go_on(self) -> None:
-        self._at = (self._at + 1) % len(self._urls)
+    def _go_on(self, at: int) -> int:
+        """From an address that does not answer: the next one, for others, too, who ask meanwhile.
+
+        Another call may have gone on already, perhaps for good reason to where this one came from.
+        """
+        following = (at + 1) % len(self._urls)
+        if self._at == at:
+            self._at = following
+        return following
 
     def _answer(self, request: Request, reply: Reply) -> Answer:
         text = reply.text.removeprefix("\ufeff")  # published bodies begin with a byte order mark
