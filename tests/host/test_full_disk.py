@@ -1,6 +1,7 @@
 """A disk takes nothing: what was taken away holds at once and over restarts; the rest waits."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,11 @@ from tests.support.waiting import PATIENCE_SECONDS, until_async
 REPO = "repo.example:443"
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 GOLD = UUID(int=71)
+
+
+class KilledError(BaseException):
+    """As by a kill."""
+
 
 # What a decision sees of a right, for a tenant that is known so and told otherwise.
 
@@ -183,6 +189,75 @@ def test_a_journal_that_is_lost_lets_nobody_in_until_the_manager_says_who_may(
     assert again.revision == 0  # the manager is asked for all
     again.apply(whole)
     assert again.is_certain
+
+
+def test_a_journal_that_was_removed_is_made_again_with_what_it_said(tmp_path: Path) -> None:
+    path = tmp_path / "withdrawals"
+    journal = WithdrawalJournal(path)
+    journal.keep()
+    journal.put("a", [1])
+    path.unlink()
+    journal.keep()
+    again = WithdrawalJournal(path)
+    assert again.is_certain
+    assert again.get("a") == [1]
+    assert path.stat().st_size == 2 * HALF_BYTES
+
+
+def test_a_journal_is_never_there_without_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "withdrawals"
+
+    def kill(*_: object) -> None:
+        raise KilledError
+
+    journal = WithdrawalJournal(path)
+    journal.put("a", [1])
+    path.unlink()
+    with monkeypatch.context() as once:
+        once.setattr(os, "pwrite", kill)
+        with pytest.raises(KilledError):
+            journal.keep()
+    again = WithdrawalJournal(path)
+    assert again.is_certain
+    assert again.get("a") == [1]
+
+
+def test_what_is_not_certain_is_not_by_another_start_but_by_the_manager(tmp_path: Path) -> None:
+    path, kept = tmp_path / "withdrawals", tmp_path / "directory.json"
+    whole = DirectoryChange(from_revision=0, revision=5, tenants=many(1))
+    journal = WithdrawalJournal(path)
+    journal.keep()
+    TenantDirectory(kept, journal).apply(whole)
+    path.unlink()
+    for _ in range(2):
+        journal = WithdrawalJournal(path)
+        journal.keep()
+        journal.put("a", [1])
+        again = TenantDirectory(kept, journal)
+        assert not again.is_certain
+    again.apply(whole)
+    assert again.is_certain
+    assert TenantDirectory(kept, WithdrawalJournal(path)).is_certain
+
+
+@needs_mounts
+def test_a_host_service_that_began_on_a_full_disk_is_not_certain_once_there_is_room_either(
+    disk: Path, fault: Callable[[Path], None]
+) -> None:
+    kept = disk / "directory.json"
+    whole = DirectoryChange(from_revision=0, revision=1, tenants=many(1))
+    TenantDirectory(kept).apply(whole)
+    fault(disk)
+    journal = WithdrawalJournal(disk / "withdrawals")
+    assert not journal.is_certain
+    make_room(disk)
+    journal.keep()
+    again = TenantDirectory(kept, WithdrawalJournal(disk / "withdrawals"))
+    assert not again.is_certain
+    again.apply(whole)
+    assert TenantDirectory(kept, WithdrawalJournal(disk / "withdrawals")).is_certain
 
 
 def test_what_is_in_a_journal_outlives_the_loss_of_either_half(tmp_path: Path) -> None:

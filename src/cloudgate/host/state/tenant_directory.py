@@ -1,6 +1,7 @@
 """Tenant directory: which tenants does this gateway know, from disk and without the manager?"""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -126,6 +127,14 @@ class TenantDirectory:
 
     def keep(self) -> None:
         """Write down what was heard last, if it is not; `problem` says how that went."""
+        self._keep_told()
+        is_on_disk = self._told is self._written
+        if self._journal is not None and self.is_certain and is_on_disk:
+            # Where there is no room for that, the next start is not certain yet.
+            with suppress(OSError):  # ENOSPC, EDQUOT, EROFS, EIO
+                self._journal.note_certain()
+
+    def _keep_told(self) -> None:
         told = self._told
         if told is self._written:
             return

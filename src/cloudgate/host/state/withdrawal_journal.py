@@ -22,6 +22,8 @@ _HEAD = struct.Struct(">8sQQ32s")
 """What it is, its number, the length of the text, and a SHA-256 of number and text."""
 _MARK = b"CGTAKEN1"
 _MOST_BYTES = HALF_BYTES - _HEAD.size
+_UNCERTAIN = "uncertain"
+"""Entry that says that it is not known what was taken away, until the manager has said all."""
 
 _log = structlog.get_logger(__name__)
 
@@ -46,9 +48,15 @@ class WithdrawalJournal:
         if is_lost:
             _log.error("what was taken away while the disk took nothing is lost", path=str(path))
         self._number, self._entries = found or (0, {})
-        self.is_certain = self._is_written(self._entries) and not is_lost
+        if is_lost:
+            self._entries[_UNCERTAIN] = True
+        self._is_on_disk = self._is_written()
+        if not self._is_on_disk:
+            self._entries[_UNCERTAIN] = True
+        self.is_certain = _UNCERTAIN not in self._entries
         """Whether what was taken away before this process began is known: a disk that takes
-        nothing now may have taken nothing then, and what is lost may have said something."""
+        nothing now may have taken nothing then, and what is lost may have said something. What is
+        not known is not known by the next start either, unless the manager answers before."""
 
     def get(self, name: str) -> Any:
         """An entry; None when there is none."""
@@ -66,41 +74,57 @@ class WithdrawalJournal:
         entries = {**self._entries, name: entry}
         if entry is None:
             del entries[name]
+        self._write_twice(entries)
+        self._entries = entries
+
+    def note_certain(self) -> None:
+        """The manager has said all: what is not known of before does not matter any more.
+
+        Raises:
+            OSError: the disk does not take that.
+        """
+        self.put(_UNCERTAIN, None)
+
+    def keep(self) -> None:
+        """Have the file there with its room and all entries, while the disk has that.
+
+        Raises:
+            OSError: it has not.
+        """
+        if not (self._is_on_disk and self._has_room()):
+            self._write_twice(self._entries)
+        if not self._was_there.exists():
+            write_private(self._was_there, b"")
+
+    def _is_written(self) -> bool:
+        try:
+            self._write(json.dumps(self._entries).encode())
+        except OSError as error:
+            _log.error("what was taken away may be forgotten", reason=error.strerror)
+            return False
+        return True
+
+    def _write_twice(self, entries: dict[str, Any]) -> None:
         text = json.dumps(entries).encode()
         if len(text) > _MOST_BYTES:
             raise TooLongError
         self._write(text)
         # Over the other half, too: what is not needed is not on disk, and what is is there twice.
         self._write(text)
-        self._entries = entries
-
-    def keep(self) -> None:
-        """Have the file there with its room, while the disk has that."""
-        if not self._has_room():
-            self._needed_by(self._make)
-        if not self._was_there.exists():
-            write_private(self._was_there, b"")
-
-    def _is_written(self, entries: dict[str, Any]) -> bool:
-        try:
-            self._write(json.dumps(entries).encode())
-        except OSError as error:
-            _log.error("what was taken away may be forgotten", reason=error.strerror)
-            return False
-        return True
+        self._is_on_disk = True
 
     def _write(self, text: bytes) -> None:
-        if not self._has_room():
-            self._needed_by(self._make)
-        self._needed_by(lambda: self._overwrite(text))
-        self._number += 1
-
-    def _overwrite(self, text: bytes) -> None:
         number = self._number + 1
-        head = _HEAD.pack(_MARK, number, len(text), _sum(number, text))
+        half = _HEAD.pack(_MARK, number, len(text), _sum(number, text)) + text
+        place = (number % 2) * HALF_BYTES
+        write = self._overwrite if self._has_room() else self._make
+        self._needed_by(lambda: write(half, place))
+        self._number = number
+
+    def _overwrite(self, half: bytes, place: int) -> None:
         descriptor = os.open(self._path, os.O_WRONLY)
         try:
-            os.pwrite(descriptor, head + text, (number % 2) * HALF_BYTES)
+            os.pwrite(descriptor, half, place)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -111,9 +135,12 @@ class WithdrawalJournal:
         except FileNotFoundError:
             return False
 
-    def _make(self) -> None:
-        # Bytes that no file system makes smaller, so that the room is really taken.
-        write_private(self._path, os.urandom(2 * HALF_BYTES))
+    def _make(self, half: bytes, place: int) -> None:
+        # Bytes that no file system makes smaller, so that the room is really taken. The half is
+        # among them from the beginning: a file without one is a journal that was lost.
+        room = bytearray(os.urandom(2 * HALF_BYTES))
+        room[place : place + len(half)] = half
+        write_private(self._path, bytes(room))
 
 
 def _sum(number: int, text: bytes) -> bytes:
