@@ -25,7 +25,7 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry
 from cloudgate.manager.backups import archive, restore, secrets
 from cloudgate.manager.backups.files import told_what_to_do
-from cloudgate.manager.backups.journal import JOURNAL, Journal
+from cloudgate.manager.backups.journal import JOURNAL, Journal, entries_of_file
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.jobs.backup_schedule import (
@@ -86,9 +86,9 @@ def data(first: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def backup(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("backups") / "b"
-    archive.create(first, file, SECRET, NOW)
-    return file
+    folder = tmp_path_factory.mktemp("backups")
+    archive.create(shutil.copytree(first, folder / "data"), folder / "b", SECRET, NOW)
+    return folder / "b"
 
 
 def listing(folder: Path) -> set[str]:
@@ -686,6 +686,10 @@ class Scheduled:
             record(work, Change(tenants.DELETED, tenants.TYPE, object_name=name))
         self.run(JOURNALLING)
 
+    def journal(self) -> list[str]:
+        """What was changed, by the journal."""
+        return [each["object_name"] for each in entries_of_file(self.folder / JOURNAL)]
+
 
 def test_a_schedule_makes_backups_keeps_the_newest_and_says_what_came_after_each(
     scheduled: Scheduled,
@@ -787,6 +791,82 @@ def test_a_backup_that_is_overdue_is_a_warning_until_there_is_one(scheduled: Sch
     scheduled.clock.ahead += timedelta(minutes=76)
     with pytest.raises(CloudgateError, match=r"overdue: the newest is of 20\d\d-"):
         scheduled.run(WATCHING)
+
+
+@pytest.mark.parametrize("back", [timedelta(minutes=30), timedelta(days=3650)])
+def test_a_clock_that_is_put_back_takes_no_backup_and_no_change_away(
+    scheduled: Scheduled, back: timedelta
+) -> None:
+    scheduled.folder.mkdir()
+    for number in range(3):
+        scheduled.run(BACKING_UP)
+        scheduled.change(f"after {number}")
+        scheduled.clock.ahead += timedelta(hours=1)
+    scheduled.run(BACKING_UP)
+    before = scheduled.made()
+    scheduled.clock.ahead -= back
+    for number in range(20):
+        scheduled.clock.ahead += timedelta(seconds=5)
+        scheduled.run(BACKING_UP)
+        scheduled.run(WATCHING)
+        scheduled.change(f"put back {number}")
+    now = f"cloudgate-{scheduled.clock():%Y%m%dT%H%M%S}"
+    ahead = [each for each in before if each > now]
+    assert ahead
+    assert set(before) <= set(scheduled.made())
+    assert len(scheduled.made()) == len(before) + (ahead == before)
+    expected = ["after 2", *(f"put back {number}" for number in range(20))]
+    assert scheduled.journal() == expected
+    (warning,) = scheduled.manager.warnings.all()
+    assert f"yet to come: {', '.join(ahead)}." in warning.text
+    scheduled.clock.ahead += back
+    scheduled.run(BACKING_UP)
+    assert not scheduled.manager.warnings.all()
+    assert scheduled.journal() == expected
+
+
+def test_a_clock_that_was_ahead_for_a_moment_costs_no_more_than_the_backup_that_was_to_go_next(
+    scheduled: Scheduled,
+) -> None:
+    scheduled.folder.mkdir()
+    for number in range(2):
+        scheduled.run(BACKING_UP)
+        scheduled.change(f"after {number}")
+        scheduled.clock.ahead += timedelta(minutes=90)
+    before = scheduled.made()
+    ahead = timedelta(days=3650)
+    scheduled.clock.ahead += ahead
+    for _ in range(3):
+        scheduled.run(BACKING_UP)
+        scheduled.clock.ahead += timedelta(seconds=5)
+    scheduled.change("while it was ahead")
+    scheduled.clock.ahead -= ahead
+    for number in range(3):
+        scheduled.run(BACKING_UP)
+        scheduled.change(f"put back {number}")
+        scheduled.clock.ahead += timedelta(hours=1)
+    assert before[1] not in scheduled.made(), "it was its turn"
+    assert len(scheduled.made()) == 3, "two, and the one that is ahead"
+    changes = ["after 1", "while it was ahead", *(f"put back {number}" for number in range(3))]
+    assert scheduled.journal() == changes
+    (scheduled.folder / scheduled.made()[-1]).unlink()
+    scheduled.run(BACKING_UP)
+    assert not scheduled.manager.warnings.all()
+    assert scheduled.journal() == ["put back 2"]
+
+
+def test_a_backup_that_is_overdue_is_missed_also_where_the_clock_was_put_back(
+    scheduled: Scheduled,
+) -> None:
+    scheduled.folder.mkdir()
+    scheduled.run(BACKING_UP)
+    scheduled.clock.ahead -= timedelta(days=365)
+    scheduled.run(WATCHING)
+    scheduled.clock.ahead += timedelta(minutes=76)
+    with pytest.raises(CloudgateError, match=r"overdue: the newest is of 20\d\d-.*yet to come"):
+        scheduled.run(WATCHING)
+    scheduled.run(BACKING_UP)
+    scheduled.run(WATCHING)
 
 
 def test_the_journal_of_a_past_that_a_restore_has_ended_is_put_aside(

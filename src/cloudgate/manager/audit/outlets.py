@@ -11,7 +11,6 @@ import socket
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -242,13 +241,9 @@ def _pending(manager: Manager) -> Sequence[OutletEntry]:
         return entries_after(work, delivered_until(work))
 
 
-def entries_after(
-    work: UnitOfWork, number: int, since: datetime | None = None
-) -> Sequence[OutletEntry]:
-    """The next entries after that one, and of a moment or later: `BATCH` at the most."""
+def entries_after(work: UnitOfWork, number: int) -> Sequence[OutletEntry]:
+    """The next entries after that one: `BATCH` at the most."""
     wanted = select(AuditEvent).where(AuditEvent.number > number)
-    if since is not None:
-        wanted = wanted.where(AuditEvent.at >= since)
     events = work.session.scalars(wanted.order_by(AuditEvent.number).limit(BATCH)).all()
     if not events:
         return ()

@@ -12,13 +12,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from cloudgate.atomic_files import write_private
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.audit.chain import document_of
 from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry, entries_after
-from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import AuditEvent
 from cloudgate.named_files import data_of
@@ -74,7 +74,9 @@ class Journal:
         self._lock = Lock()
 
     def write(self, since: datetime) -> None:
-        """Append what the file has not got, of after a moment: that of the oldest backup.
+        """Append what the file has not got; an empty one begins at a moment, the oldest backup's.
+
+        What comes after that is in the file whatever the clock said by then.
 
         Raises:
             UnavailableError: it cannot be written.
@@ -88,6 +90,9 @@ class Journal:
 
     def forget_before(self, moment: datetime) -> None:
         """No backup that is left needs what was changed before that.
+
+        Only the oldest in a row are forgotten: what comes after an entry that is needed may have
+        been written while the clock was behind.
 
         Raises:
             UnavailableError: it cannot be written.
@@ -104,10 +109,14 @@ class Journal:
     def _forget_before(self, moment: datetime) -> None:
         if not self._file.exists():
             return
+        entries, now = entries_of_file(self._file), self._manager.clock()
+        times = [datetime.fromisoformat(each["at"]) for each in entries]
+        # One that is yet to come was written by a clock that was ahead: it says nothing.
+        first = next((place for place, at in enumerate(times) if moment <= at <= now), None)
+        if not first:
+            return
         kept = [
-            json.dumps(each, ensure_ascii=False, separators=(",", ":"))
-            for each in entries_of_file(self._file)
-            if datetime.fromisoformat(each["at"]) >= moment
+            json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in entries[first:]
         ]
         write_private(self._file, "".join(f"{line}\n" for line in kept))
         self._last = None
@@ -130,4 +139,15 @@ class Journal:
 
     def _next(self, since: datetime) -> Sequence[OutletEntry]:
         with self._manager.reading() as work:
-            return entries_after(work, self._last or 0, since)
+            after = self._last or _last_before(work, since)
+            return () if after is None else entries_after(work, after)
+
+
+def _last_before(work: UnitOfWork, since: datetime) -> int | None:
+    """The number before the first entry of that moment or later; None where there is none.
+
+    One that is yet to come was written by a clock that was ahead: it says nothing.
+    """
+    first = select(func.min(AuditEvent.number)).where(AuditEvent.at.between(since, work.now))
+    found = work.session.scalar(first)
+    return None if found is None else found - 1
