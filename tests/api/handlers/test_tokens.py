@@ -276,6 +276,22 @@ def test_who_guesses_waits_longer_and_who_is_right_does_not(
     assert time.monotonic() - began < guessing
 
 
+def test_a_token_is_there_also_after_the_clock_was_ahead_for_a_moment(
+    running: RunningManager, admin: httpx2.Client
+) -> None:
+    identifier = _id(make(admin, "before"))
+    with running.manager.reading() as work:
+        account = tokens.get_token(work, identifier, None).account_id
+    running.manager.hosts.listening.beat(running.manager.clock())
+    running.clock.stepped += timedelta(days=3650)
+    try:
+        with running.manager.changing() as work:
+            tokens.create_token(work, account, tokens.NewToken(name="meanwhile", role="Metrics"))
+    finally:
+        running.clock.stepped -= timedelta(days=3650)
+    assert admin.get(f"{PATH}/{identifier}").json()["Name"] == "before"
+
+
 @pytest.mark.parametrize("shown", ["x", "cgt_", "cgt_" + "0" * 49, "cgt_" + "é" * 49])
 def test_what_is_no_token_is_refused_and_said_so(running: RunningManager, shown: str) -> None:
     header = [(b"Authorization", f"Bearer {shown}".encode())]

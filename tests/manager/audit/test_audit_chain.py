@@ -18,7 +18,10 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import deliver, open_outlet
 from cloudgate.manager.audit.refusals import LOG_ON
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
-from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.core.unit_of_work import SETTLED, Manager
+from cloudgate.manager.jobs.scheduler import AUDITING, COMPACTING, SEALING, Scheduler
+from cloudgate.manager.registries.hosts.host_registry import HostRegistry
+from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.manager.repositories import operations as repositories
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -35,7 +38,9 @@ ENTRIES = 8
 
 def opened(folder: Path) -> Manager:
     database = Database(sqlite_url(folder / "cloudgate.db"))
-    return Manager(database, open_authority(folder), open_sealing(folder), clock=Clock())
+    clock = Clock()
+    hosts = HostRegistry(clock(), ListeningTime(clock.steps))
+    return Manager(database, open_authority(folder), open_sealing(folder), hosts=hosts, clock=clock)
 
 
 @pytest.fixture
@@ -242,6 +247,49 @@ def test_what_is_old_is_removed_and_the_chain_goes_on(manager: Manager) -> None:
         remove_old_entries(work, timedelta(days=30), has_outlet=False)
     found = seen(manager)
     assert (found.message, found.entries) == ("", 1)
+
+
+def test_a_clock_that_is_ahead_for_a_moment_removes_no_entries_and_keeps_none_for_ever(
+    manager: Manager,
+) -> None:
+    clock, kept, ahead = manager.clock, timedelta(days=30), timedelta(days=3650)
+    assert isinstance(clock, Clock)
+
+    def step(span: timedelta) -> None:
+        clock.stepped += span
+        manager.hosts.listening.beat(clock())
+
+    def removed() -> int:
+        with manager.changing() as work:
+            return remove_old_entries(work, kept, has_outlet=False)
+
+    step(timedelta())
+    log(manager)
+    step(ahead)
+    log(manager, 1)
+    clock.ahead += timedelta(minutes=5)
+    assert removed() == 0
+    step(-ahead)
+    assert removed() == 0
+    step(-ahead)
+    assert removed() == 0, "nothing is of now, and nothing is old"
+    step(ahead)
+    clock.ahead += timedelta(days=31)
+    log(manager, 1)
+    assert removed() == ENTRIES + 1
+    step(ahead)
+    clock.ahead += timedelta(hours=1)
+    assert removed() == 2, "it was no moment"
+    assert not seen(manager).message
+
+
+def test_what_goes_because_of_its_age_stays_until_a_clock_that_was_ahead_at_the_start_is_right(
+    manager: Manager,
+) -> None:
+    jobs = {each.name: each for each in Scheduler(manager, None, lambda: None).jobs()}
+    for name in (AUDITING, COMPACTING):
+        assert jobs[name].first_after_seconds == SETTLED.total_seconds()
+    assert not jobs[SEALING].first_after_seconds
 
 
 def test_what_no_outlet_has_had_yet_is_kept(manager: Manager, tmp_path: Path) -> None:

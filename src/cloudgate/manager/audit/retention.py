@@ -16,16 +16,18 @@ _SEALED = Event("SealAuditLog", "The audit log's chain has been sealed for the f
 
 
 def remove_old_entries(work: UnitOfWork, kept: timedelta, *, has_outlet: bool) -> int:
-    """Remove the entries that are older than that. How many that were.
+    """Remove the entries that are older than that, by a clock that is settled. How many that were.
 
     Only the oldest in a row are removed, and none that an outlet has not had yet; that it was done
     is an entry itself.
     """
+    oldest = work.settled - kept
+    # One that is yet to come was written by a clock that was ahead: it says nothing.
     first_kept = work.session.scalar(
-        select(func.min(AuditEvent.number)).where(AuditEvent.at >= work.now - kept)
+        select(func.min(AuditEvent.number)).where(AuditEvent.at.between(oldest, work.now))
     )
-    newest = work.session.scalar(select(func.max(AuditEvent.number))) or 0
-    until = newest if first_kept is None else first_kept - 1
+    last_old = select(func.max(AuditEvent.number)).where(AuditEvent.at < oldest)
+    until = (work.session.scalar(last_old) or 0) if first_kept is None else first_kept - 1
     if has_outlet:
         until = min(until, delivered_until(work))
     old = select(func.count(), func.max(AuditEvent.number)).where(AuditEvent.number <= until)

@@ -53,6 +53,8 @@ Row = TypeVar("Row", bound=Base)
 DIRECTORY = "directory"
 REVISIONS_KEPT = timedelta(days=60)
 """A host that was away for longer is told everything."""
+SETTLED = timedelta(hours=1)
+"""For how long a clock has to go on without a step for things to go because of their age."""
 _COUNTERS = cast("Table", Counter.__table__)
 _REVISIONS = cast("Table", DirectoryRevision.__table__)
 _NEWEST = select(_COUNTERS.c.value).where(_COUNTERS.c.name == DIRECTORY)
@@ -124,6 +126,15 @@ class UnitOfWork:
         if found is None:
             raise NotFoundError(f"There is no {what} with the id {identifier}.")
         return found
+
+    @property
+    def settled(self) -> datetime:
+        """Until when it is past by a clock that has gone on for `SETTLED` without a step.
+
+        What cannot be had again, and goes because it is old, goes by this: a clock that is ahead
+        for less takes nothing away.
+        """
+        return self.hosts.listening.since(SETTLED, self.now)
 
     def next_directory_revision(self) -> int:
         """A revision of the tenant directory that was never used before."""

@@ -15,7 +15,7 @@ from cloudgate.manager.audit.chain import has_seal
 from cloudgate.manager.audit.outlets import BATCH, Outlet, deliver
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
 from cloudgate.manager.audit.sums import write_sums
-from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.core.unit_of_work import SETTLED, Manager
 from cloudgate.manager.host_protocol import gateway_certificates
 from cloudgate.manager.jobs import presence_persistence, timeouts
 from cloudgate.manager.jobs.threads import TimeLimitedTask, run_in_thread
@@ -45,6 +45,7 @@ HOLDING_BACK = "Writing down when tenants were held back"
 LISTENING = "Noting that hosts are heard"
 PRESENCE = "Noting which hosts are there"
 FORGETTING = "Forgetting passwords that are good no more"
+SEALING = "Sealing the audit log"
 AUDITING = "Removing old entries of the audit log"
 SUMMING_UP = "Summing up what strangers did"
 WRITING_SESSIONS = "Writing down logon sessions"
@@ -97,6 +98,8 @@ class Scheduler:
         """What is to be run."""
         seconds = PRESENCE_INTERVAL.total_seconds()
         each_tick = partial(Job, interval_seconds=seconds, longest_pause_seconds=seconds)
+        # A machine may begin with a clock that is ahead, which is set right within minutes.
+        once_settled = partial(each_tick, first_after_seconds=SETTLED.total_seconds())
         found = (
             each_tick(
                 name=SETTLING,
@@ -127,8 +130,9 @@ class Scheduler:
             ),
             each_tick(name=FORGETTING, attempt=lambda: run_in_thread(self._forget_passwords)),
             each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
-            each_tick(name=COMPACTING, attempt=self._every_six_hours(self._compact)),
-            each_tick(name=AUDITING, attempt=self._every_six_hours(self._keep_audit_log)),
+            each_tick(name=SEALING, attempt=self._every_six_hours(self._seal_audit_log)),
+            once_settled(name=COMPACTING, attempt=self._every_six_hours(self._compact)),
+            once_settled(name=AUDITING, attempt=self._every_six_hours(self._keep_audit_log)),
             each_tick(name=RENEWING_PORT, attempt=self._every_six_hours(self._renew_own)),
         )
         if self._audit_outlet is None:
@@ -240,20 +244,23 @@ class Scheduler:
         with self._manager.changing() as work:
             return compact_usage(work)
 
-    async def _keep_audit_log(self) -> None:
-        await run_in_thread(self._look_after_audit_log)
+    async def _seal_audit_log(self) -> None:
+        await run_in_thread(self._seal_chain)
 
-    def _look_after_audit_log(self) -> None:
+    def _seal_chain(self) -> None:
         with self._manager.reading() as work:
-            is_sealed = has_seal(work)
-        if is_sealed and self._audit_kept is None:
-            return
+            if has_seal(work):
+                return
         with self._manager.changing() as work:
-            if not is_sealed:
-                seal_chain(work)
-            if self._audit_kept is not None:
-                has_outlet = self._audit_outlet is not None
-                remove_old_entries(work, self._audit_kept, has_outlet=has_outlet)
+            seal_chain(work)
+
+    async def _keep_audit_log(self) -> None:
+        if self._audit_kept is not None:
+            await run_in_thread(self._remove_old_entries, self._audit_kept)
+
+    def _remove_old_entries(self, kept: timedelta) -> None:
+        with self._manager.changing() as work:
+            remove_old_entries(work, kept, has_outlet=self._audit_outlet is not None)
 
     async def _renew_own(self) -> None:
         # On the event loop: connections are accepted there with what is changed here.

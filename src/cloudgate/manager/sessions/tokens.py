@@ -155,7 +155,8 @@ def create_token(work: UnitOfWork, account_id: UUID, new: NewToken) -> tuple[Api
 
 
 def _make_room(work: UnitOfWork, account: Account, name: str) -> None:
-    work.session.execute(delete(ApiToken).where(ApiToken.ends_at < work.now - SHOWN_AFTER_END))
+    long_over = ApiToken.ends_at < work.settled - SHOWN_AFTER_END
+    work.session.execute(delete(ApiToken).where(long_over))
     own = select(func.count()).where(ApiToken.account_id == account.id)
     if work.session.scalar(own.where(ApiToken.name == name)):
         raise InvalidRequestError(f"{account.name} has an API token named {name!r} already.")

@@ -359,7 +359,8 @@ def _make_room(work: UnitOfWork, who: passwords.Owner) -> None:
     Raises:
         InvalidRequestError: there is none.
     """
-    long_over = TenantCertificate.ends_at <= work.now - KEPT_AFTER_END
+    # One that was revoked would be good again where it is forgotten by a clock that is ahead.
+    long_over = TenantCertificate.ends_at <= work.settled - KEPT_AFTER_END
     work.session.execute(delete(TenantCertificate).where(long_over))
     bounds: list[tuple[passwords.Owner, int]] = [(who, MOST_OF_USER)]
     if isinstance(who, CloudTenant):

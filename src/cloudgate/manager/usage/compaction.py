@@ -45,7 +45,10 @@ _ALL = (
 
 
 def compact_usage(work: UnitOfWork) -> bool:
-    """Put old minutes together to hours, and old hours to days. Whether there may be more."""
+    """Put old minutes together to hours, and old hours to days. Whether there may be more.
+
+    They are old by a clock that is settled: what was put together is not taken apart again.
+    """
     found = [_compact(work, each, minutes) for each in _ALL for minutes in KEPT]
     return any(found)
 
@@ -55,7 +58,7 @@ def _compact(work: UnitOfWork, kind: _Stretches, minutes: int) -> bool:
     table: Any = kind.table
     old = work.session.scalars(
         select(table)
-        .where(table.minutes == minutes, table.at < begin_of(work.now - KEPT[minutes], longer))
+        .where(table.minutes == minutes, table.at < begin_of(work.settled - KEPT[minutes], longer))
         .order_by(table.at)
         .limit(_AT_ONCE)
     ).all()

@@ -300,6 +300,20 @@ def test_a_user_leaves_room_to_others_and_what_is_good_no_more_takes_none(
     assert get_own(client, password=NEW).status_code == 200
 
 
+def test_one_that_was_revoked_is_so_also_after_the_clock_was_ahead_for_a_moment(
+    running: RunningManager, client: httpx2.Client, acme: Customer, host: ScriptedHost
+) -> None:
+    revoked = issue(client, acme)
+    task = client.delete(revoked["Href"]).json()
+    host.obey()
+    finished(client, task)
+    running.manager.hosts.listening.beat(running.manager.clock())
+    running.clock.stepped += timedelta(days=3650)
+    issue(running.logged_on(), acme)
+    running.clock.stepped -= timedelta(days=3650)
+    assert listed(running.logged_on(), acme)[revoked["Id"]] == "Revoked"
+
+
 def test_a_tenant_of_any_name_has_one(client: httpx2.Client) -> None:
     named = Customer(client, "株式会社バックアップ復旧管理東京第一営業所本店", add_vault(client))
     assert issue(client, named)["Login"] == "株式会社バックアップ復旧管理東京第一営業所本店"

@@ -18,6 +18,7 @@ from cloudgate.manager.servers.backup_servers import (
 )
 from cloudgate.manager.servers.tenant_scope import NO_POOL
 from cloudgate.manager.sessions.operations import note_failed_logon
+from cloudgate.manager.storage import tables
 from cloudgate.manager.storage.tables import (
     CloudTenant,
     HeldBackTime,
@@ -87,6 +88,24 @@ def test_a_batch_is_counted_once_however_often_it_is_heard(
         "BytesDown": 10,
     }
     assert client.get(entity).json()["LastActive"] == f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_minutes_stay_minutes_where_the_clock_is_ahead_for_a_moment(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    tell(host, "new", *(used(tenant_id, NOW - timedelta(minutes=n)) for n in range(3)))
+
+    def rows() -> list[int]:
+        with running.manager.changing() as work:
+            compact_usage(work)
+            return [each.minutes for each in work.session.query(tables.Usage)]
+
+    for ahead in (timedelta(), timedelta(days=3650)):
+        running.clock.stepped += ahead
+        running.manager.hosts.listening.beat(running.manager.clock())
+        assert rows() == [1, 1, 1]
+    running.clock.ahead += timedelta(hours=1)
+    assert set(rows()) == {24 * 60}, "it was no moment"
 
 
 def test_old_minutes_become_hours_and_old_hours_days_and_nothing_is_lost(
