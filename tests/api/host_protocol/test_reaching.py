@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cloudgate.api.host_protocol import reachability
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.gateways.operations import list_gateways
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, finish_reachability
 from cloudgate.manager.host_protocol.reachability import (
     USUAL_INTERVAL,
@@ -232,6 +233,59 @@ def test_a_mended_router_is_noticed_without_a_task_and_so_is_one_that_breaks_lat
     warning_is(running, host, "", WARNED_INTERVAL * 1.25)
     router.broken = "Somebody else answers."
     warning_is(running, host, "Somebody else answers.", USUAL_INTERVAL * 1.25)
+
+
+def reached_address(running: RunningManager, former: tuple[str | None, ...] = ()) -> str | None:
+    """Where the only gateway was reached, as is kept; `former`: in place of what is."""
+    with running.manager.changing() as work:
+        (gateway,) = list_gateways(work)
+        for each in former:
+            gateway.reached_address = each
+        return gateway.reached_address
+
+
+def test_where_a_gateway_was_reached_is_kept_while_it_is_not_reached_there(
+    running: RunningManager, host: ScriptedHost, router: Router
+) -> None:
+    become_gateway(running, host)
+    where = "127.0.0.1:6180"
+    assert reached_address(running) == where
+    router.broken = "Nothing answers."
+    warning_is(running, host, "Nothing answers.", USUAL_INTERVAL * 1.25)
+    assert reached_address(running) == where
+    # Elsewhere it was not, and what a manager of a release before says of it there counts.
+    reached_address(running, ("192.0.2.7:6180",))
+    router.broken = "Somebody else answers."
+    warning_is(running, host, "Somebody else answers.", WARNED_INTERVAL * 1.25)
+    assert reached_address(running) is None
+    router.broken = ""
+    warning_is(running, host, "", WARNED_INTERVAL * 1.25)
+    assert reached_address(running) == where
+
+
+def test_where_a_gateway_was_reached_is_known_of_what_a_release_before_has_written(
+    running: RunningManager, host: ScriptedHost, router: Router
+) -> None:
+    become_gateway(running, host)
+    where = "127.0.0.1:6180"
+    reached_address(running, (None,))
+    pass_time(running, USUAL_INTERVAL * 1.25, lambda: accepted(host.report()))
+    until(lambda: reached_address(running) == where)
+    reached_address(running, (None,))
+    router.broken = "Nothing answers."
+    warning_is(running, host, "Nothing answers.", USUAL_INTERVAL * 1.25)
+    assert reached_address(running) == where
+
+
+def test_a_gateway_that_was_not_reached_so_far_was_reached_nowhere(
+    running: RunningManager, host: ScriptedHost, router: Router
+) -> None:
+    router.broken = "Nothing answers."
+    become_gateway(running, host)
+    assert reached_address(running) is None
+    router.broken = "Somebody else answers."
+    warning_is(running, host, "Somebody else answers.", WARNED_INTERVAL * 1.25)
+    assert reached_address(running) is None
 
 
 def test_only_gateways_that_listen_are_dialled(

@@ -1,8 +1,9 @@
 """Does a name lead to the gateways that are well, and to some in any case?"""
 
+import asyncio
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,16 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
+from cloudgate.manager.gateways.operations import list_gateways
+from cloudgate.manager.host_protocol.gateway_progress import (
+    ReachabilityCheck,
+    reachability_check_of,
+)
+from cloudgate.manager.host_protocol.reachability import record_reachability
 from cloudgate.manager.jobs import name_servers
+from cloudgate.manager.jobs.dns_updates import DnsWorker
 from cloudgate.manager.settings.dns_names import dns_names
+from cloudgate.protocol import GatewayState
 from cloudgate.trust.certificate_names import subject_alt_names
 from tests.support.ports import free_port
 from tests.support.programs.name_server import KEY, ZONE, name_server, needs_knot
@@ -188,3 +196,154 @@ def test_a_name_server_is_tried_at_each_of_its_addresses(
     with name_server(tmp_path / "knot", port) as knot:
         name_servers.put(server, NAME, [FIRST])
         assert knot.addresses(NAME) == {FIRST: 15}
+
+
+class Keeping:
+    """How a name is kept, round by round, by managers of which each follows the one before."""
+
+    def __init__(self, running: RunningManager, line: Line, folder: Path) -> None:
+        self.manager, self._line = running.manager, line
+        self._told = folder / "told"
+        hook = folder / "hook"
+        hook.write_text(f'#!/bin/sh\necho "$@" >> {self._told}\n')
+        hook.chmod(0o700)
+        object.__setattr__(self.manager, "dns", dns_names([NAME], None, None, hook))
+        self.begin()
+
+    def begin(self) -> None:
+        """Another manager leads from now on, or the same one after a restart."""
+        self._job = DnsWorker(self.manager, self._line.dial).job()
+
+    def told(self, rounds: int = 1) -> list[set[str]]:
+        """What the name server is told meanwhile: the addresses of the name, each time."""
+        before = len(self._lines())
+        for _ in range(rounds):
+            asyncio.run(self._round())
+        return [set(line.split()[2:]) for line in self._lines()[before:]]
+
+    def _lines(self) -> list[str]:
+        return self._told.read_text().splitlines() if self._told.exists() else []
+
+    async def _round(self) -> None:
+        waiting = self._job.attempt()
+        assert waiting is not None
+        assert not isinstance(waiting, float)
+        await waiting
+
+    def monitor_finds(self, number: int, warning: str) -> None:
+        """Gateways are dialled besides, now and then, to warn operators."""
+        with self.manager.changing() as work:
+            each = list_gateways(work)[number]
+            record_reachability(work, reachability_check_of(work, each), warning)
+
+    def of_a_release_before(self, number: int, warning: str) -> None:
+        """A manager of that release was the last one to write what it found."""
+        with self.manager.changing() as work:
+            list_gateways(work)[number].reach_warning = warning
+
+    def upgrade(self) -> None:
+        """The release before kept nothing but warnings."""
+        with self.manager.changing() as work:
+            for each in list_gateways(work):
+                each.reached_address = None
+
+
+def reboot(keeping: Keeping, host: ScriptedHost) -> list[set[str]]:
+    """Its gateway does not listen for a round, and then does again; what is told meanwhile."""
+    host.report(GatewayState.FAILED, "it starts").raise_for_status()
+    told = keeping.told()
+    host.report().raise_for_status()
+    return told
+
+
+BOTH, ONLY_SECOND = {FIRST, SECOND}, {SECOND}
+
+
+@pytest.fixture
+def running(tmp_path: Path, line: Line) -> Iterator[RunningManager]:
+    with running_manager(tmp_path / "data", prober=line.dial) as started:
+        yield started
+
+
+@pytest.fixture
+def keeping(running: RunningManager, line: Line, tmp_path: Path) -> Keeping:
+    return Keeping(running, line, tmp_path)
+
+
+def test_who_was_reached_and_is_not_stays_out_whoever_leads_and_though_its_machine_reboots(
+    running: RunningManager, line: Line, keeping: Keeping
+) -> None:
+    host, _ = gateway(running, 1, FIRST)
+    gateway(running, 2, SECOND)
+    assert keeping.told() == [BOTH]
+    line.cut = {FIRST}
+    assert keeping.told(2) == [ONLY_SECOND]
+    # Who has just begun knows of no dial yet, and the name stays as it is until it does.
+    keeping.begin()
+    assert keeping.told() == []
+    assert keeping.told(2) == [ONLY_SECOND]
+    assert reboot(keeping, host) == []
+    assert keeping.told(3) == []
+    keeping.monitor_finds(0, "Nothing answers.")
+    assert keeping.told(3) == []
+    assert reboot(keeping, host) == []
+    assert keeping.told(3) == []
+    keeping.begin()
+    assert keeping.told(3) == [ONLY_SECOND]
+    line.cut = set()
+    assert keeping.told() == [BOTH]
+
+
+def test_who_is_never_reached_stays_in_whoever_leads_and_is_out_once_it_was_reached_and_is_not(
+    running: RunningManager, line: Line, keeping: Keeping
+) -> None:
+    line.cut = {FIRST}
+    host, _ = gateway(running, 1, FIRST)
+    gateway(running, 2, SECOND)
+    assert keeping.told(3) == [BOTH]
+    keeping.begin()
+    assert keeping.told(3) == [BOTH]
+    assert reboot(keeping, host) == [ONLY_SECOND]
+    assert keeping.told(3) == [BOTH]
+    line.cut = set()
+    assert keeping.told() == []
+    line.cut = {FIRST}
+    keeping.begin()
+    assert keeping.told(3) == [ONLY_SECOND]
+
+
+def test_who_moves_to_where_it_is_never_reached_is_in(
+    running: RunningManager, line: Line, keeping: Keeping
+) -> None:
+    host, path = gateway(running, 1, FIRST)
+    gateway(running, 2, SECOND)
+    assert keeping.told() == [BOTH]
+    elsewhere = "192.0.2.3"
+    line.cut = {FIRST, elsewhere}
+    client = running.logged_on()
+    task = client.put(path, json={"ExternalIP": elsewhere}).raise_for_status().json()
+    host.obey()
+    finished(client, task)
+    assert keeping.told(3) == [{elsewhere, SECOND}]
+    keeping.begin()
+    assert keeping.told(3) == [{elsewhere, SECOND}]
+
+
+def test_what_a_release_before_has_written_means_what_it_meant(
+    running: RunningManager, line: Line, keeping: Keeping
+) -> None:
+    for number, address in enumerate((FIRST, SECOND, THIRD), start=1):
+        gateway(running, number, address)
+    keeping.monitor_finds(2, "Nothing answers.")
+    keeping.upgrade()
+    line.cut = {FIRST, THIRD}
+    # The first was reached and is warned of later, the third may be behind a router.
+    assert keeping.told(3) == [{SECOND, THIRD}]
+    keeping.monitor_finds(0, "Nothing answers.")
+    keeping.begin()
+    assert keeping.told(3) == [{SECOND, THIRD}]
+    # It leads once more meanwhile, reaches the third, and says so in its way.
+    keeping.monitor_finds(2, "Still nothing answers.")
+    keeping.of_a_release_before(2, "")
+    keeping.begin()
+    assert keeping.told(3) == [ONLY_SECOND]

@@ -19,6 +19,7 @@ from cloudgate.manager.servers.managed_servers import last_seen, touch_assignmen
 from cloudgate.manager.servers.tenant_scope import review_scope, scope_of
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
+from cloudgate.network import hostport
 from cloudgate.protocol import GatewayState, Report
 from cloudgate.values import timestamps
 
@@ -62,6 +63,11 @@ class ReachabilityCheck:
     """Of the task that ends with it; None when none waits."""
     is_here: bool = True
     """Whether it may be on the manager's own machine."""
+
+    @property
+    def where(self) -> str:
+        """As ``host:port``."""
+        return hostport.join(self.address, self.port)
 
 
 def apply_report(
@@ -114,7 +120,7 @@ def finish_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str
     if reachability_check_of(work, gateway) != replace(reach, task_number=None):
         warning = None
     if warning is not None:
-        gateway.reach_warning = warning
+        keep_finding(gateway, reach, warning)
     task = None if reach.task_number is None else work.session.get(Task, reach.task_number)
     if task is None or task.finished_at is not None:
         return
@@ -126,6 +132,23 @@ def finish_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str
     if warning:
         message = f"The gateway listens, but tenants may not reach it. {warning}"
     _end(work, gateway, task, message)
+
+
+def was_reached(gateway: CloudGateway, reach: ReachabilityCheck) -> bool:
+    """Whether a manager has ever reached a gateway where it is dialled now."""
+    if gateway.reached_address is None:
+        return not gateway.reach_warning
+    return gateway.reached_address == reach.where
+
+
+def keep_finding(gateway: CloudGateway, reach: ReachabilityCheck, warning: str) -> None:
+    """Keep why a gateway is not reached; or that it is, and where."""
+    if not warning:
+        gateway.reached_address = reach.where
+    elif gateway.reached_address != reach.where:
+        # Should a manager of a release before reach it, that takes the warning away, and no more.
+        gateway.reached_address = None
+    gateway.reach_warning = warning
 
 
 def ends_untried(work: UnitOfWork, gateway: CloudGateway, task: Task) -> bool:

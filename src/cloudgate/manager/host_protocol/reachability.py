@@ -13,7 +13,9 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import condition_of
 from cloudgate.manager.host_protocol.gateway_progress import (
     ReachabilityCheck,
+    keep_finding,
     reachability_check_of,
+    was_reached,
 )
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.manager.tasks.operations import running_gateway_task
@@ -71,15 +73,32 @@ def reachability_recheck_of(work: UnitOfWork, gateway_id: UUID) -> ReachabilityC
 def has_news(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> bool:
     """Whether `record_reachability` has something to write."""
     gateway = work.session.get(CloudGateway, reach.gateway_id)
-    return (
-        gateway is not None
-        and gateway.reach_warning != warning
-        and reachability_recheck_of(work, reach.gateway_id) == reach
-    )
+    if gateway is None:
+        return False
+    is_new_there = not warning and gateway.reached_address != reach.where
+    return (gateway.reach_warning != warning or is_new_there) and reachability_recheck_of(
+        work, reach.gateway_id
+    ) == reach
 
 
-def record_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> None:
-    """Keep why a gateway is not reached, or that it is; unless it has changed meanwhile."""
+def record_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> bool:
+    """Keep why a gateway is not reached, or that it is; unless it has changed meanwhile.
+
+    Returns whether its warning is another one now.
+    """
     gateway = work.session.get(CloudGateway, reach.gateway_id)
-    if gateway is not None and has_news(work, reach, warning):
-        gateway.reach_warning = warning
+    if gateway is None or not has_news(work, reach, warning):
+        return False
+    before = gateway.reach_warning
+    if was_reached(gateway, reach):
+        # A manager of a release before has said so by there being no warning.
+        gateway.reached_address = reach.where
+    keep_finding(gateway, reach, warning)
+    return warning != before
+
+
+def note_reached(work: UnitOfWork, reach: ReachabilityCheck) -> None:
+    """Keep where a gateway was reached, unless it has changed meanwhile; its warning stays."""
+    gateway = work.session.get(CloudGateway, reach.gateway_id)
+    if gateway is not None and reachability_check_of(work, gateway) == reach:
+        gateway.reached_address = reach.where

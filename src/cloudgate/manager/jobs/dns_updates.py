@@ -1,14 +1,14 @@
 """DNS updates: which gateways does a name lead to? To those that are well, and to some in any case.
 
 Each is dialled where tenants find it, as a machine that has died says nothing. Who misses two dials
-in a row is out, unless the manager never reached it: then it is behind a router that lets tenants
-through and not the manager, and what its host says counts.
+in a row is out until it answers, unless no manager ever reached it there: then it is behind a
+router that lets tenants through and not the manager, and what its host says counts.
 """
 
 import asyncio
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,7 +21,9 @@ from cloudgate.manager.gateways.operations import is_up, is_wanted, list_gateway
 from cloudgate.manager.host_protocol.gateway_progress import (
     ReachabilityCheck,
     reachability_check_of,
+    was_reached,
 )
+from cloudgate.manager.host_protocol.reachability import note_reached
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.settings.dns_names import DnsNames
@@ -48,7 +50,31 @@ class Candidate:
 
     reach: ReachabilityCheck
     was_reached: bool
-    """Whether the manager, when it dialled it last, reached it."""
+    """Whether a manager has ever reached it there, as far as the database says."""
+    is_written_down: bool
+    """Whether the database says so for good."""
+
+
+@dataclass
+class Standing:
+    """What this manager has found of a gateway where it is."""
+
+    where: str
+    is_in: bool | None
+    """None while a manager that has just begun does not know whether it was."""
+    missed: int = 0
+    """Dials in a row."""
+    was_reached: bool = False
+    """By this manager, also where that could not be written down."""
+
+    def note(self, warning: str, *, was_reached: bool) -> None:
+        """What a dial found; `was_reached`: by any manager before."""
+        self.missed = self.missed + 1 if warning else 0
+        self.was_reached |= not warning
+        if not warning or not (was_reached or self.was_reached):
+            self.is_in = True
+        elif self.missed >= MISSED:
+            self.is_in = False
 
 
 class DnsWorker:
@@ -58,8 +84,9 @@ class DnsWorker:
         self._manager = manager
         self._prober = prober
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
-        self._missed: dict[UUID, int] = {}
-        self._reached: set[UUID] = set()
+        self._standings: dict[UUID, Standing] = {}
+        self._has_begun = False
+        """Whether those that were there as this manager began are known."""
         self._put: dict[str, tuple[tuple[str, ...], float]] = {}
         """By name: which addresses it has, and since when."""
 
@@ -74,46 +101,76 @@ class DnsWorker:
         )
 
     async def _attempt(self) -> None:
-        found = await run_in_thread(self._candidates)
-        await asyncio.gather(*(self._dial(each) for some in found.values() for each in some))
-        known = {each.reach.gateway_id for some in found.values() for each in some}
-        self._reached &= known
-        self._missed = {key: count for key, count in self._missed.items() if key in known}
+        found, there = await run_in_thread(self._candidates)
+        candidates = [each for some in found.values() for each in some]
+        self._look_at(candidates, there)
+        await asyncio.gather(*map(self._dial, candidates))
         problems = []
         for name, some in found.items():
+            if any(self._is_well(each) is None for each in some):
+                continue  # it stays as who led before has left it
             living = [each for each in some if self._is_well(each)]
             try:
                 await run_in_thread(self._keep, name, living)
             except UnavailableError as problem:
                 problems.append(problem.message)
+        await self._write_down(candidates)
         if problems:
             raise UnavailableError(" ".join(dict.fromkeys(problems)))
 
-    def _candidates(self) -> Mapping[str, list[Candidate]]:
+    def _candidates(self) -> tuple[Mapping[str, list[Candidate]], frozenset[UUID]]:
+        """Those of each name; and all gateways that there are."""
         names = self._manager.dns.names
         found: dict[str, list[Candidate]] = {name: [] for name in names.values()}
         with self._manager.reading() as work:
-            for gateway in list_gateways(work):
+            gateways = list_gateways(work)
+            for gateway in gateways:
                 name = names.get(gateway.pool.name if gateway.pool else "")
                 if name is not None and is_wanted(gateway) and is_up(work, gateway):
                     reach = reachability_check_of(work, gateway)
-                    found[name].append(Candidate(reach, not gateway.reach_warning))
-        return found
+                    is_written_down = gateway.reached_address == reach.where
+                    found[name].append(
+                        Candidate(reach, was_reached(gateway, reach), is_written_down)
+                    )
+            return found, frozenset(each.id for each in gateways)
+
+    def _look_at(self, candidates: Iterable[Candidate], there: Collection[UUID]) -> None:
+        """Forget gateways that are gone. Who is away, or elsewhere, is to answer to be in again."""
+        known = self._standings
+        self._standings = {key: each for key, each in known.items() if key in there}
+        places = {each.reach.gateway_id: each.reach.where for each in candidates}
+        for key, standing in self._standings.items():
+            if key not in places:
+                standing.is_in = False
+        for key, where in places.items():
+            if key not in self._standings or self._standings[key].where != where:
+                self._standings[key] = Standing(where, False if self._has_begun else None)
+        self._has_begun = True
 
     async def _dial(self, candidate: Candidate) -> None:
-        key = candidate.reach.gateway_id
+        standing = self._standings[candidate.reach.gateway_id]
         async with self._at_once:
             warning = await self._prober(candidate.reach)
-        if warning:
-            self._missed[key] = self._missed.get(key, 0) + 1
-        else:
-            self._missed.pop(key, None)
-            self._reached.add(key)
+        standing.note(warning, was_reached=candidate.was_reached)
 
-    def _is_well(self, candidate: Candidate) -> bool:
-        key = candidate.reach.gateway_id
-        was_reached = candidate.was_reached or key in self._reached
-        return not was_reached or self._missed.get(key, 0) < MISSED
+    def _is_well(self, candidate: Candidate) -> bool | None:
+        return self._standings[candidate.reach.gateway_id].is_in
+
+    async def _write_down(self, candidates: Iterable[Candidate]) -> None:
+        """Have who leads next know who was reached."""
+        found = [
+            each.reach
+            for each in candidates
+            if not each.is_written_down and not self._standings[each.reach.gateway_id].missed
+        ]
+
+        def write_down() -> None:
+            with self._manager.changing(shown=False) as work:
+                for reach in found:
+                    note_reached(work, reach)
+
+        if found:
+            await run_in_thread(write_down)
 
     def _keep(self, name: str, living: Iterable[Candidate]) -> None:
         found: set[str] = set()

@@ -157,7 +157,9 @@ class ReachabilityMonitor:
             if not gateways.has_news(work, reach, warning):
                 return
         with self._manager.changing() as work:
-            gateways.record_reachability(work, reach, warning)
+            is_told = gateways.record_reachability(work, reach, warning)
+        if not is_told:
+            return
         if warning:
             log.warning("a gateway is not reached", reason=warning)
         else:

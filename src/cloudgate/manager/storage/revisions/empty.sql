@@ -25,7 +25,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0039');
+INSERT INTO "alembic_version" VALUES('0040');
 CREATE TABLE api_tokens (
 	id CHAR(32) NOT NULL, 
 	account_id CHAR(32) NOT NULL, 
@@ -111,10 +111,10 @@ CREATE TABLE "cloud_gateways" (
 	confirmed JSON, 
 	removing BOOLEAN NOT NULL, 
 	certificate_pem TEXT NOT NULL, 
-	pool_id CHAR(32), drain_seconds INTEGER, reach_warning TEXT DEFAULT '' NOT NULL, certificate_warning TEXT DEFAULT '' NOT NULL, drain VARCHAR(32) DEFAULT '' NOT NULL, told_address TEXT DEFAULT '' NOT NULL, 
+	pool_id CHAR(32), drain_seconds INTEGER, reach_warning TEXT DEFAULT '' NOT NULL, certificate_warning TEXT DEFAULT '' NOT NULL, drain VARCHAR(32) DEFAULT '' NOT NULL, told_address TEXT DEFAULT '' NOT NULL, reached_address TEXT, 
 	CONSTRAINT pk_cloud_gateways PRIMARY KEY (id), 
-	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
 	CONSTRAINT uq_cloud_gateways_managed_server_id UNIQUE (managed_server_id), 
+	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
 	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT fk_cloud_gateways_pool_id_gateway_pools FOREIGN KEY(pool_id) REFERENCES gateway_pools (id) ON DELETE SET NULL
 );
@@ -239,10 +239,10 @@ CREATE TABLE "managed_servers" (
 	scope JSON, 
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
-	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
-	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
-	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
+	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
+	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
+	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash)
 );
 CREATE TABLE notification_conditions (
 	"key" VARCHAR(512) NOT NULL, 
@@ -484,9 +484,9 @@ CREATE INDEX ix_pool_stays_pool_id ON pool_stays (pool_id);
 CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events WHEN NOT (OLD.number <= (SELECT anchor_number FROM audit_chain)) BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE INDEX ix_managed_servers_backup_server_id ON managed_servers (backup_server_id);
-CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
-CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
 CREATE INDEX ix_tasks_account_id ON tasks (account_id);
+CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
+CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
 CREATE INDEX ix_notification_deliveries_due ON notification_deliveries (finished_at, due_at);
 CREATE INDEX ix_notification_deliveries_receiver_id ON notification_deliveries (receiver_id);
 CREATE INDEX ix_tenant_sessions_tenant_id ON tenant_sessions (tenant_id);
@@ -495,8 +495,8 @@ CREATE INDEX ix_tenant_sessions_used_at ON tenant_sessions (used_at);
 CREATE INDEX ix_tenant_certificates_tenant ON tenant_certificates (tenant_id, ends_at);
 CREATE INDEX ix_tenant_certificates_end ON tenant_certificates (ends_at);
 CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
-CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
 CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
+CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
 CREATE INDEX ix_spent_challenges_ends_at ON spent_challenges (ends_at);
 CREATE INDEX ix_passkeys_account_id ON passkeys (account_id);
 CREATE INDEX ix_held_back_times_tenant ON held_back_times (tenant_id, at);

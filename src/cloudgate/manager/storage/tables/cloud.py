@@ -54,6 +54,12 @@ class CloudGateway(Base):
     certificate_warning: Mapped[str] = mapped_column(default="")
     reach_warning: Mapped[str] = mapped_column(default="")
     """Why tenants may not reach it, as far as that was seen from the manager; else empty."""
+    reached_address: Mapped[str | None] = mapped_column(default="")
+    """Where a manager reached it last, as ``host:port``; empty where none has dialled it yet.
+
+    None where `reach_warning` alone says whether it was reached, which is all that a manager of a
+    release before writes.
+    """
     pool_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("gateway_pools.id", ondelete="SET NULL"), index=True
     )
