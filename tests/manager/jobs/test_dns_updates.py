@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from cloudgate.errors import UnavailableError
 from cloudgate.manager.gateways.operations import list_gateways
 from cloudgate.manager.host_protocol.gateway_progress import (
     ReachabilityCheck,
@@ -20,6 +21,7 @@ from cloudgate.manager.host_protocol.gateway_progress import (
 from cloudgate.manager.host_protocol.reachability import record_reachability
 from cloudgate.manager.jobs import name_servers
 from cloudgate.manager.jobs.dns_updates import DnsWorker
+from cloudgate.manager.lease import Lease
 from cloudgate.manager.settings.dns_names import dns_names
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.certificate_names import subject_alt_names
@@ -203,9 +205,9 @@ class Keeping:
 
     def __init__(self, running: RunningManager, line: Line, folder: Path) -> None:
         self.manager, self._line = running.manager, line
-        self._told = folder / "told"
+        self._told, self.fails = folder / "told", folder / "fails"
         hook = folder / "hook"
-        hook.write_text(f'#!/bin/sh\necho "$@" >> {self._told}\n')
+        hook.write_text(f'#!/bin/sh\necho "$@" >> {self._told}\n[ ! -e {self.fails} ]\n')
         hook.chmod(0o700)
         object.__setattr__(self.manager, "dns", dns_names([NAME], None, None, hook))
         self.begin()
@@ -347,3 +349,41 @@ def test_what_a_release_before_has_written_means_what_it_meant(
     keeping.of_a_release_before(2, "")
     keeping.begin()
     assert keeping.told(3) == [ONLY_SECOND]
+
+
+def test_addresses_that_may_not_have_been_taken_in_are_put_again_though_they_are_those_of_before(
+    running: RunningManager, line: Line, keeping: Keeping
+) -> None:
+    gateway(running, 1, FIRST)
+    gateway(running, 2, SECOND)
+    assert keeping.told() == [BOTH]
+    line.cut = {FIRST}
+    assert keeping.told() == []
+    keeping.fails.touch()
+    with pytest.raises(UnavailableError, match="failed with status 1"):
+        keeping.told()
+    keeping.fails.unlink()
+    line.cut = set()
+    assert keeping.told(3) == [BOTH]
+
+
+def test_who_may_have_lost_the_lead_meanwhile_puts_nothing(
+    running: RunningManager, line: Line, keeping: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway(running, 1, FIRST)
+    never_held = Lease(running.manager.database, "elsewhere", running.url)
+
+    async def stand_still(reach: ReachabilityCheck) -> str:
+        object.__setattr__(running.manager, "lease", never_held)
+        return await Line().dial(reach)
+
+    monkeypatch.setattr(line, "dial", stand_still)
+    keeping.begin()
+    try:
+        with pytest.raises(UnavailableError, match="whether it leads"):
+            keeping.told()
+    finally:
+        object.__setattr__(running.manager, "lease", None)
+    monkeypatch.undo()
+    keeping.begin()
+    assert keeping.told() == [{FIRST}]

@@ -189,6 +189,8 @@ class DnsWorker:
         known, since = self._put.get(name, ((), 0.0))
         if known == addresses and time.monotonic() - since < AGAIN_SECONDS:
             return
+        self._manager.check_sure()  # else another may lead, which does not look what is there
+        self._put.pop(name, None)  # of one that fails nobody knows what became
         put(self._manager.dns, name, addresses)
         if known != addresses:
             log.info(
