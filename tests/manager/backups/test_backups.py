@@ -13,16 +13,19 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cloudgate.background import Job
+from cloudgate.cli.service import backups
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry
+from cloudgate.manager.audit.retention import remove_old_entries
 from cloudgate.manager.backups import archive, restore, secrets
 from cloudgate.manager.backups.files import told_what_to_do
 from cloudgate.manager.backups.journal import JOURNAL, Journal, entries_of_file
@@ -531,6 +534,37 @@ def test_an_audit_log_that_ends_before_the_backup_says_nothing_of_what_came_afte
     assert len(list(data.glob("replaced-*"))) == 2
 
 
+def test_entries_that_a_managers_log_has_forgotten_are_told_by_the_journal_beside_the_backup(
+    data: Path, backup: Path, tmp_path: Path
+) -> None:
+    clock, file = Clock(), Path(shutil.copy(backup, tmp_path / "copy"))
+    manager = opened(data, clock)
+    journal = Journal(tmp_path / JOURNAL, manager)
+    delete = partial(Change, tenants.DELETED, tenants.TYPE)
+    with manager.changing("boss") as work:
+        record(work, delete(object_name="early"))
+    journal.write(clock() - timedelta(days=1))
+    clock.ahead += timedelta(days=31)
+    with manager.changing("boss") as work:
+        record(work, delete(object_name="late"))
+    with manager.changing() as work:
+        assert remove_old_entries(work, timedelta(days=30), has_outlet=False)
+    manager.database.close()
+    alone = shutil.copytree(data, tmp_path / "alone")
+    done = restore.restore(file, data, SECRET, NOW, replace=True)
+    assert done.since is not None
+    assert ["early" in each.text for each in done.since.revocations] == [True, False]
+    assert not done.since.gaps
+    assert str(tmp_path / JOURNAL) in done.by
+    assert "the audit log of the manager" in done.by
+    (tmp_path / JOURNAL).unlink()
+    done = restore.restore(file, alone, SECRET, NOW, replace=True)
+    assert done.since is not None
+    (taken,) = done.since.revocations
+    assert "late" in taken.text
+    assert len(done.since.gaps) == 1, "what is known is told, and that it is not all"
+
+
 def test_keys_that_do_not_fit_the_database_are_named(data: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     opened(other).database.close()
@@ -897,6 +931,28 @@ def test_a_journal_that_is_something_else_is_named(backup: Path, tmp_path: Path)
     _, since = restore.since_backup(backup, contents, tmp_path / "journal")
     assert since is not None
     assert len(since.revocations) == 1, "the line that was cut short is none"
+
+
+def test_what_a_journal_does_not_have_is_said(
+    later: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = archive.verify(later, SECRET).last_audit_number
+    (tmp_path / "key").write_bytes(SECRET.secret)
+    file = tmp_path / "journal"
+
+    def said(*numbers: int) -> str:
+        lines = [json.dumps(entry(each, "CreateAccount", "x")) for each in numbers]
+        file.write_text("".join(f"{line}\n" for line in lines))
+        backups.verify(later, key_file=tmp_path / "key", journal=file)
+        return capsys.readouterr().out
+
+    assert "missing" not in said(last, last + 1)
+    gap = said(last, last + 2, last + 3)
+    assert f"Entry {last + 1} is missing in {file}" in gap
+    assert "that is known here, " in gap
+    early = said(last - 1)
+    assert "ends before the backup" in early
+    assert "Nothing was taken away" not in early
 
 
 def test_errors_of_disks_are_told_in_words(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,8 @@ def _contents_text(contents: "Contents") -> str:
 
 def _say_what_was_taken(by: str, since: "ChangesSince | None", contents: "Contents") -> None:
     """What an operator has to decide: whether what was taken away since is to be so again."""
+    from cloudgate.trust.audit_chain import span  # noqa: PLC0415
+
     made_at = timestamps.readable(contents.made_at)
     if since is None:
         print(
@@ -179,8 +181,23 @@ def _say_what_was_taken(by: str, since: "ChangesSince | None", contents: "Conten
             " backup. Name one with --journal, such as a file of --audit-log."
         )
         return
+    if since.ends_before:
+        print(
+            f"What was changed after {made_at} is not known here: {by} ends before the backup. Name"
+            " another file with --journal, such as one of --audit-log."
+        )
+        return
+    for first, last in since.gaps:
+        print(
+            f"{span(first, last)} missing in {by}: what they took away after {made_at} is not known"
+            " here. Name a file that has them with --journal, such as one of --audit-log."
+        )
     if not since.revocations:
-        print(f"Nothing was taken away after {made_at}, by {by}, which has {since.changes} changes")
+        known = "that is known here, " if since.gaps else ""
+        print(
+            f"Nothing was taken away after {made_at}, {known}by {by}, which has"
+            f" {since.changes} changes"
+        )
         return
     print(f"Taken away after {made_at}, by {by}; decide what is to be so again:")
     for each in since.revocations:

@@ -144,7 +144,10 @@ def restore(
         if plan is None:
             plan = _prepare(file, data, secret, now, replace=replace)
         said = None if journal else _entries_by_manager(data, plan.contents, (ready, plan))
-        by, since = _since(plan.contents, said or _entries_by_journal(file, journal))
+        by, since = _since(plan.contents, said)
+        if since is None or since.gaps:
+            said = _together(said, _entries_by_journal(file, journal))
+            by, since = _since(plan.contents, said)
         if plan is not ready:
             plan.write(data)
             _move(data, plan)
@@ -186,6 +189,14 @@ def _since(contents: Contents, said: _Said | None) -> tuple[str, ChangesSince | 
         return "", None
     by, entries = said
     return by, revocations_among(entries, contents.last_audit_number)
+
+
+def _together(one: _Said | None, other: _Said | None) -> _Said | None:
+    """What either has: of an audit log whose old entries were removed, a journal has more."""
+    if one is None or other is None:
+        return one or other
+    entries = sorted([*one[1], *other[1]], key=lambda each: (int(each["number"]), str(each["at"])))
+    return f"{one[0]} and {other[0]}", entries
 
 
 def _see_that_it_is_the_same(data: Path, ready: Contents, wanted: Contents) -> None:

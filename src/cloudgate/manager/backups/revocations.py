@@ -1,11 +1,13 @@
 """Revocations since a backup: which rights that were taken away would a restore give back? Pure.
 
 By the entries of the audit log that the backup does not have. What was given back meanwhile, and
-what began after the backup and is gone with it, is not named.
+what began after the backup and is gone with it, is not named. Where the log does not tell, as of a
+passkey whose name two have had, it is named.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Entry = Mapping[str, Any]
@@ -36,17 +38,47 @@ class ChangesSince:
     """That were made, all of them."""
     last_at: str
     """Of the last entry; empty when there is none."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """Numbers of entries that are not there, from and to: what they say is not known."""
+    ends_before: bool = False
+    """Whether what there is ends before the backup, so that it says nothing."""
 
 
 _BY_API = "the same once more by the REST API, docs/api.md"
-_REMOVED = {
+
+# Each event of the product is in one of the tables from here on; a test sees that.
+BEGINS = frozenset(
+    {
+        "AddCloudSubtenant",
+        "CreateAccount",
+        "CreateApiToken",
+        "CreateBackupServer",
+        "CreateCloudCertificate",
+        "CreateCloudGateway",
+        "CreateCloudGatewayPool",
+        "CreateCloudTenant",
+        "CreateCloudTenantResource",
+        "CreateCredentials",
+        "CreateManagedServer",
+        "CreateNotificationReceiver",
+        "CreatePassword",
+        "CreateRepository",
+    }
+)
+"""What makes the thing that it is told of: after a restore it is not there. Not so a tenant's
+certificate, which is good by its signature alone."""
+REMOVED = {
     "DeleteCloudTenant": "cloudgate tenant delete {name}",
     "DeleteCloudSubtenant": "cloudgate tenant user delete TENANT {name}",
     "DeleteCloudTenantResource": "cloudgate tenant resource delete TENANT RESOURCE",
     "DeleteCloudGateway": "cloudgate gateway delete {name}",
     "DeleteCloudGatewayPool": "cloudgate pool delete {name}",
     "DeleteManagedServer": "cloudgate server revoke {name}, then cloudgate server delete {name}",
-    "RevokeManagedServer": "cloudgate server revoke {name}",
+    # Whoever was let in as this server since may be another machine than the one that was revoked.
+    "RevokeManagedServer": (
+        "cloudgate server revoke {name}; where a machine was let in as it since, that one joins"
+        " again: cloudgate server renew-token {name}"
+    ),
     "DeleteRepository": "cloudgate repository delete {name}",
     "DeleteBackupServer": "cloudgate backup-server delete {name}",
     "RevokeCloudTenantCertificate": (
@@ -55,90 +87,368 @@ _REMOVED = {
     ),
     "DeleteCloudCertificate": "cloudgate certificate delete {name}",
     "DeleteAccount": "cloudgate account delete {name}",
-    "DeleteAccountRole": _BY_API,
+    "RevokeApiToken": "cloudgate token revoke {id}",
+    "DeleteNotificationReceiver": "cloudgate notification delete {name}",
     "DeleteCredentials": _BY_API,
     "DeletePassword": _BY_API,
-    "ChangePassword": "cloudgate account password {name}",
-    "EditCredentials": _BY_API,
-    "EditPassword": _BY_API,
 }
-"""By what an entry calls the change: how to do it again."""
-_BACK = {"JoinManagedServer": "RevokeManagedServer", "ReadmitManagedServer": "RevokeManagedServer"}
-"""What gives back what was taken."""
-_NO_CHANGES = {"LogOn", "LogOff", "GuessTenantPassword", "DenyAccess", "SealAuditLog"}
-_BEGINS = ("Create", "Add")
-_HARMLESS = {"Enabled", "Password", "Description", "Name"}
+"""What ends the thing that it is told of, and all that was taken from it: how to do it again."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What an edit is of."""
+
+    what: str
+    edit: str = ""
+    """The command that changes it; empty where there is none."""
+    password: str = ""
+    """The one for another password, where it is not that."""
+
+
+_TENANT = _Kind("Tenant {name}", "cloudgate tenant edit {name}")
+_USER = _Kind("Tenant's user {name}", "cloudgate tenant user edit TENANT {name}")
+_ACCOUNT = _Kind("Account {name}", password="cloudgate account password {name}")  # noqa: S106
+EDITS = {
+    "EditCloudTenant": _TENANT,
+    "RotateCloudTenantPassword": _TENANT,
+    "ChangeOwnCloudTenantPassword": _TENANT,
+    "EndOldCloudTenantPassword": _TENANT,
+    "EditCloudSubtenant": _USER,
+    "RotateCloudSubtenantPassword": _USER,
+    "ChangeOwnCloudSubtenantPassword": _USER,
+    "EndOldCloudSubtenantPassword": _USER,
+    "EditCloudGateway": _Kind("Gateway {name}", "cloudgate gateway edit {name}"),
+    "UpdateCloudGatewayPool": _Kind("Gateway pool {name}", "cloudgate pool edit {name}"),
+    "EditRepository": _Kind("Repository {name}", "cloudgate repository edit {name}"),
+    "EditBackupServer": _Kind("Backup server {name}", "cloudgate backup-server edit {name}"),
+    "EditNotificationReceiver": _Kind(
+        "Notification receiver {name}", "cloudgate notification edit {name}"
+    ),
+    "EditCredentials": _Kind("Credentials {name}"),
+    "EditPassword": _Kind("Password {name}"),
+    "EditAccount": _ACCOUNT,
+    "ChangePassword": _ACCOUNT,
+    "AddAccountRole": _ACCOUNT,
+    "DeleteAccountRole": _ACCOUNT,
+    "LinkAccount": _ACCOUNT,
+    "UnlinkAccount": _ACCOUNT,
+    "SetSecondFactor": _ACCOUNT,
+    "RemoveSecondFactor": _ACCOUNT,
+    "AddPasskey": _ACCOUNT,
+    "RemovePasskey": _ACCOUNT,
+    "RequireSecondFactor": _Kind("Role {name}"),
+    "BeginMaintenance": _Kind("Maintenance"),
+    "EndMaintenance": _Kind("Maintenance"),
+}
+"""What changes a thing that stays: what it is called."""
+HARMLESS = frozenset(
+    {
+        # The right is given by these, or was over anyway.
+        "IssueCloudTenantCertificate",
+        "IssueOwnCloudTenantCertificate",
+        "RenewCloudTenantCertificate",
+        "JoinManagedServer",
+        "ReadmitManagedServer",
+        "RenewJoinToken",  # a restore ends all join tokens
+        "OrderCloudCertificate",
+        "RenewCloudCertificate",
+        "DeleteCloudGatewayTunnel",
+        # Nobody has taken anything: it was seen.
+        "ReachQuotaLevel",
+        "ReachEgressLevel",
+        "ConfirmBackupProtection",
+        "LoseBackupProtection",
+    }
+)
+"""Changes that take nothing away which a restore would give back."""
+NO_CHANGES = frozenset(
+    {
+        "LogOn",
+        "LogOff",
+        "LogOnCloudTenant",
+        "LogOffCloudTenant",
+        "GuessTenantPassword",
+        "RefuseTenantNetwork",
+        "DenyAccess",
+        "RefuseApiToken",
+        "RefuseManagedServer",
+        "RefuseJoin",
+        "RefuseUnknownHost",
+        "RemoveOldAuditEvents",
+        "SealAuditLog",
+    }
+)
+KEPT_WHEN_FAILED = frozenset(
+    {
+        "CreateCloudTenant",
+        "EditCloudTenant",
+        "DeleteCloudTenant",
+        "AddCloudSubtenant",
+        "EditCloudSubtenant",
+        "DeleteCloudSubtenant",
+        "CreateCloudTenantResource",
+        "DeleteCloudTenantResource",
+        "CreateCloudGatewayPool",
+        "UpdateCloudGatewayPool",
+        "DeleteCloudGatewayPool",
+        "RotateCloudTenantPassword",
+        "RotateCloudSubtenantPassword",
+        "ChangeOwnCloudTenantPassword",
+        "ChangeOwnCloudSubtenantPassword",
+        "EndOldCloudTenantPassword",
+        "EndOldCloudSubtenantPassword",
+        "RevokeCloudTenantCertificate",
+    }
+)
+"""Changes of the tenant directory: one that a gateway could not take in has failed, and holds."""
+_OWN = ("ChangeOwnCloudTenantPassword", "ChangeOwnCloudSubtenantPassword")
+_NO_RIGHTS = frozenset(
+    {
+        "Name",
+        "Description",
+        "Hint",
+        "Tunnels",  # that were ended
+        # Of gateways, which are told by the names of the settings.
+        "description",
+        "network_mode",
+        "external_ip",
+        "external_port",
+        "internal_port",
+    }
+)
+"""Fields that let nobody do anything."""
+_OF_THE_BACKUP, _ANOTHER = "of the backup", "another"
+
+
+@dataclass
+class _FieldHistory:
+    """What became of a field since the backup."""
+
+    first: Any
+    """As it is in the backup."""
+    last: Any
+    kind: _Kind
+    entry: Entry
+    """Of its last change."""
+
+
+@dataclass
+class _Findings:
+    """What was taken away, as far as the log was read."""
+
+    begun: set[str] = field(default_factory=set)
+    """Things that are not in the backup."""
+    removed: dict[str, Revocation] = field(default_factory=dict)
+    edited: dict[str, dict[str, _FieldHistory]] = field(default_factory=dict)
+    """By thing and field."""
+
+    def all(self) -> tuple[Revocation, ...]:
+        """The oldest first."""
+        found = [*self.removed.values()]
+        for fields in self.edited.values():
+            found += _taken(fields)
+        return tuple(sorted(found, key=lambda each: each.at))
 
 
 def revocations_among(entries: Iterable[Entry], after_number: int) -> ChangesSince:
     """What there is to decide on after a restore. The backup has entries up to that number."""
-    found: dict[tuple[str, str], Revocation] = {}
-    begun: set[str] = set()
-    changes, last_at = 0, ""
+    findings = _Findings()
+    seen: set[tuple[int, str]] = set()
+    changes, last_at, newest = 0, "", None
     for entry in entries:
-        if int(entry["number"]) <= after_number:
+        number, at = int(entry["number"]), str(entry["at"])
+        newest = max(number, newest or 0)
+        if number <= after_number or (number, at) in seen:  # outlets may have one twice
             continue
-        last_at = str(entry["at"])
-        operation = str(entry["operation"])
-        if not entry["success"] or operation in _NO_CHANGES:
+        seen.add((number, at))
+        last_at = at
+        if _is_change(entry):
+            changes += 1
+            _note(findings, entry)
+    gaps = tuple(_gaps((number for number, _ in seen), after_number))
+    ends_before = newest is not None and newest < after_number
+    return ChangesSince(findings.all(), changes, last_at, gaps, ends_before)
+
+
+def _gaps(numbers: Iterable[int], after_number: int) -> Iterator[tuple[int, int]]:
+    before = after_number
+    for number in sorted(set(numbers)):
+        if number > before + 1:
+            yield before + 1, number - 1
+        before = number
+
+
+def _is_change(entry: Entry) -> bool:
+    operation = str(entry["operation"])
+    if not entry["success"]:
+        # Who shows a wrong password to change it has an entry of that name, too.
+        is_refusal = operation in _OWN and "Password" not in (entry["after"] or {})
+        return operation in KEPT_WHEN_FAILED and not is_refusal
+    return operation not in NO_CHANGES
+
+
+def _note(findings: _Findings, entry: Entry) -> None:
+    operation, thing = str(entry["operation"]), str(entry["object_id"] or entry["object_name"])
+    if operation in BEGINS:
+        findings.begun.add(thing)
+    elif operation in HARMLESS or thing in findings.begun:
+        return
+    elif (advice := REMOVED.get(operation)) is not None:
+        findings.edited.pop(thing, None)  # what was taken from it does not matter any more
+        findings.removed[thing] = _of(entry, str(entry["text"]), advice)
+    elif (kind := EDITS.get(operation)) is not None:
+        fields = findings.edited.setdefault(thing, {})
+        for name, before, after in _fields(operation, entry["before"], entry["after"]):
+            history = fields.setdefault(name, _FieldHistory(before, after, kind, entry))
+            if operation == "RemovePasskey":  # perhaps not the one of this name that was added
+                history.first = before
+            history.last, history.kind, history.entry = after, kind, entry
+    else:  # of another release
+        findings.removed[f"{thing} {operation}"] = _of(entry, str(entry["text"]), _BY_API)
+
+
+def _fields(
+    operation: str, before: Entry | None, after: Entry | None
+) -> Iterator[tuple[str, Any, Any]]:
+    """What an edit has changed: name, and what it was and is."""
+    was, will_be = before or {}, after or {}
+    match operation:
+        case "AddAccountRole" | "DeleteAccountRole":
+            yield f"role {(was or will_be).get('Role', '?')}", bool(was), bool(will_be)
+        case "AddPasskey":
+            yield f"passkey {will_be.get('Passkey', '?')}", None, _ANOTHER
+        case "RemovePasskey":
+            yield f"passkey {was.get('Passkey', '?')}", _OF_THE_BACKUP, None
+        case "SetSecondFactor":
+            yield "factor", None, _ANOTHER
+        case "RemoveSecondFactor":
+            yield "factor", _OF_THE_BACKUP, None
+        case "LinkAccount" | "UnlinkAccount":
+            yield "person", _person(was), _person(will_be)
+        case "BeginMaintenance" | "EndMaintenance":
+            yield "maintenance", bool(was), bool(will_be)
+        case _:
+            for name in {**was, **will_be}:
+                yield name, was.get(name), will_be.get(name)
+
+
+def _person(document: Entry) -> str:
+    """Of a provider; of a link that was changed, what differs."""
+    return " of ".join(str(document[each]) for each in ("Subject", "Issuer") if each in document)
+
+
+def _taken(fields: Mapping[str, _FieldHistory]) -> Iterator[Revocation]:
+    """What was taken from a thing that stays."""
+    others: dict[str, _FieldHistory] = {}
+    for name, history in fields.items():
+        if history.first == history.last or name in _NO_RIGHTS:
             continue
-        changes += 1
-        thing = str(entry["object_id"] or entry["object_name"])
-        if operation.startswith(_BEGINS) and not operation.startswith("AddAccountRole"):
-            begun.add(thing)
-        elif thing not in begun:
-            _note(found, thing, entry)
-    return ChangesSince(tuple(sorted(found.values(), key=lambda each: each.at)), changes, last_at)
-
-
-def _note(found: dict[tuple[str, str], Revocation], thing: str, entry: Entry) -> None:
-    operation, name = str(entry["operation"]), str(entry["object_name"])
-    if undone := _BACK.get(operation):
-        found.pop((thing, undone), None)
-        return
-    if (advice := _REMOVED.get(operation)) is not None:
-        for kind in [kind for each, kind in found if each == thing]:
-            del found[thing, kind]  # what was taken before does not matter any more
-        found[thing, operation] = _of(entry, str(entry["text"]), advice.format(name=name))
-        return
-    before, after = entry["before"] or {}, entry["after"] or {}
-    if after.get("Enabled") is True:
-        found.pop((thing, "Enabled"), None)
-    for kind, text, again in _taken(operation, name, before, after):
-        found[thing, kind] = _of(entry, text, again)
-
-
-def _taken(
-    operation: str, name: str, before: Entry, after: Entry
-) -> Iterator[tuple[str, str, str]]:
-    """Of an edit: what it took away, in words, and how to do it again."""
-    what, edit = _KINDS.get(operation, (f"{operation} of {{name}}", ""))
-    what, edit = what.format(name=name), edit.format(name=name)
-    if before.get("Enabled") is not False and after.get("Enabled") is False:
-        yield "Enabled", f"{what}: disabled", f"{edit} --disable" if edit else _BY_API
-    if "Password" in after:
-        again = f"{edit} --password-file FILE" if edit else _BY_API
-        yield "Password", f"{what}: another password", again
-    others = sorted(set(after) - _HARMLESS)
-    if others and operation.startswith(("Edit", "Update")) and operation != "EditCloudGateway":
+        named = _FIELDS.get(name.partition(" ")[0])
+        if named is None:
+            others[name] = history
+        elif (found := named(name.partition(" ")[2], history)) is not None:
+            text, advice = found
+            yield _of(history.entry, f"{_named(history)}: {text}", advice)
+    if others:
         values = ", ".join(
-            f"{each} from {before.get(each)!r} to {after[each]!r}" for each in others
+            f"{name} from {others[name].first!r} to {others[name].last!r}"
+            for name in sorted(others)
         )
-        yield f"others {others}", f"{what}: {values}", f"{edit} …" if edit else _BY_API
+        newest = max(others.values(), key=lambda each: int(each.entry["number"]))
+        edit = newest.kind.edit
+        yield _of(newest.entry, f"{_named(newest)}: {values}", f"{edit} …" if edit else _BY_API)
 
 
-_TENANT = ("Tenant {name}", "cloudgate tenant edit {name}")
-_KINDS = {
-    "EditCloudTenant": _TENANT,
-    "EditCloudSubtenant": ("Tenant's user {name}", "cloudgate tenant user edit TENANT {name}"),
-    "EditCloudGateway": ("Gateway {name}", "cloudgate gateway edit {name}"),
-    "UpdateCloudGatewayPool": ("Gateway pool {name}", "cloudgate pool edit {name}"),
-    "EditRepository": ("Repository {name}", "cloudgate repository edit {name}"),
-    "EditBackupServer": ("Backup server {name}", "cloudgate backup-server edit {name}"),
-    "EditAccount": ("Account {name}", ""),
+def _named(history: _FieldHistory) -> str:
+    return history.kind.what.format(name=history.entry["object_name"])
+
+
+_Found = tuple[str, str] | None
+"""What was taken away, in words, and what to type again; None where nothing was."""
+
+
+def _enabled(_: str, history: _FieldHistory) -> _Found:
+    edit = history.kind.edit
+    return ("disabled", f"{edit} --disable" if edit else _BY_API) if history.last is False else None
+
+
+def _password(_: str, history: _FieldHistory) -> _Found:
+    kind = history.kind
+    by_edit = f"{kind.edit} --password-file FILE" if kind.edit else _BY_API
+    return "another password", kind.password or by_edit
+
+
+def _old_password(_: str, history: _FieldHistory) -> _Found:
+    if history.last is not None:
+        return None
+    again = {
+        _TENANT: "cloudgate tenant password end-old {name}",
+        _USER: "cloudgate tenant user password end-old TENANT {name}",
+    }
+    return "the old password is good no more", again.get(history.kind, _BY_API)
+
+
+def _role(role: str, history: _FieldHistory) -> _Found:
+    return None if history.last else (f"lost the role {role}", _BY_API)
+
+
+_UNTIL_THEN = "whoever has it makes one anew; until then, cloudgate account password {name}"
+
+
+def _passkey(passkey: str, history: _FieldHistory) -> _Found:
+    if history.first is None:
+        return f"its password alone was not enough, as it got the passkey {passkey}", _UNTIL_THEN
+    advice = "whoever has it removes it in the console; or cloudgate account reset-factor {name}"
+    return f"lost the passkey {passkey}", advice
+
+
+def _second_factor(_: str, history: _FieldHistory) -> _Found:
+    if history.first is None:
+        return "its password alone was not enough, as it got a second factor", _UNTIL_THEN
+    return "lost the second factor that it had", "cloudgate account reset-factor {name}"
+
+
+def _linked(_: str, history: _FieldHistory) -> _Found:
+    if not history.first:
+        return None
+    text = f"belongs to {history.first} no more, but to {history.last or 'nobody'}"
+    subject = shlex.quote((history.entry["after"] or {}).get("Subject", "SUBJECT"))
+    link = f"cloudgate account link {{name}} {_escaped(subject)}"
+    return text, link if history.last else "cloudgate account unlink {name}"
+
+
+def _required(_: str, history: _FieldHistory) -> _Found:
+    again = "cloudgate account require-factor {name}"
+    return ("its accounts need a second factor", again) if history.last else None
+
+
+def _maintenance(_: str, history: _FieldHistory) -> _Found:
+    return ("has begun", "cloudgate maintenance begin") if history.last else None
+
+
+_FIELDS = {
+    "Enabled": _enabled,
+    "enabled": _enabled,
+    "Password": _password,
+    "OldPasswordExpirationDate": _old_password,
+    "role": _role,
+    "passkey": _passkey,
+    "factor": _second_factor,
+    "person": _linked,
+    "Required": _required,
+    "maintenance": _maintenance,
 }
+"""Those of which an operator hears in words of their own, by the first word of their names: as the
+log has them, and, in small letters, what `_fields` makes of an entry."""
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _of(entry: Entry, text: str, advice: str) -> Revocation:
+    """`advice` with `{name}` and `{id}`. Names may be such that a shell does something else."""
     account = str(entry["account"]) or "the manager itself"
-    return Revocation(str(entry["at"]), account, text, advice)
+    name, identifier = shlex.quote(str(entry["object_name"])), str(entry["object_id"])
+    return Revocation(str(entry["at"]), account, text, advice.format(name=name, id=identifier))
