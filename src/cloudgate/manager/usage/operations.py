@@ -12,6 +12,7 @@ from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
 from cloudgate.manager.tenants import egress
 from cloudgate.manager.usage.compaction import MINUTE
+from cloudgate.manager.usage.counted_batches import is_first_copy
 from cloudgate.manager.usage.plausibility import LineCapacity, impossible_time, moment_of
 from cloudgate.manager.usage.served_tenants import ServedTenants
 from cloudgate.manager.usage.totals import UsageIncrement, add_to_totals
@@ -54,9 +55,8 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
     The lines that can be are counted also where others cannot: an honest host would not get rid of
     them otherwise, nor of what comes after them.
     """
-    if batch.batch == server.usage_batch:
+    if not is_first_copy(work, server, batch.batch):
         return ""
-    server.usage_batch = batch.batch
     gateway = gateway_of(work, server)
     whose = ServedTenants(work, server, batch.usage)
     line = LineCapacity(server.usage_told_until or _first(work, batch), work.now)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from cloudgate.api.table import ROUTES
+from cloudgate.manager.core.unit_of_work import SETTLED
 from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.registries.refused_callers import FIRST_LOGONS
 from cloudgate.manager.servers.backup_servers import (
@@ -21,6 +22,7 @@ from cloudgate.manager.sessions.operations import note_failed_logon
 from cloudgate.manager.storage import tables
 from cloudgate.manager.storage.tables import (
     CloudTenant,
+    CountedBatch,
     HeldBackTime,
     ManagedServer,
     PoolStay,
@@ -106,6 +108,79 @@ def test_minutes_stay_minutes_where_the_clock_is_ahead_for_a_moment(
         assert rows() == [1, 1, 1]
     running.clock.ahead += timedelta(hours=1)
     assert set(rows()) == {24 * 60}, "it was no moment"
+
+
+def known(running: RunningManager) -> set[str]:
+    """The batches that are known to be counted."""
+    with running.manager.reading() as work:
+        return set(work.session.scalars(select(CountedBatch.name)))
+
+
+@pytest.mark.both_databases
+def test_a_batch_that_arrives_once_more_after_newer_ones_is_not_counted_again(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    for batch in ("A", "A", "B", "A", "C", "B", "A", "C"):
+        assert tell(host, batch, used(tenant_id)).status_code == 204
+    assert billed(running) == (3 * 1000, 3)
+
+
+@pytest.mark.both_databases
+def test_batches_are_counted_once_while_managers_of_two_releases_take_turns(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    """The one of the release before keeps the last batch alone, and says no more of it."""
+
+    def release_before_counts(batch: str) -> None:
+        with running.manager.changing() as work:
+            work.session.get_one(ManagedServer, host.server_id).usage_batch = batch
+
+    def last() -> str:
+        with running.manager.reading() as work:
+            return work.session.get_one(ManagedServer, host.server_id).usage_batch
+
+    release_before_counts("A")
+    for batch in ("A", "B"):
+        tell(host, batch, used(tenant_id)).raise_for_status()
+    assert (billed(running)[1], last()) == (1, "B"), "it knows B, should it be heard there again"
+    release_before_counts("C")
+    for batch in ("C", "A", "D", "C", "B", "A"):
+        tell(host, batch, used(tenant_id)).raise_for_status()
+    assert (billed(running)[1], last()) == (2, "D")
+    release_before_counts("A")  # a second time, as it does
+    for batch in ("A", "E", "A", "D"):
+        tell(host, batch, used(tenant_id)).raise_for_status()
+    assert (billed(running)[1], last()) == (3, "E"), "what comes next is heard all the same"
+
+
+@pytest.mark.both_databases
+def test_batches_are_known_as_long_as_a_copy_may_arrive_and_not_for_ever(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    for batch in ("A", "B"):
+        tell(host, batch, used(tenant_id)).raise_for_status()
+    running.clock.ahead += SETTLED - timedelta(minutes=1)
+    tell(host, "B", used(tenant_id)).raise_for_status()  # its answer was lost
+    running.clock.ahead += timedelta(minutes=2)
+    for batch in ("C", "B"):
+        tell(host, batch, used(tenant_id)).raise_for_status()
+    assert known(running) == {"B", "C"}
+    running.manager.hosts.listening.beat(running.manager.clock())
+    running.clock.stepped += timedelta(days=300)  # for a moment
+    for batch in ("D", "B"):
+        tell(host, batch, used(tenant_id)).raise_for_status()
+    running.clock.stepped -= timedelta(days=300)
+    tell(host, "C", used(tenant_id)).raise_for_status()
+    assert billed(running)[1] == 4
+
+
+def test_batches_are_forgotten_with_their_server(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    for batch in ("A", "B"):
+        tell(host, batch, used(tenant_id)).raise_for_status()
+    assert running.logged_on().delete(f"/managedServers/{host.server_id}").is_success
+    assert not known(running)
 
 
 def test_old_minutes_become_hours_and_old_hours_days_and_nothing_is_lost(

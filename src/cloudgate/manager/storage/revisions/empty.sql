@@ -25,7 +25,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0040');
+INSERT INTO "alembic_version" VALUES('0041');
 CREATE TABLE api_tokens (
 	id CHAR(32) NOT NULL, 
 	account_id CHAR(32) NOT NULL, 
@@ -148,6 +148,13 @@ CREATE TABLE "cloud_tenants" (
 	may_get_certificates BOOLEAN DEFAULT 0 NOT NULL, 
 	CONSTRAINT pk_cloud_tenants PRIMARY KEY (id), 
 	CONSTRAINT fk_cloud_tenants_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
+);
+CREATE TABLE counted_batches (
+	managed_server_id CHAR(32) NOT NULL, 
+	name VARCHAR(32) NOT NULL, 
+	heard_at DATETIME NOT NULL, 
+	CONSTRAINT pk_counted_batches PRIMARY KEY (managed_server_id, name), 
+	CONSTRAINT fk_counted_batches_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id) ON DELETE CASCADE
 );
 CREATE TABLE counters (
 	name VARCHAR(32) NOT NULL, 
@@ -501,4 +508,5 @@ CREATE INDEX ix_spent_challenges_ends_at ON spent_challenges (ends_at);
 CREATE INDEX ix_passkeys_account_id ON passkeys (account_id);
 CREATE INDEX ix_held_back_times_tenant ON held_back_times (tenant_id, at);
 CREATE INDEX ix_held_back_times_stretch ON held_back_times (minutes, at);
+CREATE INDEX ix_counted_batches_heard_at ON counted_batches (heard_at);
 DELETE FROM "sqlite_sequence";

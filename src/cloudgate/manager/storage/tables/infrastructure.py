@@ -59,7 +59,8 @@ class ManagedServer(Base):
     """Which machine speaks with the credential: `cloudgate.protocol.HostFacts.machine`."""
     online_since: Mapped[datetime | None]
     usage_batch: Mapped[str] = mapped_column(String(32), default="")
-    """The last batch of usage that was counted; it is heard again when its answer was lost."""
+    """The last batch of usage that was counted, which is all that the release before knows of them:
+    see `CountedBatch`."""
     usage_told_until: Mapped[datetime | None]
     """Up to when its line would have been full with what it told: `manager.usage.plausibility`."""
     warning: Mapped[str] = mapped_column(default="")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from cloudgate.manager.storage.tables.base import Base
 
-__all__ = ("HeldBackTime", "Usage", "UsageTotal")
+__all__ = ("CountedBatch", "HeldBackTime", "Usage", "UsageTotal")
 
 
 class Usage(Base):
@@ -54,6 +54,19 @@ class UsageTotal(Base):
     bytes_down: Mapped[int] = mapped_column(BigInteger)
     at: Mapped[datetime]
     """The minute in which it last used something."""
+
+
+class CountedBatch(Base):
+    """A batch of usage that was counted lately."""
+
+    __tablename__ = "counted_batches"
+
+    managed_server_id: Mapped[UUID] = mapped_column(
+        ForeignKey("managed_servers.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    heard_at: Mapped[datetime] = mapped_column(index=True)
+    """When a copy of it last came."""
 
 
 class HeldBackTime(Base):
