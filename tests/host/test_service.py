@@ -169,7 +169,9 @@ async def test_an_assignment_becomes_a_gateway_and_sigterm_ends_it(
         client.opened[0].close()
         await manager.heard(GatewayState.ABSENT, 2)
         await assign(manager, authority, 3, port)
-        await manager.heard(GatewayState.LISTENING, 3)
+        newest = await manager.heard(GatewayState.LISTENING, 3)
+        assert (newest.run, newest.number > report.number) == (report.run, True)
+        assert report.run
         host.terminate()
         assert await asyncio.wait_for(host.wait(), PATIENCE_SECONDS) == 0
     assert find_running(paths) is None

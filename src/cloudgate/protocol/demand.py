@@ -10,6 +10,7 @@ from cloudgate.protocol.bounds import (
     MOST_DEMANDS,
     Bytes,
     Many,
+    Revision,
     Small,
     Word,
 )
@@ -37,6 +38,9 @@ class DemandReport(Document):
     machine: Word = ""
     """As in `HostFacts`."""
     demands: Annotated[Many[Demand], Field(max_length=MOST_DEMANDS)]
+    run: Word = ""
+    """As in `Report`, and so is `number`."""
+    number: Revision = 0
 
 
 class Allowance(Document):

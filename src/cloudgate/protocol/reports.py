@@ -126,3 +126,7 @@ class Report(Document):
     """Sent when the host service starts and when something in it changed."""
     figures: Figures | None = None
     """Sent as often as `Update.figures_seconds` says; none where it says nothing."""
+    run: Word = ""
+    """Names the run of the host service that says it; empty in a release before."""
+    number: Revision = 0
+    """Grows with each message of that run: one with a smaller number is older."""

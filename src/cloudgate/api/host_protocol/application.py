@@ -228,6 +228,7 @@ class HostProtocol:
             server_id = self._hosts.identify(credential, message.machine).server.id
             with self._manager.changing() as work:
                 server = get_managed_server(work, server_id)
+                self._check_order(server_id, message)
                 found = report_handling.handle_report(work, server, message)
             self._manager.figures.keep(server_id, message, self._manager.clock())
             return found
@@ -253,10 +254,21 @@ class HostProtocol:
             listed.server_id, message
         ):
             return False
+        self._check_order(listed.server_id, message)
         now = self._manager.clock()
         self._manager.hosts.presence.touch(listed.server_id, now)
         self._manager.figures.keep(listed.server_id, message, now)
         return True
+
+    def _check_order(self, server_id: UUID, message: Report | DemandReport) -> None:
+        """See that nothing newer was heard of a host, and have this as the newest.
+
+        Raises:
+            UnavailableError: it came late. Nobody waits for the answer, or whoever does says it
+                again.
+        """
+        if self._manager.hosts.order.is_late(server_id, message, self._manager.clock()):
+            raise UnavailableError("It came late: this host was heard to say something newer.")
 
     async def _usage(self, request: Request) -> Response:
         credential = await self._known_host(request)
@@ -288,6 +300,7 @@ class HostProtocol:
                 )
                 speeds = speed_limits(work, served)
                 tunnels = tunnel_limits(work, server.backup_server_id, served)
+            self._check_order(server_id, message)
             now = time.monotonic()
             parts = self._manager.rate_allocator.allocate(server_id, message.demands, speeds, now)
             tokens = self._manager.slot_tokens.allocate(server_id, message.demands, tunnels, now)

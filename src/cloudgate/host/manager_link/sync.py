@@ -6,6 +6,9 @@ They wait longer the longer the manager is away. The gateway does not notice.
 import asyncio
 from datetime import datetime
 from functools import partial
+from itertools import count
+from typing import Any
+from uuid import uuid4
 
 import structlog
 
@@ -67,6 +70,7 @@ class ManagerSync:
         self._queries = queries
         self._tokens = tokens
         self._sharing = asyncio.Lock()
+        self._run, self._numbers = uuid4().hex, count(1)
         self._updates = Updates(paths, known, reconciler, outbox.mark_dirty)
         self._standing = MembershipStatus(paths, known)
         self._line = ManagerConnection(paths, self._standing, self._sync_clock)
@@ -106,6 +110,10 @@ class ManagerSync:
         """Poll and report for ever."""
         await Background(self.jobs()).run()
 
+    def _next_in_order(self) -> dict[str, Any]:
+        """Members of the next message of which an older one may arrive late."""
+        return {"run": self._run, "number": next(self._numbers)}
+
     def _sync_clock(self, now: datetime) -> None:
         before = self._known.conditions.text
         self._known.clock.sync(now)
@@ -142,7 +150,7 @@ class ManagerSync:
     async def _report(self, client: ManagerClient, backoff: Backoff) -> None:
         report = await self._outbox.next_report()
         try:
-            await client.report(report)
+            await client.report(report.model_copy(update=self._next_in_order()))
         except (CloudgateError, asyncio.CancelledError):  # the latter for another manager's sake
             self._outbox.mark_dirty()
             raise
@@ -190,7 +198,7 @@ class ManagerSync:
                 return
             try:
                 told = await client.send_demand(
-                    DemandReport(machine=machine_mark(), demands=demands)
+                    DemandReport(machine=machine_mark(), demands=demands, **self._next_in_order())
                 )
             except InvalidRequestError as error:
                 # A manager of the version before does not know the question: whole limits hold.

@@ -27,6 +27,7 @@ from cloudgate.values.numbers import whole
 _LEAST_RSA_BITS = 2048
 TOLD_REVISION: ColumnElement[str] = ManagedServer.report["directory_revision"].as_string()
 """In queries, the one of a host's last report; as text: numbers there may be too small for it."""
+_OF_ONE_MESSAGE = ("facts", "figures", "run", "number")
 _NOTHING_REPORTED = Report(assignment_revision=0, directory_revision=0, state=GatewayState.ABSENT)
 
 
@@ -82,7 +83,7 @@ def keep_report(server: ManagedServer, report: Report) -> None:
 
     What queries filter by has a column besides.
     """
-    server.report = report.model_dump(mode="json", exclude={"facts", "figures", *TOLD_ONCE})
+    server.report = report.model_dump(mode="json", exclude={*_OF_ONE_MESSAGE, *TOLD_ONCE})
     server.live_tunnels = report.live_tunnels
     if report.assignment_revision == server.assignment_revision:
         server.reported_revision = report.assignment_revision

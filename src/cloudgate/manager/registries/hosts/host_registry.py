@@ -9,6 +9,7 @@ from cloudgate.manager.registries.hosts.host_refusals import HostRefusals
 from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.manager.registries.hosts.presence import Presence
 from cloudgate.manager.registries.hosts.source_addresses import SourceAddresses
+from cloudgate.manager.registries.message_order import MessageOrder
 
 
 class HostRegistry:
@@ -29,6 +30,7 @@ class HostRegistry:
         self.refusals = HostRefusals(self.presence)
         self.addresses = SourceAddresses()
         self.fact_changes = FactChangeThrottle()
+        self.order = MessageOrder()
 
     def forget(self, server_id: UUID) -> None:
         """The host has no business here any more, or has to be heard anew."""
@@ -38,5 +40,6 @@ class HostRegistry:
             self.refusals,
             self.addresses,
             self.fact_changes,
+            self.order,
         ):
             each.forget(server_id)

@@ -39,6 +39,5 @@ class LastReports:
 
 
 def _without_figures(report: Report) -> Report:
-    return report.model_copy(
-        update={"figures": None, "facts": None, **dict.fromkeys(TOLD_ONCE, ())}
-    )
+    of_each = {"figures": None, "facts": None, "run": "", "number": 0}
+    return report.model_copy(update={**of_each, **dict.fromkeys(TOLD_ONCE, ())})
