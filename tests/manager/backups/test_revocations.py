@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -251,7 +252,7 @@ def test_names_cannot_make_a_shell_do_something_else() -> None:
 
 
 def test_each_event_of_the_product_takes_something_away_or_is_known_to_take_nothing() -> None:
-    tables = (
+    tables: tuple[Iterable[str], ...] = (
         revocations.BEGINS,
         revocations.REMOVED,
         revocations.EDITS,
