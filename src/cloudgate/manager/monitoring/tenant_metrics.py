@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, func, select, type_coerce
+from sqlalchemy import Float, String, cast, func, select, type_coerce
 from sqlalchemy.exc import SQLAlchemyError
 
 from cloudgate.errors import UnavailableError
@@ -158,11 +158,15 @@ def _raw(*columns: Any) -> Iterable[Any]:
 
 
 def _present(work: UnitOfWork) -> Sequence[Any]:
+    # In floating point, as whoever reads metrics has them: quotas may be of any size.
+    quota_mb, used_bytes = (
+        func.sum(cast(each, Float)) for each in (TenantResource.quota_mb, TenantResource.used_bytes)
+    )
     rooms = (
         select(
             TenantResource.tenant_id,
-            func.sum(TenantResource.quota_mb).label("quota_mb"),
-            func.sum(TenantResource.used_bytes).label("used_bytes"),
+            quota_mb.label("quota_mb"),
+            used_bytes.label("used_bytes"),
         )
         .group_by(TenantResource.tenant_id)
         .subquery()

@@ -35,7 +35,10 @@ _TAKEN = (
     .correlate(Repository)
     .scalar_subquery()
 )
-_LEFT = cast(Repository.capacity_bytes, Float) - _TAKEN
+_LARGEST = 2**63 - 1024
+"""What is the largest in floating point that is a number of bytes of the database, too."""
+_STATED = case((Repository.capacity_bytes > _LARGEST, _LARGEST), else_=Repository.capacity_bytes)
+_LEFT = cast(_STATED, Float) - _TAKEN
 _LEFT_OF_STATED = cast(case((_LEFT < _ZERO, _ZERO), else_=_LEFT), BigInteger)
 
 CAPACITY: Any = func.coalesce(Repository.capacity_bytes, Repository.measured_capacity_bytes)
@@ -47,12 +50,12 @@ FREE: Any = case(
 )
 """In bytes; NULL where nobody knows."""
 USED: Any = (
-    select(func.sum(TenantResource.used_bytes))
+    select(func.sum(cast(TenantResource.used_bytes, Float)))
     .where(TenantResource.repository_id == Repository.id)
     .correlate(Repository)
     .scalar_subquery()
 )
-"""What tenants are known to keep there, in bytes; NULL where nothing was measured."""
+"""What tenants are known to keep there, in bytes; NULL where nothing was measured. A float."""
 
 
 _SPACES = select(Repository.id, CAPACITY, FREE, USED).where(
@@ -84,5 +87,6 @@ def spaces_of(work: UnitOfWork, repositories: Sequence[Repository]) -> Mapping[U
     identifiers = [each.id for each in repositories]
     for some in id_batches(identifiers):
         rows = work.session.execute(_SPACES, {"some": some})
-        found |= {each: Space(capacity, free, used) for each, capacity, free, used in rows}
+        for identifier, capacity, free, used in rows:
+            found[identifier] = Space(capacity, free, None if used is None else int(used))
     return found

@@ -6,7 +6,9 @@ from typing import Any
 import httpx2
 import pytest
 from lxml import etree
+from sqlalchemy import select
 
+from cloudgate.manager.storage.tables import TenantResource
 from cloudgate.protocol import DirectorySize
 from tests.api.handlers.infrastructure.test_probes import directory_probe, measuring_host
 from tests.support.running.host import ScriptedHost
@@ -122,6 +124,26 @@ def test_of_what_is_stated_is_free_what_tenants_have_not_taken_and_may_not_take(
     assert room(client, href) == (10 * GB, 6 * GB)
     give(client, href, 2251799812636672, "sky")
     assert room(client, href) == (10 * GB, 0)
+
+
+@pytest.mark.both_databases
+def test_what_is_stated_and_used_may_be_as_much_as_there_is(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    most, largest_measured = 2**63 - 1, 10**18 - 1
+    href = add(client, Capacity=most)
+    capacity, free = room(client, href)
+    assert capacity == most
+    assert free == pytest.approx(most)
+    sky, names = add(client, Capacity=GB), [f"t{number}" for number in range(10)]
+    for name in names:
+        give(client, sky, 1024, name)
+    with running.manager.changing() as work:
+        for each in work.session.scalars(select(TenantResource)):
+            each.used_bytes = largest_measured
+    assert room(client, sky) == (GB, 0)
+    used = {each["Name"]: each["BackupSize"] for each in periods(client)}
+    assert used == {"vault0": 0, "vault1": pytest.approx(10 * largest_measured)}
 
 
 def test_a_probe_measures_how_large_the_file_system_is(
