@@ -21,6 +21,7 @@ from cloudgate.manager.quotas.operations import keep_use
 from cloudgate.manager.settings.outgoing import MailServer, OutgoingSettings, networks
 from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
+from cloudgate.manager.tenants import egress
 from cloudgate.protocol import GatewayState, Guess
 from tests.support.certificates.brought import Made, pem_of
 from tests.support.programs.notification_receivers import (
@@ -312,6 +313,32 @@ def test_a_mail_server_that_hangs_holds_up_nobody_else_and_digests_are_one_mail(
 
     scene.until(digest)
     assert re.fullmatch(r"Cloudgate: [23] messages: manager: One thing fails\.", digest()[0])
+
+
+def test_while_one_kind_cannot_be_seen_the_others_are_told_and_nothing_of_it_is_over(
+    scene: Scene,
+) -> None:
+    client = scene.client
+    vault = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()
+    tenant_of(scene, "acme", vault)
+    scene.add("ops", Events={"Events": ["EgressLevel", "BackupOverdue"]})
+
+    def keep_egress_quota(quota: Any) -> None:
+        with scene.running.manager.changing() as work:
+            tenant = work.session.scalars(select(CloudTenant)).one()
+            tenant.egress_month, tenant.egress_bytes = egress.month_of(work.now), MB
+            tenant.limits = {"egress_quota_mb": quota}
+
+    keep_egress_quota(1)
+    scene.until(lambda: scene.program.kinds() == [("EgressLevel", False)])
+    keep_egress_quota("many")
+    scene.until(lambda: "Nobody is told of EgressLevel, as it cannot be seen" in scene.warnings())
+    scene.warn_of_backup("A backup of the manager is overdue.")
+    scene.until(lambda: scene.program.kinds()[1:] == [("BackupOverdue", False)])
+    keep_egress_quota(1)
+    scene.until(lambda: "Nobody is told of" not in scene.warnings())
+    keep_egress_quota(1000)
+    scene.until(lambda: scene.program.kinds()[2:] == [("EgressLevel", True)])
 
 
 def test_nothing_is_sent_where_the_mail_server_has_no_tls_or_is_another_or_knows_another_password(

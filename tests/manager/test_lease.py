@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.lease import GOOD_FOR, LISTED_SECONDS, MARK, SILENT_SECONDS, Lease
-from cloudgate.manager.notifications.conditions import all_conditions
+from cloudgate.manager.notifications.conditions import see_all
 from cloudgate.manager.notifications.rules import Kind
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -86,7 +86,7 @@ def test_who_leads_hears_that_a_manager_of_a_newer_release_waits(two: Two) -> No
 
     def told() -> list[str]:
         with manager.reading() as work:
-            found = list(all_conditions(manager, work))
+            found = list(see_all(manager, work).conditions)
         return [each.text for each in found if each.kind == Kind.SCHEMA_WAITING]
 
     assert told() == []

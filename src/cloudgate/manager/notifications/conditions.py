@@ -1,14 +1,16 @@
 """Conditions: what is so right now that somebody should know? By what status and alerts say."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Float, Select, cast, select
 
 from cloudgate.manager.certificates.warnings import endings
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
+from cloudgate.manager.fault_isolation import each_alone
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.jobs import backup_schedule
 from cloudgate.manager.monitoring.metrics import STALE_SECONDS
@@ -44,19 +46,36 @@ FAILED_WITHIN = timedelta(days=1)
 _MOST_TASKS = 100
 
 
-def all_conditions(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
-    """All that is so."""
-    yield from _of_gateways(manager, work)
-    yield from _of_hosts(work)
-    yield from _of_certificates(work)
-    yield from _of_quotas(work)
-    yield from _of_egress(work)
-    yield from _of_leases(work)
-    yield from _of_protection(work)
-    yield from _of_tasks(work)
-    yield from _of_guesses(work)
-    yield from _of_the_schema(manager)
-    yield from _that_need_a_look(manager, work)
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of all that may be so."""
+
+    conditions: tuple[Condition, ...]
+    unseen: Mapping[Kind, str]
+    """Of which kinds nothing is known, and what the fault is called in the log."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Sees what is so of some kinds."""
+
+    kinds: tuple[Kind, ...]
+    see: Callable[[Manager, UnitOfWork], Iterator[Condition]]
+
+
+def see_all(manager: Manager, work: UnitOfWork) -> Seen:
+    """All that is so. What cannot be seen of some kinds keeps nobody from hearing of the others."""
+    unseen: dict[Kind, str] = {}
+
+    def see(source: _Source) -> tuple[Condition, ...]:
+        with work.session.begin_nested():  # PostgreSQL answers nothing more after a fault
+            return tuple(source.see(manager, work))
+
+    def failed(source: _Source, fault: str) -> None:
+        unseen.update(dict.fromkeys(source.kinds, fault))
+
+    found = each_alone(_SOURCES, see, failed)
+    return Seen(tuple(each for some in found for each in some), unseen)
 
 
 def _of_gateways(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
@@ -93,7 +112,7 @@ def _of_gateway(kind: Kind, gateway: CloudGateway, text: str) -> Condition:
     )
 
 
-def _of_hosts(work: UnitOfWork) -> Iterator[Condition]:
+def _of_hosts(_manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     for server in managed_servers.list_managed_servers(work):
         if managed_servers.condition_of(server) != "Offline":
             continue
@@ -110,7 +129,7 @@ def _of_hosts(work: UnitOfWork) -> Iterator[Condition]:
         )
 
 
-def _of_certificates(work: UnitOfWork) -> Iterator[Condition]:
+def _of_certificates(_manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     for each in endings(work):
         yield Condition(
             kind=Kind.CERTIFICATE_ENDING,
@@ -122,14 +141,17 @@ def _of_certificates(work: UnitOfWork) -> Iterator[Condition]:
         )
 
 
-def _of_quotas(work: UnitOfWork) -> Iterator[Condition]:
+def _of_quotas(_manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     wanted = [quotas.rules_of(each) for each in work.session.scalars(select(Repository))]
     lowest = min((level for each in wanted for level in each.warning_percents), default=100)
     rows = work.session.execute(
         select(TenantResource, CloudTenant.name, BackupServer)
         .join(CloudTenant, CloudTenant.id == TenantResource.tenant_id)
         .join(BackupServer, BackupServer.id == CloudTenant.backup_server_id)
-        .where(TenantResource.used_bytes >= TenantResource.quota_mb * (MB // 100 * lowest))
+        # In floating point: a quota may be larger than any number of bytes of the database.
+        .where(
+            TenantResource.used_bytes >= cast(TenantResource.quota_mb, Float) * (MB // 100 * lowest)
+        )
     )
     for resource, tenant, site in rows:
         use, text = quotas.use_of(resource), quotas.warning_of(resource, work.now)
@@ -163,7 +185,7 @@ def _of_tenant(kind: Kind, tenant: CloudTenant, text: str, level: int) -> Condit
     )
 
 
-def _of_egress(work: UnitOfWork) -> Iterator[Condition]:
+def _of_egress(_manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     month = egress.month_of(work.now)
     active: Select[CloudTenant] = select(CloudTenant).where(
         CloudTenant.egress_month == month,
@@ -177,7 +199,7 @@ def _of_egress(work: UnitOfWork) -> Iterator[Condition]:
             yield _of_tenant(Kind.EGRESS_LEVEL, tenant, text, level)
 
 
-def _of_leases(work: UnitOfWork) -> Iterator[Condition]:
+def _of_leases(_manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     longest = max(before for before, _ in LEASE_LEVELS)
     ending = select(CloudTenant).where(
         CloudTenant.expires_at > work.now, CloudTenant.expires_at <= work.now + longest
@@ -195,7 +217,7 @@ def _of_leases(work: UnitOfWork) -> Iterator[Condition]:
         yield _of_tenant(Kind.LEASE_ENDING, tenant, text, level)
 
 
-def _of_protection(work: UnitOfWork) -> Iterator[Condition]:
+def _of_protection(_manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     repositories = list_repositories(work)
     warnings = protections.warnings_of(work, repositories)
     for repository in repositories:
@@ -212,7 +234,7 @@ def _of_protection(work: UnitOfWork) -> Iterator[Condition]:
             )
 
 
-def _of_tasks(work: UnitOfWork) -> Iterator[Condition]:
+def _of_tasks(_manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     failed = (
         select(Task)
         .where(Task.finished_at > work.now - FAILED_WITHIN, Task.success.is_(False))
@@ -231,7 +253,7 @@ def _of_tasks(work: UnitOfWork) -> Iterator[Condition]:
         )
 
 
-def _of_guesses(work: UnitOfWork) -> Iterator[Condition]:
+def _of_guesses(_manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     """By tenants that there are; names that nobody has are all one, as strangers make them up."""
     rows = work.session.execute(
         select(AuditEvent.object_id, AuditEvent.after).where(
@@ -262,7 +284,7 @@ def _of_guesses(work: UnitOfWork) -> Iterator[Condition]:
             )
 
 
-def _of_the_schema(manager: Manager) -> Iterator[Condition]:
+def _of_the_schema(manager: Manager, _work: UnitOfWork) -> Iterator[Condition]:
     """A newer one waits: in the database, or with a manager of a newer release that stands by."""
     own, found = newest_revision(), manager.database.current_revision() or ""
     revisions = manager.lease.revisions if manager.lease is not None else {}
@@ -310,3 +332,18 @@ def _that_need_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Condition]
             text=f"{each.name}: {each.text}",
             site_id=of_site,
         )
+
+
+_SOURCES = (
+    _Source((Kind.GATEWAY_DOWN, Kind.GATEWAY_FULL), _of_gateways),
+    _Source((Kind.HOST_UNHEARD,), _of_hosts),
+    _Source((Kind.CERTIFICATE_ENDING,), _of_certificates),
+    _Source((Kind.QUOTA_LEVEL,), _of_quotas),
+    _Source((Kind.EGRESS_LEVEL,), _of_egress),
+    _Source((Kind.LEASE_ENDING,), _of_leases),
+    _Source((Kind.PROTECTION_LOST,), _of_protection),
+    _Source((Kind.TASK_FAILED,), _of_tasks),
+    _Source((Kind.WRONG_PASSWORDS,), _of_guesses),
+    _Source((Kind.SCHEMA_WAITING,), _of_the_schema),
+    _Source((Kind.BACKUP_OVERDUE, Kind.NEEDS_A_LOOK), _that_need_a_look),
+)

@@ -1,7 +1,7 @@
 """Outbox: what is still to be told to whom? In the database, so that nothing of it is lost."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
@@ -59,6 +59,18 @@ def told_so_far(work: UnitOfWork) -> dict[str, int]:
     """What is so as receivers know it: by key, how bad."""
     rows = work.session.execute(select(NotificationCondition.key, NotificationCondition.level))
     return {row.key: row.level for row in rows}
+
+
+def still_told(work: UnitOfWork, kinds: Collection[Kind]) -> list[Condition]:
+    """What is so of some kinds as receivers know it, for as long as nobody sees how it is."""
+    if not kinds:
+        return []
+    known = work.session.scalars(select(NotificationCondition)).all()
+    return [
+        replace(rules.from_document(each.document), level=each.level)
+        for each in known
+        if each.document["kind"] in kinds
+    ]
 
 
 def enqueue(work: UnitOfWork, found: Iterable[Condition]) -> None:

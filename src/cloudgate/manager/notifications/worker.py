@@ -5,7 +5,7 @@ of its own, so that a server that hangs holds up nobody else.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +15,17 @@ from uuid import UUID
 import structlog
 
 from cloudgate.background import Job
+from cloudgate.errors import CloudgateError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.threads import run_in_daemon_thread, run_in_thread
 from cloudgate.manager.notifications import operations, outbox
-from cloudgate.manager.notifications.conditions import all_conditions
+from cloudgate.manager.notifications.conditions import Seen, see_all
 from cloudgate.manager.notifications.outbox import Batch
 from cloudgate.manager.notifications.rules import (
     LONGEST_PAUSE,
     RULES,
     Condition,
+    Kind,
     delivery_pause,
 )
 from cloudgate.manager.storage.tables import NotificationReceiver
@@ -70,6 +72,17 @@ def has_place(wanted: Batch, told_now: Collection[Batch]) -> bool:
     )
 
 
+class ConditionsUnseenError(CloudgateError):
+    """Of some kinds of events nobody is told, as it cannot be seen what is so."""
+
+    def __init__(self, unseen: Mapping[Kind, str]) -> None:
+        faults = " and ".join(sorted(set(unseen.values())))
+        super().__init__(
+            f"Nobody is told of {', '.join(sorted(unseen))}, as it cannot be seen what is so: the"
+            f" manager's log says why under {faults}."
+        )
+
+
 class NotificationWorker:
     """Sees what is so, and tells whoever is to be told."""
 
@@ -79,6 +92,8 @@ class NotificationWorker:
             manager.recorder.add(TOLD, 0, each)
         self._since: dict[str, datetime] = {}
         """Since when what is so has been so, by key."""
+        self._unseen: dict[Kind, str] = {}
+        """Of which kinds it could not be seen at the last look what is so, and the fault."""
         self._sending: dict[UUID, tuple[Batch, asyncio.Task[None]]] = {}
         self._told: dict[UUID, _DeliveryOutcome] = {}
         """By receiver: it is not told that again, it is only written down."""
@@ -103,16 +118,29 @@ class NotificationWorker:
         )
 
     def enqueue_news(self) -> None:
-        """See what is so, and have receivers told of what is news."""
+        """See what is so, and have receivers told of what is news.
+
+        Raises:
+            ConditionsUnseenError: it cannot be seen of some kinds; of all others they are told.
+        """
         manager = self._manager
         with manager.reading() as work:
             if not outbox.receivers(work):
                 return
-            found = self._lasting(list(all_conditions(manager, work)), work.now)
-            if {each.key: each.level for each in found} == outbox.told_so_far(work):
-                return
-        with manager.changing(shown=False) as work:
-            outbox.enqueue(work, found)
+            seen = see_all(manager, work)
+            found = self._lasting(list(seen.conditions), work.now)
+            found += outbox.still_told(work, seen.unseen)
+            is_news = {each.key: each.level for each in found} != outbox.told_so_far(work)
+        if is_news:
+            with manager.changing(shown=False) as work:
+                outbox.enqueue(work, found)
+        self._check_all_seen(seen)
+
+    def _check_all_seen(self, seen: Seen) -> None:
+        # The first of its faults names it for as long as it lasts: each look has another one.
+        self._unseen = {kind: self._unseen.get(kind, name) for kind, name in seen.unseen.items()}
+        if self._unseen:
+            raise ConditionsUnseenError(self._unseen)
 
     def _lasting(self, found: list[Condition], now: datetime) -> list[Condition]:
         """What has been so for as long as it has to be."""

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from cloudgate.manager.notifications.conditions import all_conditions
+from cloudgate.manager.notifications.conditions import see_all
 from cloudgate.manager.protection.operations import held_by_repository
 from tests.support.certificates.brought import Made, pem_of
 from tests.support.ports import free_port
@@ -117,7 +117,7 @@ def test_a_tenant_is_protected_by_a_server_that_is_seen_to_delete_nothing(
     with running.manager.reading() as work:
         (told,) = [
             (each.kind, each.text)
-            for each in all_conditions(running.manager, work)
+            for each in see_all(running.manager, work).conditions
             if each.name == "vault"
         ]
         assert list(held_by_repository(work)) == [("vault", "localhost", False)]

@@ -1,0 +1,66 @@
+"""What is seen of all that somebody should know, whatever is kept of the others."""
+
+import httpx2
+import pytest
+
+from cloudgate.manager.notifications.conditions import Seen, see_all
+from cloudgate.manager.notifications.rules import Kind
+from cloudgate.manager.quotas.operations import keep_use
+from cloudgate.manager.storage.tables import CloudTenant, TenantResource
+from cloudgate.manager.tenants import egress
+from tests.support.running.manager import RunningManager, finished
+
+pytestmark = pytest.mark.both_databases
+
+MB = 1024 * 1024
+LARGEST_QUOTA_MB = 2_251_799_812_636_672
+"""That the schema lets through."""
+
+
+def seen(running: RunningManager) -> Seen:
+    with running.manager.reading() as work:
+        return see_all(running.manager, work)
+
+
+def add_tenants(client: httpx2.Client, **quotas_mb: int) -> None:
+    """Each with one quota."""
+    spec = {"Name": "vault", "Endpoint": "v.example:1"}
+    vault = client.post("/repositories", json=spec).raise_for_status().json()["UID"]
+    for name, quota_mb in quotas_mb.items():
+        quota = {"Name": "q", "RepositoryUid": vault, "QuotaMb": quota_mb}
+        tenant = {"Name": name, "Password": "p", "Resources": {"BackupResources": [quota]}}
+        finished(client, client.post("/cloud/tenants", json=tenant).json())
+
+
+def fill(running: RunningManager) -> None:
+    """All that there is of a quota of 1024 MB."""
+    with running.manager.changing() as work:
+        for each in work.session.query(TenantResource):
+            keep_use(work, each, 1024 * MB)
+
+
+def test_a_quota_of_any_size_keeps_nothing_from_being_seen(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    add_tenants(client, sky=LARGEST_QUOTA_MB, acme=1024)
+    fill(running)
+    found = seen(running)
+    assert not found.unseen
+    assert [(each.kind, each.name) for each in found.conditions if each.tenant_id] == [
+        (Kind.QUOTA_LEVEL, "acme's quota q")
+    ]
+
+
+def test_what_cannot_be_seen_of_one_kind_keeps_no_other_from_being_seen(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    add_tenants(client, acme=1024)
+    fill(running)
+    running.manager.warn("one", "One thing fails.")
+    with running.manager.changing() as work:
+        tenant = work.session.query(CloudTenant).one()
+        tenant.egress_month, tenant.egress_bytes = egress.month_of(work.now), 1
+        tenant.limits = {"egress_quota_mb": "many"}
+    found = seen(running)
+    assert found.unseen.keys() == {Kind.EGRESS_LEVEL}
+    assert {each.kind for each in found.conditions} >= {Kind.QUOTA_LEVEL, Kind.NEEDS_A_LOOK}
