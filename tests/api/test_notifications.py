@@ -315,6 +315,65 @@ def test_a_mail_server_that_hangs_holds_up_nobody_else_and_digests_are_one_mail(
     assert re.fullmatch(r"Cloudgate: [23] messages: manager: One thing fails\.", digest()[0])
 
 
+def test_who_is_disabled_is_told_nothing_of_what_waited_also_when_enabled_again(
+    scene: Scene,
+) -> None:
+    look = {"Events": {"Events": ["NeedsALook"]}}
+    daily = scene.add("daily", DigestMinutes=1440, **look)
+    scene.running.manager.warn("one", "One thing fails.")
+    scene.until(scene.log)
+    off, on = {"Enabled": False}, {"Enabled": True}
+    scene.client.put(daily, json=off).raise_for_status()
+    scene.running.manager.warn("two", "Another one fails.")
+    other = scene.add("other", DigestMinutes=1440, **look)
+    scene.until(lambda: len(scene.log()) == 2)
+    scene.client.put(daily, json=on).raise_for_status()
+    scene.later(days=1)
+    scene.until(lambda: scene.log()[0]["State"] == "Delivered")
+    told = {each["Receiver"]: (each["State"], each.get("Problem")) for each in scene.log()}
+    assert told == {
+        "daily": ("GivenUp", "The receiver was disabled before it was told."),
+        "other": ("Delivered", None),
+    }
+    assert [each["Message"] for each in scene.program.events()] == ["manager: Another one fails."]
+    scene.client.delete(other).raise_for_status()
+    scene.running.manager.warn("three", "A third one fails.")
+    scene.until(lambda: len(scene.log()) == 2)
+    scene.later(days=1)
+    scene.until(lambda: len(scene.program.events()) == 2)
+
+
+def test_a_program_that_fails_is_called_and_complained_about_no_more_once_it_is_disabled(
+    scene: Scene,
+) -> None:
+    hook = scene.add("hook", Events={"Events": ["BackupOverdue"]})
+    scene.program.status = 500
+    scene.warn_of_backup("A backup of the manager is overdue.")
+    scene.until(lambda: "hook cannot be told" in scene.warnings())
+    scene.client.put(hook, json={"Enabled": False}).raise_for_status()
+    scene.until(lambda: "hook cannot be told" not in scene.warnings())
+    assert scene.log()[0]["State"] == "GivenUp"
+    called = len(scene.program.calls)
+    scene.add("other", Events={"Events": ["NeedsALook"]})
+    scene.program.status = 204
+    scene.later(hours=2)
+    scene.running.manager.warn("one", "One thing fails.")
+    scene.until(lambda: len(scene.program.calls) > called)
+    assert "BackupOverdue" not in [kind for kind, _ in scene.program.kinds()[called:]]
+
+
+def test_nobody_complains_of_a_receiver_that_has_gone_with_its_tenant(scene: Scene) -> None:
+    client = scene.client
+    vault = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()
+    acme = tenant_of(scene, "acme", vault)
+    scene.add("acme itself", CloudTenantUid=client.get(acme).json()["UID"])
+    scene.program.status = 500
+    use(scene, "acme", 10240)
+    scene.until(lambda: "acme itself cannot be told" in scene.warnings())
+    finished(client, client.delete(acme).json())
+    scene.until(lambda: "acme itself cannot be told" not in scene.warnings())
+
+
 def test_while_one_kind_cannot_be_seen_the_others_are_told_and_nothing_of_it_is_over(
     scene: Scene,
 ) -> None:

@@ -1,6 +1,6 @@
 """Receivers: how is somebody added who is told of what happens, changed, tried, and removed?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -36,6 +36,8 @@ DELETED = Event(
 )
 log = structlog.get_logger(__name__)
 
+NOT_TOLD = "The receiver was disabled before it was told."
+_WARNING = "Notifications to "
 MOST_DIGEST_MINUTES = 24 * 60
 
 
@@ -126,11 +128,16 @@ def edit_receiver(
 ) -> None:
     """Change a receiver; how it is told and whom it is for stay.
 
+    One that is disabled is not told what waits for it, also when it is enabled again.
+
     Raises:
         InvalidRequestError: somebody like that cannot be told.
     """
-    before = _documented(receiver)
+    before, was_enabled = _documented(receiver), receiver.enabled
     _apply(receiver, change, outgoing)
+    if not (was_enabled and receiver.enabled):
+        outbox.give_up(work, receiver, NOT_TOLD)
+        work.news_for.add(outbox.NEWS)  # whoever sends ends the warning that it cannot be told
     if change.role and receiver.tenant_id is None:
         receiver.role = change.role
     after = _documented(receiver)
@@ -199,7 +206,15 @@ def _owner(receiver_id: UUID) -> str:
 
 def warning_kind(receiver_id: UUID) -> str:
     """What it is called that somebody cannot be told, as a warning of the manager."""
-    return f"Notifications to {receiver_id}"
+    return f"{_WARNING}{receiver_id}"
+
+
+def end_warnings_but(manager: Manager, told: Collection[UUID]) -> None:
+    """Warn no more of who is told nothing any more: disabled, removed, or gone with its tenant."""
+    kept = {warning_kind(each) for each in told}
+    for each in manager.warnings.all():
+        if each.kind.startswith(_WARNING) and each.kind not in kept:
+            manager.warn(each.kind, "")
 
 
 def deliver(manager: Manager, receiver_id: UUID, events: Sequence[Mapping[str, Any]]) -> str:

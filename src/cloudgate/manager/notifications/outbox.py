@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
-from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, not_, or_, select, update
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.notifications import rules
@@ -43,6 +43,12 @@ def receivers(work: UnitOfWork) -> Sequence[NotificationReceiver]:
     """All that are told anything, by name."""
     query = select(NotificationReceiver).order_by(NotificationReceiver.name)
     return work.session.scalars(query.where(NotificationReceiver.enabled.is_(True))).all()
+
+
+def receiver_ids(work: UnitOfWork) -> set[UUID]:
+    """All that are told anything."""
+    query = select(NotificationReceiver.id).where(NotificationReceiver.enabled.is_(True))
+    return set(work.session.scalars(query))
 
 
 def audience_of(receiver: NotificationReceiver) -> Audience:
@@ -135,20 +141,29 @@ def identifier_of(events: Sequence[Mapping[str, Any]]) -> str:
 
 def due(work: UnitOfWork) -> list[Batch]:
     """What is to be told now, receiver by receiver; who could not be told waits with all of it."""
-    waits, is_due = NotificationDelivery.finished_at.is_(None), _is_due(work.now)
-    pausing = select(NotificationDelivery.receiver_id).where(
-        waits, NotificationDelivery.attempts > 0, not_(is_due)
-    )
     ids = work.session.scalars(
         select(NotificationDelivery.receiver_id)
-        .where(
-            waits,
-            is_due,
-            NotificationDelivery.receiver_id.not_in(pausing),
-        )
+        .where(_waits(), _is_due(work.now), NotificationDelivery.receiver_id.not_in(_pausing(work)))
         .distinct()
     ).all()
     return [_batch(work, each) for each in ids]
+
+
+def _waits() -> ColumnElement[bool]:
+    """Of what is to be told: it was neither told nor given up, and who is told is enabled."""
+    told = select(NotificationReceiver.id).where(NotificationReceiver.enabled.is_(True))
+    return and_(
+        NotificationDelivery.finished_at.is_(None), NotificationDelivery.receiver_id.in_(told)
+    )
+
+
+def _pausing(work: UnitOfWork) -> Select[UUID]:
+    """Receivers that could not be told, and are not tried again yet."""
+    return select(NotificationDelivery.receiver_id).where(
+        NotificationDelivery.finished_at.is_(None),
+        NotificationDelivery.attempts > 0,
+        not_(_is_due(work.now)),
+    )
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
@@ -183,11 +198,16 @@ def _batch(work: UnitOfWork, receiver_id: UUID) -> Batch:
 
 def next_due(work: UnitOfWork) -> datetime | None:
     """When somebody is to be told something next."""
-    return work.session.scalar(
-        select(func.min(NotificationDelivery.due_at)).where(
-            NotificationDelivery.finished_at.is_(None)
-        )
+    return work.session.scalar(select(func.min(NotificationDelivery.due_at)).where(_waits()))
+
+
+def give_up(work: UnitOfWork, receiver: NotificationReceiver, problem: str) -> None:
+    """Tell a receiver nothing of what waits to be told, and note why."""
+    waiting = update(NotificationDelivery).where(
+        NotificationDelivery.receiver_id == receiver.id,
+        NotificationDelivery.finished_at.is_(None),
     )
+    work.session.execute(waiting.values(finished_at=work.now, success=False, problem=problem))
 
 
 def finish(work: UnitOfWork, batch: Batch, problem: str) -> None:

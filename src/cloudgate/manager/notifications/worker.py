@@ -165,7 +165,7 @@ class NotificationWorker:
         """Begin to tell who is to be told; how many seconds until there may be more."""
         # Who is being told while this is read may be done by its end, and would be told again.
         busy = set(self._sending)
-        batches, pause = await run_in_thread(self._due)
+        batches, pause = await run_in_thread(partial(self._due, busy))
         self._forget_all_but(busy | {each.receiver_id for each in batches})
         for each in batches:
             if each.receiver_id in busy or self._is_put_off(each.receiver_id):
@@ -191,9 +191,11 @@ class NotificationWorker:
             found.until, self._manager.clock(), LONGEST_PAUSE
         )
 
-    def _due(self) -> tuple[list[Batch], float]:
+    def _due(self, busy: Collection[UUID]) -> tuple[list[Batch], float]:
         with self._manager.reading() as work:
+            told = outbox.receiver_ids(work)
             batches, then = outbox.due(work), outbox.next_due(work)
+            operations.end_warnings_but(self._manager, told.union(busy))
             if then is None or batches:
                 return batches, LONGEST_PAUSE_SECONDS
             left = (then - work.now).total_seconds()
