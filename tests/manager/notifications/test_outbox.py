@@ -37,6 +37,21 @@ def add(
     return receiver
 
 
+def test_of_who_pauses_nothing_is_due_before_the_end_of_the_pause(running: RunningManager) -> None:
+    with running.manager.changing() as work:
+        now = work.now
+        add(work, "dead", now + 10 * MINUTE, now - MINUTE, now + MINUTE, attempts=3)
+        assert outbox.due(work) == []
+        assert outbox.next_due(work) == now + 10 * MINUTE
+        add(work, "digest", now + 5 * MINUTE)
+        assert outbox.next_due(work) == now + 5 * MINUTE
+        # What is not due by now is told of: all else is told, or waits for nothing but its turn.
+        add(work, "alive", now - MINUTE)
+        assert [each.name for each in outbox.due(work)] == ["alive"]
+        assert outbox.next_due(work) == now + 5 * MINUTE
+        work.session.rollback()
+
+
 def test_who_is_disabled_is_told_nothing_of_what_waits(running: RunningManager) -> None:
     with running.manager.changing() as work:
         add(work, "off", work.now - MINUTE, work.now + MINUTE, enabled=False)

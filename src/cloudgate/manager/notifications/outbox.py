@@ -197,8 +197,19 @@ def _batch(work: UnitOfWork, receiver_id: UUID) -> Batch:
 
 
 def next_due(work: UnitOfWork) -> datetime | None:
-    """When somebody is to be told something next."""
-    return work.session.scalar(select(func.min(NotificationDelivery.due_at)).where(_waits()))
+    """When somebody is to be told something next, of what is not due yet.
+
+    Of a receiver that pauses only the end of the pause counts: all else of it waits for that.
+    """
+    may_be_told = or_(
+        NotificationDelivery.attempts > 0,
+        NotificationDelivery.receiver_id.not_in(_pausing(work)),
+    )
+    return work.session.scalar(
+        select(func.min(NotificationDelivery.due_at)).where(
+            _waits(), not_(_is_due(work.now)), may_be_told
+        )
+    )
 
 
 def give_up(work: UnitOfWork, receiver: NotificationReceiver, problem: str) -> None:
