@@ -27,6 +27,7 @@ from tests.support.running.managers import (
     Managers,
     logged_on,
     names,
+    plain_url,
     spec,
     two_managers,
 )
@@ -69,6 +70,20 @@ def test_of_two_that_make_the_same_at_once_one_is_refused(clients: tuple[Client,
     for number in range(8):
         made = at_once(clients, "/repositories", spec(f"made{number}.example"))
         assert sorted(made) == [201, 400]
+
+
+def test_without_tls_the_one_that_leads_answers_too_whichever_is_asked(managers: Managers) -> None:
+    challenge = "/.well-known/acme-challenge/of-nobody"
+    for each in managers.leading():
+        for path, status in (("/api/", 200), (challenge, 404)):
+            answer = httpx2.get(f"{plain_url(each)}{path}", timeout=PATIENCE_SECONDS)
+            assert answer.status_code == status, answer.text
+        logon = httpx2.post(
+            f"{plain_url(each)}/api/sessionMngr/",
+            auth=("admin", PASSWORD),
+            timeout=PATIENCE_SECONDS,
+        )
+        assert logon.status_code == 201, logon.text
 
 
 def at_once(clients: tuple[Client, Client], path: str, body: dict[str, Any]) -> list[int]:

@@ -140,10 +140,11 @@ class StandbyServer:
 
     async def _drain(self) -> None:
         """End what was handed on; what is being answered has a moment for that."""
-        deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + GRACE_SECONDS
+        while (now := loop.time()) < deadline:
             for each in self._open_relays():
-                if not each.is_owed:
+                if each.is_settled(now):
                     each.client.close()
             if not self._open_relays():
                 return

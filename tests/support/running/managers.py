@@ -72,7 +72,13 @@ def start(folder: Path, url: str, stack: ExitStack, sources: Path | None = None)
     """One of them; of another release, where its `sources` are named."""
     port = free_port()
     options = ("--database", url, "--own-url", f"https://localhost:{port}")
-    return Site(folder, stack, options, port=port, sources=sources)
+    plain = ("--http-port", str(free_port()))
+    return Site(folder, stack, (*options, *plain), port=port, sources=sources)
+
+
+def plain_url(site: Site) -> str:
+    """Where one of them is reached without TLS."""
+    return f"http://localhost:{site.manager_options[-1]}"
 
 
 @contextmanager

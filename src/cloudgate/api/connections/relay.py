@@ -30,6 +30,10 @@ PURPOSE = "relay"
 """Of marks."""
 OPEN_SECONDS = 4.0
 """How long the other manager has to be reached."""
+MOST_HELD_BYTES = 256 * 1024
+"""Of what a client says before there is somebody to hand it on to: no less than one read brings."""
+QUIET_SECONDS = 0.25
+"""An answer of which nothing came for so long is taken for one that has ended."""
 
 
 class MessageSigner(Protocol):
@@ -145,8 +149,12 @@ class Relay(asyncio.Protocol):
         self.client: asyncio.Transport
         self.leader: asyncio.Transport | None = None
         self.is_open = False
-        self.is_owed = False
+        self._held = b""
+        """What the client has said, and nobody was there to hand it on to."""
+        self._is_owed = False
         """Whether the client has said something and was not answered since."""
+        self._answered_at = -QUIET_SECONDS
+        """When the last piece of an answer came, by the event loop's clock."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The client is there; it is read once there is somebody to hand it on to."""
@@ -154,6 +162,15 @@ class Relay(asyncio.Protocol):
         self._seat.close = transport.abort
         transport.pause_reading()
         self._opening = asyncio.ensure_future(self._open(transport))
+
+    def is_settled(self, now: float) -> bool:
+        """Whether nothing is on its way, so that hanging up cuts no answer short.
+
+        `now`: by the event loop's clock.
+        """
+        if self.leader is None or self._is_owed or self.client.get_write_buffer_size():
+            return False
+        return now - self._answered_at >= QUIET_SECONDS
 
     async def _open(self, client: asyncio.Transport) -> None:
         scheme = "https" if client.get_extra_info("sslcontext") else "http"
@@ -170,7 +187,10 @@ class Relay(asyncio.Protocol):
             self.leader.abort()
             return
         self.leader.write(said.line(self._marks))
+        # As after an answer: what the client has said meanwhile may not be read yet.
+        self._answered_at = asyncio.get_running_loop().time()
         client.resume_reading()
+        self._give_held(self)
 
     def _answer_here(self, client: asyncio.Transport) -> None:
         if client.is_closing():
@@ -180,18 +200,40 @@ class Relay(asyncio.Protocol):
         here.connection_made(client)
         client.set_protocol(here)
         client.resume_reading()
+        self._give_held(here)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what came nevertheless: uvloop begins to read TCP after `connection_made`.
+
+        It forgets that reading was paused there, but not a second time.
+        """
+        self._held += data
+        if len(self._held) > MOST_HELD_BYTES:
+            self.client.abort()
+        else:
+            self.client.pause_reading()
+
+    def _give_held(self, taker: asyncio.Protocol) -> None:
+        held, self._held = self._held, b""
+        if held:
+            taker.data_received(held)
 
     def data_received(self, data: bytes) -> None:
         """The client has spoken."""
         if self.leader is None:
+            self._hold(data)
             return
         if self._is_first and data.startswith(_BEGIN):
             # A manager that takes this one for the one that leads would get it back for ever.
             self.client.abort()
             return
         self._is_first = False
-        self.is_owed = True
+        self._is_owed = True
         self.leader.write(data)
+
+    def note_answer(self) -> None:
+        """The client is answered, or at least the answer begins, or goes on."""
+        self._is_owed, self._answered_at = False, asyncio.get_running_loop().time()
 
     def prove(self) -> None:
         """The client has proved who it is."""
@@ -228,13 +270,13 @@ class _LeaderConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """The manager has answered."""
         client = self._relay.client
-        self._relay.is_owed = False
         if self._proof is not None and self._proof in data:
             # Written on its own, it is a record of TLS, which comes as a whole.
             data = data.replace(self._proof, b"", 1)
             self._proof = None
             self._relay.prove()
         if data:
+            self._relay.note_answer()
             client.write(data)
 
     def pause_writing(self) -> None:
