@@ -2,23 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from pathlib import Path
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from cloudgate.errors import CloudgateError
 from cloudgate.monitoring import endpoint
 from cloudgate.monitoring.health import Health
+from cloudgate.network.waiting_requests import MOST_WAITING
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(endpoint, "LOOK_SECONDS", 0.2)
+    async with served(endpoint.Monitoring(Health({}), {})) as there:
+        yield there
+
+
+@asynccontextmanager
+async def served(monitoring: endpoint.Monitoring) -> AsyncIterator[int]:
+    """At a port."""
     listener = endpoint.listen("127.0.0.1:0")
-    monitoring = endpoint.Monitoring(Health({}), {})
     serving = asyncio.ensure_future(endpoint.serve(monitoring, listener))
     yield listener.getsockname()[1]
     serving.cancel()
@@ -127,6 +133,44 @@ async def test_who_asks_without_end_is_hung_up_on_before_it_fills_the_memory(por
                 await writer.drain()
             pytest.fail("80 MB of headers were taken")
         with suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
+
+
+@pytest.mark.parametrize("waiting", [MOST_WAITING, MOST_WAITING + 1, 3_000])
+async def test_few_questions_wait_behind_one_and_who_asks_more_at_once_is_hung_up_on(
+    waiting: int,
+) -> None:
+    is_begun, let_go = asyncio.Event(), asyncio.Event()
+
+    async def document(_: str) -> tuple[list[bytes], str]:
+        is_begun.set()
+        await let_go.wait()
+        return [b"well"], "text/plain"
+
+    monitoring = endpoint.Monitoring(Health({}), {"metrics": document})
+    async with served(monitoring) as port, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /metrics HTTP/1.1\r\n\r\n" + b"GET / HTTP/1.1\r\n\r\n" * waiting)
+        await is_begun.wait()
+        if waiting > MOST_WAITING:
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            let_go.set()
+        else:
+            let_go.set()
+            assert (await reader.readuntil(b"well")).startswith(b"HTTP/1.1 200 ")
+            for _ in range(waiting):
+                assert b" 404 " in await reader.readuntil(b"/metrics.\n")
+        writer.close()
+
+
+async def test_who_asks_much_at_once_is_hung_up_on_unread(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    much = b"a:\r\n" * (endpoint.MOST_ASKED_BYTES // 3)
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n" + much + b"\r\n")
+    async with asyncio.timeout(30):
+        with suppress(ConnectionResetError):
             assert await reader.read() == b""
     writer.close()
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.monitoring.compression import compressed
@@ -22,6 +21,7 @@ from cloudgate.monitoring.exposition import media_type
 from cloudgate.monitoring.health import Health
 from cloudgate.network.destinations import is_loopback
 from cloudgate.network.hostport import HIGHEST_PORT, host_of
+from cloudgate.network.waiting_requests import BoundedHttp
 
 LIVE, READY = "livez", "readyz"
 METRICS = "metrics"
@@ -209,7 +209,7 @@ def _is_misled(server: tuple[str, int | None] | None, host: str) -> bool:
     return name.lower() != "localhost" and not is_loopback(name.strip("[]"))
 
 
-class _ImpatientHttp(HttpToolsProtocol):
+class _ImpatientHttp(BoundedHttp):
     """Hangs up on who asks nothing, or too much, or takes no answer: the places are few."""
 
     _asked_bytes = 0
@@ -217,9 +217,10 @@ class _ImpatientHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Something was asked; what has no end would fill the memory."""
         self._asked_bytes += len(data)
-        super().data_received(data)
         if self._asked_bytes > MOST_ASKED_BYTES:
             self.transport.abort()
+        else:
+            super().data_received(data)
 
     def on_message_complete(self) -> None:
         """A question is there as a whole."""

@@ -24,9 +24,12 @@ from cloudgate.api.connections.connection_limit import (
     ConnectionLimits,
     connection_limits,
 )
+from cloudgate.api.connections.deadlines import MOST_HEADER_BYTES
 from cloudgate.api.connections.fair_queue import MOST_OF_ADDRESS
 from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.manager.sessions import accounts
+from cloudgate.network.waiting_requests import MOST_WAITING
+from tests.support.running import manager as manager_of_tests
 from tests.support.running.host import ScriptedHost, polling
 from tests.support.running.manager import PASSWORD, RunningManager, running_manager
 from tests.support.waiting import PATIENCE_SECONDS, until
@@ -37,10 +40,15 @@ STRANGER = "127.0.0.2"
 
 
 def connect(
-    running: RunningManager, *, tls: bool, source: str = STRANGER, room_bytes: int = 0
+    running: RunningManager,
+    *,
+    tls: bool,
+    source: str = STRANGER,
+    room_bytes: int = 0,
+    port: int = 0,
 ) -> socket.socket:
     """A connection, with room for so much that was not read (0: as the system has it)."""
-    port = int(running.url.rpartition(":")[2])
+    port = port or int(running.url.rpartition(":")[2])
     raw = socket.socket()
     raw.settimeout(PATIENCE_SECONDS)
     if room_bytes:
@@ -146,18 +154,29 @@ def _drip(connection: socket.socket, piece: bytes) -> None:
         return
 
 
+def _listener_with_little_room(host: str, port: int) -> socket.socket:
+    """The system keeps little for who does not read."""
+    listener = open_listener(host, port)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    return listener
+
+
 @pytest.mark.usefixtures("short")
-def test_who_does_not_read_what_was_sent_is_hung_up_on(tmp_path: Path) -> None:
+def test_who_does_not_read_what_was_sent_is_hung_up_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manager_of_tests, "open_listener", _listener_with_little_room)
     with (
-        open_listener("127.0.0.1", 0) as plain,
+        _listener_with_little_room("127.0.0.1", 0) as plain,
         running_manager(tmp_path, extras=ServerOptions(http_listener=plain)) as running,
     ):
+        without_tls = int(plain.getsockname()[1])
         for connection in (
             connect(running, tls=True, room_bytes=4096),
-            socket.create_connection(plain.getsockname(), PATIENCE_SECONDS, (STRANGER, 0)),
+            connect(running, tls=False, room_bytes=4096, port=without_tls),
         ):
             with connection:
-                connection.sendall(b"GET /api/schema HTTP/1.1\r\nHost: a\r\n\r\n" * 200)
+                connection.sendall(b"GET /api/schema HTTP/1.1\r\nHost: a\r\n\r\n" * MOST_WAITING)
                 resets = select.poll()
                 resets.register(connection, select.POLLERR)
                 assert resets.poll(PATIENCE_SECONDS * 1000)
@@ -209,6 +228,19 @@ def test_a_header_has_an_end(running: RunningManager) -> None:
         connection.sendall(b"GET /api/ HTTP/1.1\r\n")
         with pytest.raises(OSError, match=r"reset|Broken pipe|EOF|closed"):
             _send(connection, lambda: b"X-More: " + b"a" * 10_000 + b"\r\n")
+
+
+def test_a_header_has_an_end_though_all_of_it_comes_at_once(
+    tmp_path: Path, plain: socket.socket
+) -> None:
+    with (
+        running_manager(tmp_path, extras=ServerOptions(http_listener=plain)) as running,
+        connect(running, tls=False, port=int(plain.getsockname()[1])) as connection,
+    ):
+        much = b"a:\r\n" * (MOST_HEADER_BYTES // 3)
+        connection.sendall(b"GET /api/ HTTP/1.1\r\nHost: a\r\n" + much + b"\r\n")
+        with suppress(ConnectionError):
+            assert connection.recv(65536) == b""
 
 
 def test_silent_connections_leave_room_for_others(
@@ -337,13 +369,17 @@ def guessing(port: int, count: int, source: str = STRANGER) -> Iterator[list[soc
         for number in range(count):
             connection = socket.create_connection(("127.0.0.1", port), 30, (source, 0))
             stack.enter_context(connection)
-            basic = base64.b64encode(f"nobody{number}:guess".encode())
-            connection.sendall(
-                b"POST /api/sessionMngr/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
-                b"Authorization: Basic " + basic + b"\r\n\r\n"
-            )
+            connection.sendall(_guess(number))
             guesses.append(connection)
         yield guesses
+
+
+def _guess(number: int) -> bytes:
+    basic = base64.b64encode(f"nobody{number}:guess".encode())
+    return (
+        b"POST /api/sessionMngr/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
+        b"Authorization: Basic " + basic + b"\r\n\r\n"
+    )
 
 
 def answered(connections: list[socket.socket]) -> list[socket.socket]:
@@ -381,6 +417,37 @@ def test_guesses_of_one_address_are_bounded_and_in_nobody_elses_way(
             asking.join(PATIENCE_SECONDS)
             assert answers == [201]
             assert checks.names.index("admin") < MOST_OF_ADDRESS / 2, "not behind their line"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_few_requests_wait_behind_an_unanswered_one_and_who_sends_more_is_hung_up_on(
+    tmp_path: Path, plain: socket.socket, monkeypatch: pytest.MonkeyPatch, *, tls: bool
+) -> None:
+    usual, read = acceptor.Connection.on_message_begin, Counter[Any]()
+
+    def begin(connection: acceptor.Connection) -> None:
+        read[connection.client] += 1
+        usual(connection)
+
+    monkeypatch.setattr(acceptor.Connection, "on_message_begin", begin)
+    with running_manager(tmp_path, extras=ServerOptions(http_listener=plain)) as running:
+        port = 0 if tls else int(plain.getsockname()[1])
+        checks = SlowChecks(monkeypatch)
+        with (
+            connect(running, tls=tls, port=port) as few,
+            connect(running, tls=tls, port=port) as many,
+        ):
+            few.sendall(_guess(1) + b"GET / HTTP/1.1\r\n\r\n" * MOST_WAITING)
+            # Over TLS they come in records of 16 KiB.
+            many.sendall(_guess(2) + b"GET / HTTP/1.1\r\n\r\n" * 800)
+            assert is_hung_up_on(many)
+            assert read[many.getsockname()] == 1 + MOST_WAITING + 1, "no more are even read"
+            checks.go_on.set()
+            heard = b""
+            while heard.count(b"HTTP/1.1 ") <= MOST_WAITING:
+                heard += few.recv(65536)
+            assert heard.startswith(b"HTTP/1.1 401 ")
+            assert heard.count(b"HTTP/1.1 404 ") == MOST_WAITING
 
 
 def test_a_check_whose_request_is_over_is_not_made(

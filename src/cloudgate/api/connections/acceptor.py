@@ -14,11 +14,11 @@ from typing import Any
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from cloudgate.api.connections.connection_limit import Admission, ConnectionLimiter
 from cloudgate.api.connections.deadlines import (
+    MOST_HEADER_BYTES,
     SPEAK_SECONDS,
     Deadlines,
     RequestPhase,
@@ -28,6 +28,7 @@ from cloudgate.api.connections.relay import Handover, Handovers, may_begin
 from cloudgate.api.connections.request_parser import RequestParser
 from cloudgate.api.connections.tls_handshakes import Handshakes, wait_for_bytes
 from cloudgate.background import Background, Job
+from cloudgate.network.waiting_requests import BoundedHttp
 from cloudgate.wire import xml
 from cloudgate.wire.resources.base import Error
 
@@ -60,7 +61,7 @@ _GONE = frozenset(
 """The connection was over, or not let in, before it was taken in (accept(2))."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(BoundedHttp):
     """An HTTP connection that is ended when its client owes something for too long."""
 
     def __init__(
@@ -115,6 +116,8 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP as every failed request is answered, and hang up."""
+        if self.transport.is_closing():
+            return
         body = xml.write(Error(message=f"{msg} {_NO_HTTP}", status_code=400))
         headers = [
             *self.server_state.default_headers,
@@ -176,8 +179,14 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The header is there."""
+        if self._header_bytes() > MOST_HEADER_BYTES:  # with all of it in one read
+            self.hang_up_while_parsing()
         self._account.owe(RequestPhase.BODY, self.loop.time())
         super().on_headers_complete()
+
+    def _header_bytes(self) -> int:
+        """Of the one that was parsed last."""
+        return len(self.url) + sum(len(name) + len(value) + 3 for name, value in self.headers)
 
     def on_message_complete(self) -> None:
         """The request is there as a whole."""
