@@ -193,7 +193,9 @@ class HostProtocol:
         credential = await self._known_host(request)
         message = await self._messages.read(request, PollRequest)
         check_protocol(message)
-        news = await self._long_poll.answer(credential, message, self._address_of(request))
+        news = await self._long_poll.answer(
+            credential, message, self._address_of(request), request.is_disconnected
+        )
         lease = self._manager.lease
         return self._encoded.response(news, (lease.managers or None) if lease is not None else None)
 

@@ -10,6 +10,7 @@ from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.manager.registries.hosts.presence import Presence
 from cloudgate.manager.registries.hosts.source_addresses import SourceAddresses
 from cloudgate.manager.registries.message_order import MessageOrder
+from cloudgate.manager.registries.poll_order import PollOrder
 
 
 class HostRegistry:
@@ -31,6 +32,7 @@ class HostRegistry:
         self.addresses = SourceAddresses()
         self.fact_changes = FactChangeThrottle()
         self.order = MessageOrder()
+        self.polls = PollOrder()
 
     def forget(self, server_id: UUID) -> None:
         """The host has no business here any more, or has to be heard anew."""
@@ -41,5 +43,6 @@ class HostRegistry:
             self.addresses,
             self.fact_changes,
             self.order,
+            self.polls,
         ):
             each.forget(server_id)
