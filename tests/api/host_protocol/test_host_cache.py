@@ -1,25 +1,33 @@
-"""Host cache: many who come at once are looked up once, and nobody is told what was before."""
+"""Host cache: many who come at once are looked up once, and nobody is told what was before.
+
+And whatever one of them asks for, and however often: how much is looked up and kept?
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 
-from cloudgate.api.host_protocol import host_cache
+from cloudgate.api.host_protocol import directory_cache, host_cache
+from cloudgate.api.host_protocol.directory_cache import AGAIN_SECONDS, MOST_KEPT, DirectoryCache
 from cloudgate.api.host_protocol.host_cache import HostCache
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.gateways.operations import create_gateway
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.host_protocol.host_snapshot import HostSnapshot, host_snapshot
 from cloudgate.manager.host_protocol.tenant_feed import DirectoryQuery, TenantFeed, look_up
+from cloudgate.manager.host_protocol.updates import Pending
 from cloudgate.manager.pools.operations import PoolChange, edit_pool, get_pool
+from cloudgate.manager.servers.tenant_scope import NO_POOL, Scope
+from cloudgate.protocol import DirectoryChange
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager, finished
 
 MANY = 50
+SITE = UUID(int=1)
 
 
 @pytest.fixture
@@ -90,7 +98,7 @@ def poll_while(
                 left.pop()(changing)
         return look_up(work, question, as_of)
 
-    monkeypatch.setattr(host_cache, "look_up", looked_up)
+    monkeypatch.setattr(directory_cache, "look_up", looked_up)
     if is_alone:
         host.assignment = None
     host.poll()
@@ -175,3 +183,138 @@ def test_who_comes_into_a_pool_while_it_is_told_of_others_tenants_is_told_of_the
     assert newcomer.update.directory.tenants == ()
     newcomer.poll()
     assert told_tenants(newcomer) == ["acme"]
+
+
+@pytest.fixture
+def directory_looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Which revision was known at each look at tenants."""
+    found: list[int] = []
+
+    def counted(work: UnitOfWork, question: DirectoryQuery, as_of: int) -> TenantFeed:
+        found.append(question.known_revision)
+        return look_up(work, question, as_of)
+
+    monkeypatch.setattr(directory_cache, "look_up", counted)
+    return found
+
+
+@pytest.fixture
+def revisions(running: RunningManager) -> list[int]:
+    """Those that there were of the directory."""
+    with running.manager.changing() as work:
+        return [work.next_directory_revision() for _ in range(3 * MOST_KEPT)]
+
+
+def pending(known_revision: int, newest: int, server_id: UUID | None = None) -> Pending:
+    """Of a host that is like all others here; another one each time unless it is said which."""
+    question = DirectoryQuery(
+        site_id=SITE,
+        serves=True,
+        pool_id=NO_POOL,
+        pool_ids=frozenset({NO_POOL}),
+        known_revision=known_revision,
+    )
+    return Pending(server_id or uuid4(), Scope(), newest, question)
+
+
+async def told(cache: DirectoryCache, about: Pending) -> DirectoryChange:
+    update = await cache.update(about)
+    assert update is not None
+    assert update.directory is not None
+    return update.directory
+
+
+def kept(cache: DirectoryCache) -> int:
+    return sum(len(each) for each in cache._kept.values()) + len(cache._checks)
+
+
+def run(work: Callable[[], Any]) -> None:
+    asyncio.run(work())
+
+
+def test_revisions_that_there_never_were_are_looked_up_once_for_all_and_kept_once(
+    running: RunningManager, revisions: list[int], directory_looks: list[int]
+) -> None:
+    newest = revisions[-1]
+
+    async def ask() -> None:
+        cache = DirectoryCache(running.manager)
+        made_up = range(revisions[0] - MANY, revisions[0])
+        found = await asyncio.gather(*(told(cache, pending(each, newest)) for each in made_up))
+        assert {(each.from_revision, each.revision) for each in found} == {(0, newest)}
+        assert all(each is found[0] for each in found), "one copy of the directory for all"
+        assert kept(cache) == 1
+
+    run(ask)
+    assert directory_looks == [0]
+
+
+def test_of_revisions_that_there_were_only_the_last_are_kept_and_each_is_told_its_own(
+    running: RunningManager, revisions: list[int], directory_looks: list[int]
+) -> None:
+    newest = revisions[-1]
+
+    async def ask() -> None:
+        cache = DirectoryCache(running.manager)
+        for known in revisions[:-1]:
+            assert (await told(cache, pending(known, newest))).from_revision == known
+        assert kept(cache) == MOST_KEPT
+
+    run(ask)
+    assert directory_looks == revisions[:-1]
+
+
+def test_many_hosts_that_know_the_same_are_looked_up_once(
+    running: RunningManager, revisions: list[int], directory_looks: list[int]
+) -> None:
+    *_, before, newest = revisions
+
+    async def ask() -> None:
+        cache = DirectoryCache(running.manager)
+        await asyncio.gather(*(told(cache, pending(before, newest)) for _ in range(MANY)))
+
+    run(ask)
+    assert directory_looks == [before]
+
+
+def test_who_asks_again_for_what_it_was_told_waits_and_nobody_else_does(
+    running: RunningManager, revisions: list[int]
+) -> None:
+    *_, before, newest = revisions
+    stolen = uuid4()
+
+    async def ask() -> None:
+        cache = DirectoryCache(running.manager)
+        loop = asyncio.get_running_loop()
+        await told(cache, pending(0, before, stolen))
+        began = loop.time()
+        again = asyncio.ensure_future(told(cache, pending(0, before, stolen)))
+        made_up = asyncio.ensure_future(told(cache, pending(1, before, stolen)))
+        await told(cache, pending(0, before))
+        assert not again.done()
+        assert not made_up.done()
+        await told(cache, pending(before, newest, stolen))
+        assert not again.done(), "what is new is told at once"
+        await asyncio.gather(again, made_up)
+        assert loop.time() - began >= AGAIN_SECONDS * 0.9
+
+    run(ask)
+
+
+def test_a_look_that_failed_is_looked_again(
+    running: RunningManager, revisions: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = revisions[-1]
+
+    def fails(*_: object) -> TenantFeed:
+        raise ZeroDivisionError
+
+    async def ask() -> None:
+        cache = DirectoryCache(running.manager)
+        with monkeypatch.context() as patched:
+            patched.setattr(directory_cache, "look_up", fails)
+            with pytest.raises(ZeroDivisionError):
+                await told(cache, pending(0, newest))
+        assert (await told(cache, pending(0, newest))).revision == newest
+
+    run(ask)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
+from cloudgate.api.host_protocol.directory_cache import DirectoryCache
 from cloudgate.manager.backups.restored_state import note_more, shows_more
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import authentication
@@ -16,14 +17,8 @@ from cloudgate.manager.host_protocol.host_snapshot import (
     HostSnapshot,
     host_snapshot,
 )
-from cloudgate.manager.host_protocol.tenant_feed import (
-    DirectoryQuery,
-    TenantFeed,
-    look_up,
-    question_of,
-)
+from cloudgate.manager.host_protocol.tenant_feed import question_of
 from cloudgate.manager.host_protocol.updates import Pending, pending
-from cloudgate.manager.servers.tenant_scope import Scope
 from cloudgate.protocol import PollRequest, Update
 
 REST = 2.0
@@ -42,8 +37,7 @@ class HostCache:
         """Not before this moment of `time.monotonic`."""
         self._known: tuple[int, HostSnapshot] | None = None
         """As of which change the hosts were looked up, and what was found."""
-        self._told: dict[tuple[DirectoryQuery, int], asyncio.Future[_DirectoryNews]] = {}
-        """What hosts that are alike have to be told, as of the revision at which they are."""
+        self._directory = DirectoryCache(manager)
 
     async def server_id_of(self, credential: str) -> UUID:
         """The managed server that proves itself so.
@@ -75,24 +69,12 @@ class HostCache:
         else:
             known, newest = message.directory_revision, current.directory_revision
             question = question_of(listed.site_id, listed.scope, known, newest)
-            found = Pending(listed.scope, newest, question)
-        directory = await self._directory(found)
+            found = Pending(listed.server_id, listed.scope, newest, question)
+        directory = await self._directory.update(found)
         if found.assignment is None and found.site is None:
             return directory
         about = {"assignment": found.assignment, "site": found.site}
         return (directory or Update()).model_copy(update=about)
-
-    async def _directory(self, about: Pending) -> Update | None:
-        """What is new of the tenants. The same change is looked up once for all."""
-        if about.question is None:
-            return None
-        key = about.question, about.directory_revision
-        known = self._told.get(key)
-        if known is None or (known.done() and known.exception() is not None):
-            known = asyncio.ensure_future(run_in_threadpool(self._look_at_directory, *key))
-            self._told[key] = known
-        news = known.result() if known.done() else await asyncio.shield(known)
-        return news.for_host(about.scope)
 
     def identify(
         self, credential: str, machine: str, *, may_renew: bool = False
@@ -140,7 +122,7 @@ class HostCache:
             self._known = (changes, await run_in_threadpool(self._look_at_all))
             ended = time.monotonic()
             self._next_look = ended + REST * (ended - began)
-            self._told.clear()
+            self._directory.clear()
         finally:
             self._looking = None
 
@@ -151,10 +133,6 @@ class HostCache:
     def _owner(self, credential: str) -> UUID:
         with self._manager.reading() as work:
             return authentication.authenticate(work, credential).id
-
-    def _look_at_directory(self, question: DirectoryQuery, as_of: int) -> "_DirectoryNews":
-        with self._manager.reading() as work:
-            return _DirectoryNews(look_up(work, question, as_of))
 
     def _read_pending(self, credential: str, message: PollRequest) -> Pending:
         with self._manager.reading() as work:
@@ -170,17 +148,3 @@ class HostCache:
         # An assignment may need a new certificate, which is kept.
         with self._manager.changing() as work:
             return pending(work, authentication.authenticate(work, credential), message)
-
-
-class _DirectoryNews:
-    """What hosts that are alike are told of the tenants: one update for nearly all of them."""
-
-    def __init__(self, feed: TenantFeed) -> None:
-        self._feed = feed
-        self._same_for_all = Update(directory=feed.same_for_all)
-
-    def for_host(self, scope: Scope) -> Update:
-        """What one of them is told."""
-        change = self._feed.for_host(scope)
-        is_same = change is self._feed.same_for_all
-        return self._same_for_all if is_same else Update(directory=change)

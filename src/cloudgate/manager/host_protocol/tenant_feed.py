@@ -103,17 +103,23 @@ def question_of(
     )
 
 
-def look_up(work: UnitOfWork, question: DirectoryQuery, as_of: int) -> TenantFeed:
-    """What has changed for hosts that are alike.
+def question_as_known(work: UnitOfWork, question: DirectoryQuery) -> DirectoryQuery:
+    """The same question, if there was the revision that it names.
 
-    Those that know a revision that there never was are told everything: an older database was put
-    back, and has gone on since.
+    Those that know one that there never was are told everything: an older database was put back,
+    and has gone on since.
+    """
+    if not question.known_revision or work.knows_directory_revision(question.known_revision):
+        return question
+    return replace(question, known_revision=0)
+
+
+def look_up(work: UnitOfWork, question: DirectoryQuery, as_of: int) -> TenantFeed:
+    """What has changed for hosts that are alike, by a question as `question_as_known` has it.
 
     `as_of`: the newest revision when the question was found. No later one is told, whatever has
     changed since: that may have given these hosts another scope, and so other tenants.
     """
-    if question.known_revision and not work.knows_directory_revision(question.known_revision):
-        question = replace(question, known_revision=0)
     since = question.known_revision
     if question.pool_id is None:
         tenants: Sequence[CloudTenant] = ()

@@ -1,6 +1,7 @@
 """Updates: what is new for a host? Its assignment, its site, what to look up of its tenants."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from cloudgate import protocol
 from cloudgate.manager.certificates.operations import certificate_for, key_of
@@ -18,6 +19,7 @@ from cloudgate.manager.tenants import certificates as tenant_certificates
 class Pending:
     """What is new for a host; of the tenants, what has to be looked up, once for all alike."""
 
+    server_id: UUID
     scope: Scope
     directory_revision: int
     """The newest when the question was found."""
@@ -32,6 +34,7 @@ def pending(work: UnitOfWork, server: ManagedServer, request: protocol.PollReque
     current, scope = work.directory_revision(), scope_of(server.scope, work.now)
     known, site = request.directory_revision, server.backup_server
     return Pending(
+        server.id,
         scope,
         current,
         tenant_feed.question_of(site.id, scope, known, current),
