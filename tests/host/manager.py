@@ -9,6 +9,7 @@ from uuid import UUID
 
 from cloudgate.protocol import (
     REVOKED,
+    Answer,
     Assignment,
     DirectoryChange,
     GatewayState,
@@ -16,6 +17,7 @@ from cloudgate.protocol import (
     JoinAnswer,
     JoinRequest,
     PollRequest,
+    Question,
     Report,
     Update,
 )
@@ -43,6 +45,11 @@ class TinyManager:
         self.says_revoked = False
         self.assignment: Assignment | None = None
         self.directory: DirectoryChange | None = None
+        self.questions: list[Question] = []
+        """Asked once each, one with each poll."""
+        self.answers = asyncio.Queue[Answer]()
+        self.answered = [204]
+        """With what answers are answered: the last with that, and with each before it once."""
         self._news = asyncio.Condition()
 
     @property
@@ -108,6 +115,9 @@ class TinyManager:
         if path == "/host/v1/report":
             self.reports.put_nowait(Report.model_validate_json(body))
             return 204, ""
+        if path == "/host/v1/answer":
+            self.answers.put_nowait(Answer.model_validate_json(body))
+            return (self.answered.pop(0) if len(self.answered) > 1 else self.answered[0]), ""
         return 200, (await self._poll(PollRequest.model_validate_json(body))).model_dump_json()
 
     def _join(self, request: JoinRequest) -> tuple[int, str]:
@@ -119,9 +129,10 @@ class TinyManager:
     async def _poll(self, request: PollRequest) -> Update:
         self.polls.put_nowait(request)
         async with self._news:
-            while (update := self._update(request)) == Update():
+            while (update := self._update(request)) == Update() and not self.questions:
                 await self._news.wait()
-        return update
+            question = self.questions.pop(0) if self.questions else None
+        return update.model_copy(update={"question": question}) if question else update
 
     def _update(self, request: PollRequest) -> Update:
         assignment, directory = self.assignment, self.directory

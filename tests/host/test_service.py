@@ -38,7 +38,15 @@ from cloudgate.host.state.host_credentials import (
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.monitoring.systemd import Notifier
 from cloudgate.processes.socket_handoff import VARIABLE
-from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayState
+from cloudgate.protocol import (
+    Answer,
+    Assignment,
+    DirectoryChange,
+    DirectoryProbe,
+    Gateway,
+    GatewayState,
+    Question,
+)
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, closes, refuses, tenant
 from tests.support.ports import free_port
@@ -438,6 +446,27 @@ async def test_the_latest_report_is_told_again_when_the_manager_is_back(
         await manager.start()
         again = await manager.heard(GatewayState.LISTENING, 1)
         assert again.facts is not None
+
+
+async def next_answer(manager: TinyManager) -> Answer:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await manager.answers.get()
+
+
+async def test_an_answer_that_was_not_taken_is_sent_again_and_one_that_was_refused_is_not(
+    manager: TinyManager, paths: StatePaths
+) -> None:
+    probe = DirectoryProbe(base=str(paths.state), parts=(), limit_seconds=60)
+    measured = [Question(question=f"m{number}", measure=probe) for number in range(2)]
+    async with host_service(paths):
+        await manager.polls.get()
+        manager.answered = [503, 204]
+        await manager.tell(questions=[Question(question="t0")])
+        assert [(await next_answer(manager)).question for _ in range(2)] == ["t0", "t0"]
+        manager.answered = [503, 404, 204]
+        await manager.tell(questions=measured)
+        assert [(await next_answer(manager)).question for _ in range(3)] == ["m0", "m0", "m1"]
+    assert manager.answers.empty()
 
 
 async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no_tunnel(

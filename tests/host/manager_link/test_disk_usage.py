@@ -4,13 +4,15 @@ import asyncio
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cloudgate.host.manager_link import disk_usage_walk
+from cloudgate.host.manager_link import disk_usage, disk_usage_walk
 from cloudgate.host.manager_link.disk_usage import DiskUsageWorker
 from cloudgate.protocol import DirectoryProbe, DirectorySize, Question
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -129,3 +131,36 @@ async def test_others_have_their_turn_while_something_is_measured(tmp_path: Path
         turns += 1
     assert answer.result().measured != DirectorySize()
     assert turns > 10
+
+
+async def test_who_waits_may_go_and_what_is_measured_is_there_for_the_next(tmp_path: Path) -> None:
+    measuring = DiskUsageWorker()
+    for name in ("first", "second"):
+        directory = DirectoryProbe(base=str(tmp_path), parts=(), limit_seconds=60)
+        measuring.ask(Question(question=name, measure=directory))
+    for name in ("first", "second"):
+        for _ in range(2):
+            waiting = asyncio.create_task(measuring.due())
+            await until_async(lambda: measuring._measuring is not None)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            answer = await measuring.due()
+        assert answer.question == name
+        assert answer.measured is not None
+        assert answer.measured.reason == ""
+        measuring.delivered()
+
+
+async def test_a_question_whose_program_could_not_be_started_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measuring = DiskUsageWorker()
+    directory = DirectoryProbe(base=str(tmp_path), parts=(), limit_seconds=60)
+    measuring.ask(Question(question="q", measure=directory))
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(tmp_path / "none"))
+        patched.setattr(disk_usage, "with_parent", list)
+        with pytest.raises(FileNotFoundError):
+            await measuring.due()
+    assert (await measuring.due()).question == "q"

@@ -25,7 +25,9 @@ class DiskUsageWorker:
     def __init__(self) -> None:
         self._waiting: deque[Question] = deque(maxlen=MOST_WAITING)
         self._came = asyncio.Event()
-        self._answer: Answer | None = None
+        self._in_hand: Question | None = None
+        """The one whose answer is delivered next."""
+        self._measuring: asyncio.Task[Answer] | None = None
 
     def ask(self, question: Question) -> None:
         """A question has come."""
@@ -33,21 +35,33 @@ class DiskUsageWorker:
         self._came.set()
 
     async def due(self) -> Answer:
-        """Wait for the next answer; the same until it was `delivered`."""
-        if self._answer is None:
-            while not self._waiting:
+        """Wait for the next answer; the same until it was `delivered`.
+
+        Who waits may be cancelled, as it is when the host goes to another manager: what is measured
+        goes on, and is there for the next one who waits.
+        """
+        while self._in_hand is None:
+            if self._waiting:
+                self._in_hand = self._waiting.popleft()
+            else:
                 self._came.clear()
                 await self._came.wait()
-            question = self._waiting.popleft()
-            measured = await _measured(question.measure) if question.measure else DirectorySize()
-            self._answer = Answer(
-                machine=machine_mark(), question=question.question, measured=measured
-            )
-        return self._answer
+        if self._measuring is None or _has_failed(self._measuring):
+            self._measuring = asyncio.create_task(_answer_to(self._in_hand))
+        return await asyncio.shield(self._measuring)
 
     def delivered(self) -> None:
-        """The manager has the answer."""
-        self._answer = None
+        """The manager has the answer, or wants none."""
+        self._in_hand = self._measuring = None
+
+
+def _has_failed(measuring: "asyncio.Task[Answer]") -> bool:
+    return measuring.done() and (measuring.cancelled() or measuring.exception() is not None)
+
+
+async def _answer_to(question: Question) -> Answer:
+    measured = await _measured(question.measure) if question.measure else DirectorySize()
+    return Answer(machine=machine_mark(), question=question.question, measured=measured)
 
 
 async def _measured(directory: DirectoryProbe) -> DirectorySize:

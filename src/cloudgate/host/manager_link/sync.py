@@ -4,6 +4,9 @@ They wait longer the longer the manager is away. The gateway does not notice.
 """
 
 import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from itertools import count
@@ -34,6 +37,7 @@ from cloudgate.host.tunnels.slot_tokens import SlotTokens
 from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH, UsageOutbox
 from cloudgate.protocol import (
     Allowances,
+    Answer,
     DemandReport,
     OwnAnswer,
     OwnRequest,
@@ -43,6 +47,8 @@ from cloudgate.protocol import (
 
 SEEN_SECONDS = 4.0
 """How often is looked whether the manager answers, where there is another one to go to."""
+AWAITED_SECONDS = 5.0
+"""How long a manager waits for an answer that is there at once."""
 USAGE_SECONDS = 5.0
 """How often the manager hears what tenants used."""
 
@@ -71,6 +77,9 @@ class ManagerSync:
         self._tokens = tokens
         self._sharing = asyncio.Lock()
         self._run, self._numbers = uuid4().hex, count(1)
+        self._unsent: Answer | None = None
+        """What the manager was answered and has not heard."""
+        self._awaited_until_seconds = 0.0
         self._updates = Updates(paths, known, reconciler, outbox.mark_dirty)
         self._standing = MembershipStatus(paths, known)
         self._line = ManagerConnection(paths, self._standing, self._sync_clock)
@@ -129,6 +138,7 @@ class ManagerSync:
             machine=machine_mark(),
         )
         try:
+            await self._send_unsent(client)
             update = await client.poll(request)
         except (CloudgateError, asyncio.CancelledError):
             # Who was away may have lost what it heard; the report is tried until it is back.
@@ -142,10 +152,27 @@ class ManagerSync:
         if update.demand:
             self._tokens.news.set()
         self._outbox.figures_seconds = update.figures_seconds
-        self._updates.apply(update)
-        answer = self._queries.answer(update.question) if update.question else None
-        if answer is not None:
-            await client.send_query_result(answer)
+        try:
+            self._updates.apply(update)
+        finally:  # it is asked only once, also where something else cannot be kept
+            if update.question is not None:
+                self._unsent = self._queries.answer(update.question)
+                self._awaited_until_seconds = time.monotonic() + AWAITED_SECONDS
+        await self._send_unsent(client)
+
+    async def _send_unsent(self, client: ManagerClient) -> None:
+        """Send the answer that is there; it stays where the host goes to another manager.
+
+        What nobody awaits any more keeps no poll waiting.
+        """
+        if time.monotonic() > self._awaited_until_seconds:
+            self._unsent = None
+        if self._unsent is not None:
+            with _until_it_is_heard(self._forget_unsent):
+                await client.send_query_result(self._unsent)
+
+    def _forget_unsent(self) -> None:
+        self._unsent = None
 
     async def _report(self, client: ManagerClient, backoff: Backoff) -> None:
         report = await self._outbox.next_report()
@@ -167,8 +194,9 @@ class ManagerSync:
         backoff.success()
 
     async def _measure(self, client: ManagerClient, backoff: Backoff) -> None:
-        await client.send_query_result(await self._queries.measuring.due())
-        self._queries.measuring.delivered()
+        answer = await self._queries.measuring.due()
+        with _until_it_is_heard(self._queries.measuring.delivered):
+            await client.send_query_result(answer)
         backoff.success()
 
     async def _send_usage(self, client: ManagerClient, backoff: Backoff) -> None:
@@ -187,7 +215,11 @@ class ManagerSync:
 
     async def _sync_allocations_at_once(self, client: ManagerClient, backoff: Backoff) -> None:
         await self._tokens.due()
-        await self._sync_allocations(client)
+        try:
+            await self._sync_allocations(client)
+        except (CloudgateError, asyncio.CancelledError):  # the latter for another manager's sake
+            self._tokens.news.set()
+            raise
         backoff.success()
 
     async def _sync_allocations(self, client: ManagerClient) -> None:
@@ -210,3 +242,14 @@ class ManagerSync:
             else:
                 self._known.allowances.update(told.allowances)
                 self._tokens.update(told)
+
+
+@contextmanager
+def _until_it_is_heard(done: Callable[[], None]) -> Iterator[None]:
+    """Call `done` once an answer was taken, or refused: that manager will not take it later."""
+    try:
+        yield
+    except InvalidRequestError:
+        done()
+        raise
+    done()
