@@ -147,7 +147,7 @@ class Api:
         said = [
             (name, value)
             for name, value in outer.headers.items()
-            if name in _PASSED_ON and (verb != "GET" or name != "origin")
+            if name in _PASSED_ON - sent.keys() and (verb != "GET" or name != "origin")
         ]
         headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
