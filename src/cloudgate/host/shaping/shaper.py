@@ -221,7 +221,7 @@ class TrafficShaper:
         gone: list[str] = []
         for each in ended:
             tunnel = each.tunnel
-            names = _sockets_of(tunnel)
+            names = tunnel.connections
             pasts = [self._flows.past(name) for name in names]
             newcomer = newcomers.get(tunnel.slot_id)
             ended_at = now - max(0.0, each.ago.total_seconds())
@@ -252,11 +252,11 @@ class TrafficShaper:
                 pids[each.envoy] = self._envoys.pid_of(each.envoy)
             pid = pids[each.envoy]
             if pid is not None:
-                found[each.tenant_id].update((name, pid) for name in _sockets_of(each))
+                found[each.tenant_id].update((name, pid) for name in each.connections)
             if (newcomer := newcomers.get(each.slot_id)) is not None:
                 seen.append(each.slot_id)
-                self._rates |= dict.fromkeys(_sockets_of(each), newcomer.rate_bytes)
-                self._new.update(_sockets_of(each))
+                self._rates |= dict.fromkeys(each.connections, newcomer.rate_bytes)
+                self._new.update(each.connections)
         self._starts.hand_over(seen)
         current = self._envoys.pid
         for newcomer in self._starts.newcomers().values():
@@ -306,7 +306,7 @@ class TrafficShaper:
         return {
             tunnel.tenant_id
             for tunnel in self._tracker.live
-            if (ends := [looked[name] for name in _sockets_of(tunnel) if name in looked])
+            if (ends := [looked[name] for name in tunnel.connections if name in looked])
             and not any(each.has_more for each in ends)
             and max(each.unread_bytes for each in ends) >= WAITING_BYTES
         }
@@ -395,8 +395,3 @@ def _is_close(rate: int | None, other: int | None) -> bool:
     if rate is None or other is None:
         return rate is other
     return abs(rate - other) <= CLOSE_ENOUGH * other
-
-
-def _sockets_of(tunnel: Tunnel) -> tuple[str, ...]:
-    """The names of a tunnel's two connections; what is sent to the tenant, and to the target."""
-    return tuple(name for name in (tunnel.client, tunnel.from_address) if name)

@@ -51,6 +51,11 @@ class Tunnel:
     revocation_epoch: Annotated[str | None, Field(alias="era")] = None
     """As in its metadata; None where the release before this one kept it."""
 
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """Names of its two: what is sent to the tenant, and to the target."""
+        return tuple(name for name in (self.client, self.from_address) if name)
+
 
 @dataclass
 class TotalUsage:
