@@ -27,6 +27,7 @@ from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.connection_limit import ConnectionLimiter
 from cloudgate.host.tunnels.enforcer import TunnelEnforcer
+from cloudgate.host.tunnels.lost_ends import LostEndFinder
 from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
 from cloudgate.host.tunnels.tracker import TunnelTracker
 
@@ -70,6 +71,7 @@ class GatewayParts:
             slots=authorizer.slots,
             now=known.clock,
         )
+        self.lost_ends = LostEndFinder(envoys, self.tracker, known.conditions)
         self.shaper = TrafficShaper(
             envoys,
             known.directory,
@@ -124,6 +126,7 @@ class GatewayParts:
         return (
             self.enforcer.job(),
             self.tracker.job(),
+            self.lost_ends.job(),
             self.shaper.job(),
             self.restore_only.job(),
             self.connection_limiter.job(),

@@ -100,6 +100,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("line"), names, sizes, sizes),
         st.tuples(st.just("end"), names, sizes, sizes),
+        st.tuples(st.just("lose"), names),
         st.tuples(st.sampled_from(["hand over", "compact", "mend", "restart"])),
         st.tuples(st.just("wait"), st.integers(1, 3 * 24 * 60)),
     ),
@@ -127,6 +128,9 @@ def test_whatever_happens_between_each_tenant_is_billed_what_its_tunnels_carried
                 after = table.apply(of(whose, entry(how, tunnel_id, up, down)), now)
                 assert (after.bytes_up, after.bytes_down) == most[which]
                 lives[name] += kind == "end"
+            case "lose", [str(name)]:
+                table.end_lost([f"{name}{lives[name]}"])
+                assert f"{name}{lives[name]}" not in {each.tunnel for each in table.live}
             case "hand over", _:
                 told += table.drain_usage(2)
             case "compact", _:
@@ -134,7 +138,7 @@ def test_whatever_happens_between_each_tenant_is_billed_what_its_tunnels_carried
             case "mend", _:
                 table.mend_times(now)
             case "restart", _:
-                table = TunnelTable(table.live, table.usage)
+                table = TunnelTable(table.live, table.usage, table.lost)
             case "wait", [int(minutes)]:
                 now += timedelta(minutes=minutes)
     told += table.drain_usage()

@@ -4,7 +4,7 @@ A line says how much went through a tunnel since its beginning; what is counted 
 to the line before, so that a line that is read twice, or one that is missing, changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -23,6 +23,8 @@ TOLD_BY_HOURS = timedelta(days=2)
 """What was used is told by the minute, or by the hour or day once it has waited for so long."""
 LONGEST_AWAY = timedelta(days=365)
 """What is older by this machine's clock, was counted while the clock was wrong."""
+MOST_LOST = 1000
+"""Of tunnels whose last line was lost so many are remembered, the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +110,17 @@ class _UsageSum:
 class TunnelTable:
     """The live tunnels, and what was used since it was last handed over."""
 
-    def __init__(self, live: Iterable[Tunnel] = (), used: Iterable[Usage] = ()) -> None:
+    def __init__(
+        self,
+        live: Iterable[Tunnel] = (),
+        used: Iterable[Usage] = (),
+        lost: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
+        """As it was kept: see the properties."""
         self.total = TotalUsage()
         """Of all that was counted since this table was made."""
         self._live = {each.tunnel: each for each in live}
+        self._lost = dict(lost or {})
         self._used: dict[_Key, _UsageSum] = {}
         for each in used:
             self._add(each)
@@ -126,9 +135,14 @@ class TunnelTable:
         """What was used and not taken yet, by minute, tenant, user and target."""
         return tuple(each.to_usage(key) for key, each in self._used.items())
 
+    @property
+    def lost(self) -> dict[str, tuple[int, int]]:
+        """Tunnels that ended without a line: what was counted of each, up and down."""
+        return dict(self._lost)
+
     def apply(self, entry: AccessRecord, now: datetime) -> Tunnel:
         """Take in a line; the tunnel that it is about, as it is after it."""
-        known = self._live.get(entry.tunnel)
+        known = self._live.get(entry.tunnel) or self._found_again(entry)
         begun = known is None
         if known is None:
             known = _tunnel(entry)
@@ -157,6 +171,17 @@ class TunnelTable:
     def keep_only(self, envoys: set[str]) -> None:
         """Only these Envoys run: the tunnels of all others have ended."""
         self._live = {key: each for key, each in self._live.items() if each.envoy in envoys}
+
+    def end_lost(self, tunnels: Collection[str]) -> list[Tunnel]:
+        """These have ended, and no line says so; those of them that were live.
+
+        Should a line come after all, it is counted on from there.
+        """
+        ended = [self._live.pop(each) for each in tunnels if each in self._live]
+        self._lost |= {each.tunnel: (each.bytes_up, each.bytes_down) for each in ended}
+        for each in list(self._lost)[:-MOST_LOST]:
+            del self._lost[each]
+        return ended
 
     def lift_restore_only(self) -> None:
         """Those that could only bring data back may do all that others may."""
@@ -189,6 +214,12 @@ class TunnelTable:
         for each in before:
             is_right = now - LONGEST_AWAY <= each.minute <= now
             self._add(each if is_right else _moved(each, minute))
+
+    def _found_again(self, entry: AccessRecord) -> Tunnel | None:
+        counted = self._lost.pop(entry.tunnel, None)
+        if counted is None:
+            return None
+        return replace(_tunnel(entry), bytes_up=counted[0], bytes_down=counted[1])
 
     def _count(self, tunnel: Tunnel, now: datetime, *, tunnels: int, up: int, down: int) -> None:
         if not (tunnels or up or down):

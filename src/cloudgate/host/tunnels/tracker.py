@@ -5,7 +5,8 @@ that each line is counted once whenever this process is killed. Where that file 
 read for who is in, and what it says of use counts as told: nobody is billed twice.
 """
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -60,6 +61,7 @@ class _Checkpoint(BaseModel):
     batch: str = ""
     batched: tuple[Usage, ...] = ()
     misplaced: EvictionState = EvictionState()
+    lost: dict[str, tuple[int, int]] = {}
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,14 @@ class TunnelTracker:
         closer: TunnelCloser,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         conditions: Conditions | None = None,
+        clock_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = paths.usage
         self._envoys = envoys
         self._slots = slots
         self._closer = closer
         self._now = now
+        self._clock_seconds = clock_seconds
         self._conditions = conditions or Conditions()
         found = _read(paths)
         self._was_counted = found is None and _has_lines(paths)
@@ -99,7 +103,9 @@ class TunnelTracker:
         kept = found or _Checkpoint()
         position = LogPosition(kept.inode, kept.offset_bytes) if kept.inode else None
         self._follower = LogTail(paths.access_log, position)
-        self._tunnels = TunnelTable(kept.live, kept.used)
+        self._tunnels = TunnelTable(kept.live, kept.used, kept.lost)
+        self._heard_at_seconds: dict[str, float] = {}
+        """By tunnel: when this process has read a line of it last."""
         self.usage = UsageOutbox(
             self._tunnels, self.checkpoint, self._now, kept.batch, kept.batched
         )
@@ -160,6 +166,26 @@ class TunnelTracker:
         self.read()
         self._slots.retain({tunnel.slot_id for tunnel in self._tunnels.live})
 
+    def silent(self, seconds: float) -> list[Tunnel]:
+        """Live tunnels of which there was no line for so long.
+
+        None while there may be lines that were not read.
+        """
+        self.poll()
+        if self.problem or not self._follower.is_at_end or not self.is_certain:
+            return []
+        now, heard = self._clock_seconds(), self._heard_at_seconds
+        # Those that were live before this process began may have been heard just before.
+        self._heard_at_seconds = {each.tunnel: heard.get(each.tunnel, now) for each in self.live}
+        before = now - seconds
+        return [each for each in self.live if self._heard_at_seconds[each.tunnel] <= before]
+
+    def end_lost(self, tunnels: Collection[str]) -> None:
+        """These have ended, and no line says so: their slots come back."""
+        for each in self._tunnels.end_lost(tunnels):
+            if each.slot_id:
+                self._release(each.slot_id)
+
     def read(self) -> bool:
         """Take in what is new, `MOST_READS` parts at most. Whether the log could be read."""
         for _ in range(MOST_READS):
@@ -199,8 +225,11 @@ class TunnelTracker:
         if entry.ended_at is not None:
             self._ended.append(EndedTunnel(after, now - entry.ended_at))
         if entry.kind is not RecordType.ENDED:
+            self._heard_at_seconds[entry.tunnel] = self._clock_seconds()
             self._slots.confirm(slot_id, entry.metadata.tenant_id)
-        elif slot_id:
+            return entry
+        self._heard_at_seconds.pop(entry.tunnel, None)
+        if slot_id:
             self._release(slot_id)
         return entry
 
@@ -236,6 +265,7 @@ class TunnelTracker:
             batch=self.usage.batch,
             batched=self.usage.batched,
             misplaced=self.eviction.state,
+            lost=self._tunnels.lost,
         )
         if kept == self._kept:
             return True
