@@ -277,6 +277,22 @@ def test_where_a_gateway_was_reached_is_known_of_what_a_release_before_has_writt
     assert reached_address(running) == where
 
 
+def test_a_task_takes_over_too_where_a_release_before_has_reached_a_gateway(
+    running: RunningManager, host: ScriptedHost, router: Router
+) -> None:
+    become_gateway(running, host)
+    reached_address(running, (None,))
+    router.broken = "Nothing answers."
+    client = running.logged_on()
+    (gateway,) = client.get("/cloud/gateways").json()["Refs"]
+    path = f"/cloud/gateways/{gateway['UID'].rpartition(':')[2]}"
+    entity = client.get(f"{path}?format=Entity").json()
+    task = client.put(path, json=entity | {"Description": "On the left."}).json()
+    host.obey()
+    assert "Nothing answers." in finished(client, task)["Result"]["Message"]
+    assert reached_address(running) == "127.0.0.1:6180"
+
+
 def test_a_gateway_that_was_not_reached_so_far_was_reached_nowhere(
     running: RunningManager, host: ScriptedHost, router: Router
 ) -> None:

@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cloudgate.manager.registries.message_order import HEARD_WITHIN, MessageOrder
 from cloudgate.protocol import DemandReport, GatewayState, Report
 
@@ -36,6 +39,30 @@ def test_an_older_word_of_the_same_run_and_kind_comes_late() -> None:
     assert not order.is_late(HOST, report(1, run="2"), NOW), "its service was started anew"
     order.forget(HOST)
     assert not order.is_late(HOST, demand(1), NOW)
+
+
+def test_a_word_of_a_run_that_has_ended_comes_late_for_a_while() -> None:
+    order = MessageOrder()
+    assert not order.is_late(HOST, report(500), NOW)
+    assert not order.is_late(HOST, report(1, run="2"), NOW)
+    assert order.is_late(HOST, report(501), NOW + HEARD_WITHIN / 2)
+    assert not order.is_late(HOST, report(2, run="2"), NOW)
+    assert order.is_late(HOST, report(1, run="2"), NOW)
+    assert order.is_late(HOST, report(502), NOW + HEARD_WITHIN / 2)
+    # A machine may have been put back to before its service was started anew.
+    assert not order.is_late(HOST, report(501), NOW + HEARD_WITHIN)
+    assert order.is_late(HOST, report(3, run="2"), NOW + HEARD_WITHIN)
+
+
+@given(st.lists(st.integers(0, 30), max_size=60))
+def test_who_begins_anew_again_and_again_is_heard_each_time_and_fills_no_memory(
+    runs: list[int],
+) -> None:
+    order, seen = MessageOrder(), set[int]()
+    for run in runs:
+        is_late = order.is_late(HOST, report(1, run=str(run)), NOW)
+        assert is_late <= (run in seen), "what was never heard is news"
+        seen.add(run)
 
 
 def test_what_a_host_of_the_release_before_says_is_never_late() -> None:

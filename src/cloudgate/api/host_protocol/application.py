@@ -1,5 +1,6 @@
 """Host protocol application: how do hosts talk to the manager over HTTP?"""
 
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -88,6 +89,7 @@ class HostProtocol:
         self._hosts = HostCache(manager)
         self._long_poll = LongPoll(manager, self._hosts)
         self._encoded = EncodedUpdates()
+        self._dividing = threading.Lock()
         self._messages = MessageReader()
         self._own = OwnRequests(manager, gate)
         self._after_change = after_change
@@ -302,10 +304,15 @@ class HostProtocol:
                 )
                 speeds = speed_limits(work, served)
                 tunnels = tunnel_limits(work, server.backup_server_id, served)
-            self._check_order(server_id, message)
-            now = time.monotonic()
-            parts = self._manager.rate_allocator.allocate(server_id, message.demands, speeds, now)
-            tokens = self._manager.slot_tokens.allocate(server_id, message.demands, tunnels, now)
+            with self._dividing:  # or a late one would be heard beside a newer one
+                self._check_order(server_id, message)
+                now = time.monotonic()
+                parts = self._manager.rate_allocator.allocate(
+                    server_id, message.demands, speeds, now
+                )
+                tokens = self._manager.slot_tokens.allocate(
+                    server_id, message.demands, tunnels, now
+                )
             return _allowances(parts, tokens.tunnels), tokens.ask_again
 
         told, ask_again = await run_in_threadpool(divide)

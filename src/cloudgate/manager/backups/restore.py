@@ -146,7 +146,7 @@ def restore(
         said = None if journal else _entries_by_manager(data, plan.contents, (ready, plan))
         by, since = _since(plan.contents, said)
         if since is None or since.gaps:
-            said = _together(said, _entries_by_journal(file, journal))
+            said = _together(said, _entries_by_journal(file, journal, is_needed=said is None))
             by, since = _since(plan.contents, said)
         if plan is not ready:
             plan.write(data)
@@ -181,7 +181,7 @@ def since_backup(
 
     A journal that is named, else the journal beside it.
     """
-    return _since(contents, _entries_by_journal(file, journal))
+    return _since(contents, _entries_by_journal(file, journal, is_needed=True))
 
 
 def _since(contents: Contents, said: _Said | None) -> tuple[str, ChangesSince | None]:
@@ -232,11 +232,22 @@ def end_deciding(data: Path) -> bool:
         raise CloudgateError(f"That cannot be written down: {problem}. Try again.") from None
 
 
-def _entries_by_journal(file: Path, journal: Path | None) -> _Said | None:
+def _entries_by_journal(file: Path, journal: Path | None, *, is_needed: bool) -> _Said | None:
+    """By what was named, or by what is beside the backup.
+
+    Where that `is_needed`, it has to be whole; else what is missing is told without it, too.
+    """
     if journal is not None:
         return str(journal), entries_of_file(journal)
     beside = file.resolve().parent / JOURNAL
-    return (str(beside), entries_of_file(beside)) if beside.is_file() else None
+    if not beside.is_file():
+        return None
+    try:
+        return str(beside), entries_of_file(beside)
+    except CloudgateError:
+        if is_needed:
+            raise
+        return None
 
 
 def _entries_by_manager(

@@ -143,7 +143,8 @@ def was_reached(gateway: CloudGateway, reach: ReachabilityCheck) -> bool:
 
 def keep_finding(gateway: CloudGateway, reach: ReachabilityCheck, warning: str) -> None:
     """Keep why a gateway is not reached; or that it is, and where."""
-    if not warning:
+    if not warning or was_reached(gateway, reach):
+        # Of the latter a manager of a release before has said so by there being no warning.
         gateway.reached_address = reach.where
     elif gateway.reached_address != reach.where:
         # Should a manager of a release before reach it, that takes the warning away, and no more.

@@ -15,7 +15,6 @@ from cloudgate.manager.host_protocol.gateway_progress import (
     ReachabilityCheck,
     keep_finding,
     reachability_check_of,
-    was_reached,
 )
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.manager.tasks.operations import running_gateway_task
@@ -90,9 +89,6 @@ def record_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str
     if gateway is None or not has_news(work, reach, warning):
         return False
     before = gateway.reach_warning
-    if was_reached(gateway, reach):
-        # A manager of a release before has said so by there being no warning.
-        gateway.reached_address = reach.where
     keep_finding(gateway, reach, warning)
     return warning != before
 

@@ -30,6 +30,7 @@ from cloudgate.manager.notifications.rules import (
 )
 from cloudgate.manager.storage.tables import NotificationReceiver
 from cloudgate.values import timestamps
+from cloudgate.values.enumeration import few
 
 LOOKING = "Seeing what somebody should be told of"
 TOLD = "cloudgate_notifications_total"
@@ -78,7 +79,7 @@ class ConditionsUnseenError(CloudgateError):
     def __init__(self, unseen: Mapping[Kind, str]) -> None:
         faults = " and ".join(sorted(set(unseen.values())))
         super().__init__(
-            f"Nobody is told of {', '.join(sorted(unseen))}, as it cannot be seen what is so: the"
+            f"Nobody is told of {few(sorted(unseen))}, as it cannot be seen what is so: the"
             f" manager's log says why under {faults}."
         )
 

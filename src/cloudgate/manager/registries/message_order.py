@@ -4,7 +4,8 @@ A host that gives up on a line says on another one how it is now. What it had wr
 goes on to be sent by the kernels on the way, and would take back what is known of the host.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from uuid import UUID
@@ -15,12 +16,17 @@ HEARD_WITHIN = timedelta(minutes=1)
 """A host says something newer several times a minute. Without that an older word is believed: its
 machine may have been put back, with its memory, to what it was before."""
 
+MOST_RUNS = 8
+"""Of a host, that are remembered to have ended."""
+
 
 @dataclass(frozen=True)
 class _Newest:
     run: str
     number: int
     at: datetime
+    before: Mapping[str, datetime] = field(default_factory=dict)
+    """Runs that ended, with when each was followed; of the last `HEARD_WITHIN`."""
 
 
 class MessageOrder:
@@ -40,17 +46,30 @@ class MessageOrder:
         with self._lock:
             of_host = self._newest.setdefault(server_id, {})
             newest = of_host.get(type(message))
-            if (
-                newest is not None
-                and newest.run == message.run
-                and newest.number > message.number
-                and abs(now - newest.at) < HEARD_WITHIN
-            ):
+            if newest is not None and _precedes(message, newest, now):
                 return True
-            of_host[type(message)] = _Newest(message.run, message.number, now)
+            of_host[type(message)] = _Newest(
+                message.run, message.number, now, _ended_runs(newest, message.run, now)
+            )
             return False
 
     def forget(self, server_id: UUID) -> None:
         """The host has said nothing."""
         with self._lock:
             self._newest.pop(server_id, None)
+
+
+def _precedes(message: Report | DemandReport, newest: _Newest, now: datetime) -> bool:
+    """Whether it was said before the newest, of the same run of a host's service or an earlier."""
+    if newest.run == message.run:
+        return newest.number > message.number and abs(now - newest.at) < HEARD_WITHIN
+    ended_at = newest.before.get(message.run)
+    return ended_at is not None and abs(now - ended_at) < HEARD_WITHIN
+
+
+def _ended_runs(newest: _Newest | None, run: str, now: datetime) -> Mapping[str, datetime]:
+    if newest is None:
+        return {}
+    ended = newest.before if newest.run == run else {**newest.before, newest.run: now}
+    recent = {each: at for each, at in ended.items() if abs(now - at) < HEARD_WITHIN}
+    return dict(list(recent.items())[-MOST_RUNS:])
