@@ -1,5 +1,6 @@
 """Do the connections of a tenant share what it may send, and is what was too much made good?"""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,3 +48,21 @@ def test_what_was_too_much_is_made_good_and_never_without_end(
         lowest, highest = 1 - MOST_OWED_PART, 1 + MOST_SAVED_PART
         assert lowest * limit <= account.within(limit) * 1.001
         assert account.within(limit) <= highest * limit * 1.001
+
+
+@pytest.mark.parametrize("distance_seconds", [0.2, 1.9, 2.1, 4.0, 10.0])
+@pytest.mark.parametrize("first", [0.0, 1.0, 3.0])
+def test_who_sends_what_it_may_has_its_limit_however_rarely_it_is_looked_at(
+    distance_seconds: float, first: float
+) -> None:
+    limit, looks = 1_000_000, 200
+    now, account = 0.0, TokenBucket(0.0)
+    sent = first * limit * distance_seconds
+    told = 0.0
+    for _ in range(looks):
+        now += distance_seconds
+        account.record_sent(now, limit, int(sent))
+        sent = account.within(limit) * distance_seconds
+        told += sent
+    assert told / now == pytest.approx(limit, rel=0.02)
+    assert account.within(limit) == pytest.approx(limit, rel=0.02)

@@ -7,7 +7,8 @@ from cloudgate.max_min import EVERYTHING, ROOM, allocate
 
 SAVED_SECONDS, OWED_SECONDS = 1.0, 2.5
 """Within so long what was too little is made good, and what was too much: the latter more slowly,
-since many tunnels with little each are silent for a while when they have less."""
+since many tunnels with little each are silent for a while when they have less. Neither sooner than
+it is looked at again, or more would be made good than there was."""
 MOST_OWED_PART, MOST_SAVED_PART = 0.5, 0.3
 """Of what a second allows."""
 
@@ -45,10 +46,13 @@ class TokenBucket:
         self.at_seconds = now_seconds
         """When it was noted last."""
         self._balance_bytes = 0.0
+        self._between_seconds = 0.0
+        """How far apart the last two times were."""
 
     def record_sent(self, now_seconds: float, limit_bytes: int, sent_bytes: int) -> None:
         """So much was sent since the last time."""
-        allowed = limit_bytes * (now_seconds - self.at_seconds)
+        self._between_seconds = now_seconds - self.at_seconds
+        allowed = limit_bytes * self._between_seconds
         self.at_seconds = now_seconds
         balance = self._balance_bytes + allowed - sent_bytes
         most, least = MOST_SAVED_PART * limit_bytes, -MOST_OWED_PART * limit_bytes
@@ -57,4 +61,4 @@ class TokenBucket:
     def within(self, limit_bytes: int) -> float:
         """What may be sent each second until the next time."""
         within_seconds = SAVED_SECONDS if self._balance_bytes > 0 else OWED_SECONDS
-        return limit_bytes + self._balance_bytes / within_seconds
+        return limit_bytes + self._balance_bytes / max(within_seconds, self._between_seconds)

@@ -9,7 +9,7 @@ room, nothing is measured and nothing set.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
 from cloudgate.background import Background, Job
@@ -38,15 +38,17 @@ MAX_CPU_SHARE = 0.1
 CLOSE_ENOUGH = 0.03
 """A rate that differs by no more than this part is left as it is."""
 FIRST_SECONDS = 2.0
-"""So long all are looked at: a host service before this one may have slowed some."""
+"""So long all are looked at, from the first look that came to its end: a host service before this
+one may have slowed some."""
 ACCOUNT_SECONDS = 2.0
-"""How long it is remembered what a tenant without tunnels has sent too much or too little."""
+"""How long it is remembered what a tenant without tunnels has sent too much or too little, and from
+one review to the next however far they are apart."""
 WAITING_BYTES = 64 * 1024
 """Of whom so much waits to be read, the gateway has no time for."""
 FAIR_SECONDS = 0.15
 """Between two looks at what a full gateway leaves to each tenant, while they are the same."""
 ARRIVING_SECONDS = 2.0
-"""So long room is made for a tenant of which no tunnel comes to be known."""
+"""So long, and at one review, room is made for a tenant of which no tunnel comes to be known."""
 MOST_LOOKED_FOR = 64
 """So many connections of a tenant are looked for when one more begins."""
 UNSEEN_PART = 0.3
@@ -69,8 +71,21 @@ class TrafficShaper:
         fairness: FairShare,
         starts: StartRateGrants,
         load: CongestionMonitor | None = None,
+        clock_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`load`: whether the gateway may have no room for more; None to find out."""
+        """What it needs.
+
+        Args:
+            envoys: the processes that carry tunnels.
+            directory: what tenants were sold.
+            tracker: the live tunnels.
+            allowances: this gateway's part of what was sold.
+            fairness: divides a full gateway.
+            starts: with how much tunnels begin.
+            load: whether the gateway may have no room for more; None to find out.
+            clock_seconds: that what is sent each second is taken by.
+        """
+        self._clock_seconds = clock_seconds
         self._envoys = envoys
         self._directory = directory
         self._tracker = tracker
@@ -96,7 +111,10 @@ class TrafficShaper:
         """The connections of those who are held back, as they were at the last look."""
         self._given_back: set[str] = set()
         """Those that were found to be gone since."""
-        self._looks_at_all_until = time.monotonic() + FIRST_SECONDS
+        self._looks_at_all_until: float | None = None
+        """None until a look at all came to its end."""
+        self._reviewed_at_seconds = clock_seconds()
+        """When the last review was that came to its end."""
         self.held_back = HeldBackMeter()
         """Whom it held back, and for how long."""
         starts.limit_of = self._limit_of
@@ -147,19 +165,16 @@ class TrafficShaper:
         self._load.sample()
         may_be_full = self._load.worker_is_busy or self._load.line_is_full
         is_measured = bool(names) and (may_be_full or self._fairness.is_active)
-        looks_at_all = is_measured or time.monotonic() < self._looks_at_all_until
+        looks_at_all = is_measured or self._looks_at_all
         sent = self._read_sent(names, None if looks_at_all else {*limited})
         self._allowances.report_demand({who: self._speed(names[who]) for who in limited})
         self._fair = self._fair_shares(names, sent) if is_measured else {}
         wanted: dict[str, int | None] = {}
         granted: dict[UUID, GrantedRate] = {}
         self._of, self._given_back = {}, set()
-        now = time.monotonic()
-        accounts = {
-            who: each
-            for who, each in self._accounts.items()
-            if now - each.at_seconds <= ACCOUNT_SECONDS
-        }
+        now = self._clock_seconds()
+        oldest = self._oldest_that_counts(now, ACCOUNT_SECONDS)
+        accounts = {who: each for who, each in self._accounts.items() if each.at_seconds >= oldest}
         for tenant_id, its in names.items():
             limit = _least(sold[tenant_id], self._fair.get(tenant_id))
             if limit is None:
@@ -176,14 +191,26 @@ class TrafficShaper:
             pressing = [parts[name] for name in there if self._flows.is_pressing(name)]
             if pressing:
                 is_sold = sold[tenant_id] == limit
-                self.held_back.record(
-                    tenant_id, Restraint.LIMIT if is_sold else Restraint.SHARE, now
-                )
+                restraint = Restraint.LIMIT if is_sold else Restraint.SHARE
+                self.held_back.record(tenant_id, restraint, now, self._reviewed_at_seconds)
             granted[tenant_id] = GrantedRate(len(pressing), sum(pressing))
             self._of[tenant_id] = its
         self._accounts = accounts
         self._starts.follow(granted)
         self._set(wanted, sent, {name: pid for its in names.values() for name, pid in its.items()})
+        self._reviewed_at_seconds = now
+        if self._looks_at_all_until is None and self._tracker.is_certain:
+            self._looks_at_all_until = now + FIRST_SECONDS
+
+    @property
+    def _looks_at_all(self) -> bool:
+        """Whether somebody may be slowed that nobody here knows of."""
+        until = self._looks_at_all_until
+        return until is None or self._clock_seconds() < until
+
+    def _oldest_that_counts(self, now_seconds: float, within_seconds: float) -> float:
+        """What was noted at the last review, or after it, is never too old for this one."""
+        return min(now_seconds - within_seconds, self._reviewed_at_seconds)
 
     def _limit_of(self, tenant_id: UUID) -> int | None:
         """What a newcomer's tenant may send, less what it owes; what it saved, reviews give out."""
@@ -217,7 +244,7 @@ class TrafficShaper:
         ended, slots = self._tracker.take_ended()
         newcomers = dict(self._starts.newcomers())
         self._starts.hand_over(slots)
-        now = time.monotonic()
+        now = self._clock_seconds()
         gone: list[str] = []
         for each in ended:
             tunnel = each.tunnel
@@ -262,9 +289,9 @@ class TrafficShaper:
         for newcomer in self._starts.newcomers().values():
             if current is not None:
                 found[newcomer.tenant_id][newcomer.client] = current
-        latest = time.monotonic() - ARRIVING_SECONDS
+        oldest = self._oldest_that_counts(self._clock_seconds(), ARRIVING_SECONDS)
         self._arriving = {
-            who: at for who, at in self._arriving.items() if at > latest and who not in found
+            who: at for who, at in self._arriving.items() if at >= oldest and who not in found
         }
         for tenant_id in self._arriving:
             found[tenant_id] = {}
@@ -287,7 +314,7 @@ class TrafficShaper:
         self, names: Mapping[UUID, _Names], looked: Mapping[str, SentBytes]
     ) -> Mapping[UUID, int]:
         """What a full gateway leaves to each tenant."""
-        now = time.monotonic()
+        now = self._clock_seconds()
         somebody_came = not names.keys() <= self._fair.keys()
         is_due = now - self._fair_at_seconds >= FAIR_SECONDS
         if not is_due and not (somebody_came and self._fairness.is_active):
@@ -314,7 +341,7 @@ class TrafficShaper:
     def _make_room(self, tenant_id: UUID) -> None:
         """Somebody is about to come: who has all that there is gives up a part of it at once."""
         if self._fairness.is_active and tenant_id not in self._fair:
-            self._arriving[tenant_id] = time.monotonic()
+            self._arriving[tenant_id] = self._clock_seconds()
             self._starts.news.set()
 
     def _speed(self, names: Iterable[str]) -> float:
@@ -340,7 +367,7 @@ class TrafficShaper:
         self._pacing = {
             pid: each for pid, each in self._pacing.items() if pid in by_pid or pid == current
         }
-        self._flows.sample(time.monotonic(), sent, self._rates, self._new)
+        self._flows.sample(self._clock_seconds(), sent, self._rates, self._new)
         return sent
 
     def _set(
@@ -353,9 +380,11 @@ class TrafficShaper:
         for name, rate in wanted.items():
             if name in sent and not _is_close(rate, sent[name].rate_bytes):
                 changes[pids[name]][name] = rate
+        slowed = {name: rate for name, rate in wanted.items() if rate is not None}
+        self._rates |= slowed  # should one of them fail, all are looked at again
         for pid, rates in changes.items():
             self._pacing[pid].set(rates)
-        self._rates = {name: rate for name, rate in wanted.items() if rate is not None}
+        self._rates = slowed
 
 
 async def _happens(event: asyncio.Event, within_seconds: float) -> None:
