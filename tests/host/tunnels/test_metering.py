@@ -119,6 +119,61 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(paths: StatePaths) ->
     assert tracker.live == ()
 
 
+class EndingEnvoy(EnvoyProcesses):
+    """One Envoy: it says something, and ends right after the log was read."""
+
+    def __init__(self, paths: StatePaths) -> None:
+        super().__init__(paths, UnixEndpoints(paths))
+        self.runs = True
+
+    @property
+    def labels(self) -> set[str]:
+        return {"e"} if self.runs else set()
+
+
+def test_an_envoy_that_ends_between_the_log_and_the_look_who_runs_is_billed_once(
+    paths: StatePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = {
+        "time": "2026-01-01T00:00:00.000Z",
+        "tunnel": "t",
+        "pass": str(TunnelMetadata("p", UUID(int=1))),
+        "envoy": "e",
+        "target": REPO,
+        "client": "192.0.2.1:5",
+        "status": 200,
+        "bytes_down": 0,
+        "from_address": None,
+    }
+    paths.access_log.parent.mkdir(parents=True, exist_ok=True)
+    paths.usage.write_text("{}")
+    envoys = EndingEnvoy(paths)
+    tracker = TunnelTracker(paths, envoys, slots=TunnelSlots(), closer=TunnelCloser(envoys))
+
+    def say(**more: object) -> None:
+        with paths.access_log.open("a") as log:
+            log.write(json.dumps(line | more) + "\n")
+
+    say(type="DownstreamPeriodic", bytes_up=10**12)
+    tracker.poll()
+    read = LogTail.read
+
+    def read_and_end(tail: LogTail) -> list[str]:
+        lines = read(tail)
+        monkeypatch.undo()
+        say(type="DownstreamEnd", bytes_up=10**12 + 5)
+        envoys.runs = False
+        return lines
+
+    monkeypatch.setattr(LogTail, "read", read_and_end)
+    for _ in range(3):
+        tracker.poll()
+    _, used = tracker.usage.next_batch()
+    assert sum(each.bytes_up for each in used) == 10**12 + 5
+    assert sum(each.tunnels for each in used) == 1
+    assert tracker.live == ()
+
+
 @pytest.mark.parametrize("many", [1, TUNNELS_AT_ONCE, TUNNELS_AT_ONCE + 1])
 def test_all_live_tunnels_are_known_to_the_next_one_however_many_they_are(
     paths: StatePaths, many: int

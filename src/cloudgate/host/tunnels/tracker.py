@@ -189,23 +189,26 @@ class TunnelTracker:
     def read(self) -> bool:
         """Take in what is new, `MOST_READS` parts at most. Whether the log could be read."""
         for _ in range(MOST_READS):
+            # Who ends after that is gone for the next look, which has its last lines.
+            running = self._envoys.labels
             try:
                 lines = self._follower.read()
             except OSError as error:
                 self.problem = UnavailableError(f"The access log cannot be read: {error.strerror}.")
                 return False
-            self._take_in_part(lines)
+            self._take_in_part(lines, running)
             if not lines or self._follower.is_at_end:
                 break
         return True
 
-    def _take_in_part(self, lines: list[str]) -> None:
+    def _take_in_part(self, lines: list[str], running: set[str]) -> None:
+        """`running`: the marks of the Envoys that ran before these lines were read."""
         self.usage.is_closed = not self._follower.is_at_end
         now = self._now()
         entries = [entry for line in lines if (entry := self._take_in(line, now)) is not None]
         if self._tunnels.live and self._follower.is_at_end:
             # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
-            self._tunnels.keep_only(self._envoys.labels)
+            self._tunnels.keep_only(running | self._envoys.labels)
         if self._was_counted:
             self._tunnels.drain_usage()
             self._tunnels.total = TotalUsage()
