@@ -417,6 +417,46 @@ async def test_a_host_service_that_ends_waits_for_its_tunnels_but_not_when_it_is
         await manager.heard(GatewayState.LISTENING, 2)
 
 
+async def test_a_host_service_that_never_had_a_gateway_ends_at_once(
+    paths: StatePaths, manager: TinyManager
+) -> None:
+    async with host_service(paths, CLOUDGATE_DRAIN_SECONDS="600") as host:
+        await asyncio.wait_for(manager.polls.get(), PATIENCE_SECONDS)
+        host.terminate()
+        assert await asyncio.wait_for(host.wait(), PATIENCE_SECONDS) == 0
+
+
+async def test_for_tunnels_of_a_lost_assignment_a_host_service_waits_and_for_nothing_else(
+    paths: StatePaths,
+    manager: TinyManager,
+    authority: Authority,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with host_service(paths) as host:
+        tunnel = await carrying(manager, authority, client, free_port())
+        host.kill()
+        await host.wait()
+    await manager.tell(assignment=None)
+    for each in paths.state.glob("assignment.json*"):
+        each.unlink()
+    monkeypatch.setenv("CLOUDGATE_DRAIN_SECONDS", "600")
+    with capture_logs() as logs:
+
+        def has_said(event: str) -> bool:
+            return event in {each["event"] for each in logs}
+
+        ending = asyncio.create_task(run_host_service(paths.state))
+        await until_async(lambda: has_said("envoy adopted"))
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until_async(lambda: has_said("the host service ends after its tunnels"))
+    assert await tunnel.echoes()
+    assert not ending.done()
+    tunnel.writer.close()
+    assert await asyncio.wait_for(ending, PATIENCE_SECONDS) is False
+    assert find_running(paths) is None
+
+
 async def test_tunnels_end_with_their_host_service_once_their_time_is_over(
     paths: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:

@@ -180,6 +180,11 @@ class Reconciler:
                 pause_seconds = DRAIN_REVIEW_SECONDS
             elif self._envoy.processes.draining_labels:
                 pause_seconds = SUCCESSION_REVIEW_SECONDS
+        elif self._leaving_seconds is not None and wanted is None:
+            # No assignment was heard yet, or it was lost, and Envoys may go on with their tunnels.
+            pause_seconds = SUCCESSION_REVIEW_SECONDS
+            if self._envoy.processes.is_idle:
+                self.has_left.set()
         await self._wait(pause_seconds)
 
     def _wanted(self) -> Assignment | None:
