@@ -27,7 +27,7 @@ from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.drain import JITTER_SECONDS, Drain, overdue
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import ApplyDuration, Assignment, Gateway, GatewayState
-from cloudgate.protocol.bounds import readable
+from cloudgate.protocol.bounds import MOST_SMALL, bounded, readable
 from cloudgate.trace_context import TraceContext, following
 
 ATTEMPT_SECONDS = 8.0
@@ -67,9 +67,9 @@ class ReconcileResult:
             "state": self.state,
             "gateway_id": self.gateway.gateway_id if self.gateway else None,
             "reason": readable(self.reason),
-            "live_tunnels": self.live_tunnels,
-            "finished_tunnels": self.finished_tunnels,
-            "closed_tunnels": self.closed_tunnels,
+            "live_tunnels": bounded(self.live_tunnels, MOST_SMALL),
+            "finished_tunnels": bounded(self.finished_tunnels, MOST_SMALL),
+            "closed_tunnels": bounded(self.closed_tunnels, MOST_SMALL),
             "took": self.took,
         }
 

@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 
-from cloudgate.protocol import SETUP_BUCKETS_SECONDS, Distribution
+from cloudgate.protocol import MOST_AMOUNT, SETUP_BUCKETS_SECONDS, Distribution
+from cloudgate.protocol.bounds import bounded
 
 
 class Stopwatch:
@@ -20,4 +21,5 @@ class Stopwatch:
     @property
     def distribution(self) -> Distribution:
         """All of them."""
-        return Distribution(counts=tuple(self._counts), sum_seconds=round(self._sum_seconds, 3))
+        sum_seconds = bounded(round(self._sum_seconds, 3), MOST_AMOUNT)
+        return Distribution(counts=tuple(self._counts), sum_seconds=sum_seconds)

@@ -48,6 +48,9 @@ from cloudgate.protocol.directory import (
 )
 from cloudgate.protocol.enrolment import HostFacts, JoinAnswer, JoinRequest
 from cloudgate.protocol.figures import (
+    FURTHEST_CLOCK_SECONDS,
+    MOST_AMOUNT,
+    MOST_COUNTED,
     MOST_TENANTS_COUNTED,
     SETUP_BUCKETS_SECONDS,
     Amount,
@@ -82,7 +85,10 @@ from cloudgate.protocol.reports import (
 from cloudgate.protocol.usage import Usage, UsageBatch
 
 __all__ = [
+    "FURTHEST_CLOCK_SECONDS",
     "LONGEST_GUESSED_NAME",
+    "MOST_AMOUNT",
+    "MOST_COUNTED",
     "MOST_GUESSES",
     "MOST_KINDS_COUNTED",
     "MOST_TENANTS_COUNTED",

@@ -16,6 +16,7 @@ from cloudgate.values import ip_addresses
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+Number = TypeVar("Number", int, float)
 
 LONGEST_REMARK = 10_000
 """Characters of a text for the operator."""
@@ -39,6 +40,10 @@ MOST_DEMANDS = 100_000
 """Tenants with a speed limit at one gateway."""
 MOST_KINDS_COUNTED = 64
 """Names in one mapping."""
+MOST_SMALL = 2**31 - 1
+"""How many there may be of something."""
+MOST_BYTES = 2**60
+"""Some file systems, those that have no end, say that they have more."""
 
 FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MOMENT = datetime(2200, 1, 1, tzinfo=UTC)
@@ -60,6 +65,11 @@ def readable(text: str) -> str:
 def printable(text: str, longest: int = LONGEST_WORD) -> str:
     """A name as it may be kept and shown: cut, on one line, without control characters."""
     return "".join(each if each.isprintable() else _REPLACEMENT for each in text[:longest])
+
+
+def bounded(number: Number, most: Number) -> Number:
+    """A number as it may be told: the nearest one from 0 to `most`."""
+    return max(min(number, most), type(number)(0))
 
 
 def usable_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
@@ -146,9 +156,9 @@ Kinds = Annotated[
 ]
 """How much there is of each kind."""
 
-Small = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Small = Annotated[int, Field(strict=True, ge=0, le=MOST_SMALL)]
 """How many there are of something."""
 Revision = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 Seconds = Annotated[float, Field(ge=0, le=2**31, allow_inf_nan=False)]
-Bytes = Annotated[int, Field(strict=True, ge=0, le=2**60)]
+Bytes = Annotated[int, Field(strict=True, ge=0, le=MOST_BYTES)]
 """More than any machine has, or ever carries."""

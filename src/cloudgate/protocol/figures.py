@@ -76,9 +76,14 @@ SETUP_BUCKETS_SECONDS = (0.025, 0.1, 0.5, 2.5, 10.0)
 MOST_TENANTS_COUNTED = 2000
 """In one report; who is not in it is in the next."""
 
-Counted = Annotated[int, Field(strict=True, ge=0, le=2**62)]
+MOST_COUNTED = 2**62
+Counted = Annotated[int, Field(strict=True, ge=0, le=MOST_COUNTED)]
 
-Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+MOST_AMOUNT = 1e15
+"""Less than some file systems say that they have: what is more is told as so much."""
+Amount = Annotated[float, Field(ge=0, le=MOST_AMOUNT, allow_inf_nan=False)]
+
+FURTHEST_CLOCK_SECONDS = 1e10
 
 
 class Distribution(Document):
@@ -134,9 +139,10 @@ class Figures(Document):
     memory_bytes: Kinds[Amount] = Field(default_factory=dict)
     """By process: ``envoy`` or ``host``."""
     disk_free_bytes: Amount | None = None
-    clock_ahead_seconds: Annotated[float | None, Field(ge=-1e10, le=1e10, allow_inf_nan=False)] = (
-        None
-    )
+    clock_ahead_seconds: Annotated[
+        float | None,
+        Field(ge=-FURTHEST_CLOCK_SECONDS, le=FURTHEST_CLOCK_SECONDS, allow_inf_nan=False),
+    ] = None
     """Of the manager's clock."""
     certificate_expires_at: Amount | None = None
     """Of the certificate that new tunnels are shown; seconds since 1970."""

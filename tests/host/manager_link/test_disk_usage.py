@@ -12,6 +12,8 @@ import pytest
 from cloudgate.host.manager_link import disk_usage, disk_usage_walk
 from cloudgate.host.manager_link.disk_usage import DiskUsageWorker
 from cloudgate.protocol import DirectoryProbe, DirectorySize, Question
+from cloudgate.protocol.bounds import MOST_BYTES
+from tests.support.machine.disks import needs_mounts, small_disk
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +78,21 @@ async def test_how_large_the_file_system_is_comes_along(tmp_path: Path) -> None:
         assert answer.measured.capacity_bytes == disk.total
         assert answer.measured.free_bytes is not None
         assert 0 < answer.measured.free_bytes <= disk.total
+
+
+@needs_mounts
+async def test_a_directory_is_measured_on_a_file_system_that_has_no_end(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "endless", size="7E") as endless:
+        (endless / "acme").mkdir()
+        (endless / "acme" / "data").write_bytes(bytes(50_000))
+        measuring = DiskUsageWorker()
+        directory = DirectoryProbe(base=str(endless), parts=("acme",), limit_seconds=60)
+        measuring.ask(Question(question="q", measure=directory))
+        found = (await measuring.due()).measured
+    assert found is not None
+    assert found.reason == ""
+    assert 50_000 < (found.used_bytes or 0) < 100_000
+    assert found.capacity_bytes == found.free_bytes == MOST_BYTES
 
 
 async def test_a_link_in_a_tenants_place_is_not_followed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from cloudgate.host.tunnels.accounting import (
     TunnelTable,
 )
 from cloudgate.protocol import Usage
+from cloudgate.protocol.bounds import MOST_BYTES
 
 REPO = "repo.example:443"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,6 +53,13 @@ def test_what_is_counted_is_what_the_last_line_says(totals: list[int], repeated:
     assert sum(each.bytes_up for each in taken) == totals[-1]
     assert sum(each.tunnels for each in taken) == 1
     assert tunnels.live == ()
+
+
+def test_more_than_a_manager_hears_is_told_as_the_most() -> None:
+    tunnels = TunnelTable()
+    tunnels.apply(entry(RecordType.GOING_ON, "t", 2 * MOST_BYTES, 5), NOW)
+    (told,) = tunnels.drain_usage()
+    assert (told.bytes_up, told.bytes_down, told.tunnels) == (MOST_BYTES, 5, 1)
 
 
 minutes_ago = st.integers(0, 60 * 24 * 90)

@@ -1,6 +1,7 @@
 """Disk usage: how much is in the directories that the manager asks about? One at a time."""
 
 import asyncio
+import json
 import sys
 from collections import deque
 from pathlib import Path
@@ -12,6 +13,7 @@ from cloudgate.host.manager_link import disk_usage_walk
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.processes.programs import with_parent
 from cloudgate.protocol import Answer, DirectoryProbe, DirectorySize, Question
+from cloudgate.protocol.bounds import MOST_BYTES, bounded, readable
 
 MOST_WAITING = 100
 """How many questions may wait; the manager asks those again that nobody answers."""
@@ -77,16 +79,25 @@ async def _measured(directory: DirectoryProbe) -> DirectorySize:
         said, complaint = await asyncio.wait_for(
             child.communicate(directory.model_dump_json().encode()), directory.limit_seconds
         )
-        return DirectorySize.model_validate_json(said)
+        return _size(json.loads(said))
     except TimeoutError:
         return DirectorySize(
             reason=f"Measuring it took longer than {directory.limit_seconds:g} seconds; it was"
             " given up. Let IntervalMinutes be longer, and see whether the disk is in order."
         )
-    except ValidationError:
+    except (json.JSONDecodeError, ValidationError):
         _log.error("a directory could not be measured", complaint=complaint.decode()[-500:])
         return DirectorySize(reason="The host service failed to measure it; its log says why.")
     finally:
         if child.returncode is None:
             child.kill()
             await child.communicate()  # or its pipes stay open, and it a zombie
+
+
+def _size(said: dict[str, int | str | None]) -> DirectorySize:
+    """What that program has said, within the bounds of what a manager hears."""
+    told = {
+        name: bounded(each, MOST_BYTES) if isinstance(each, int) else each and readable(each)
+        for name, each in said.items()
+    }
+    return DirectorySize.model_validate(told)

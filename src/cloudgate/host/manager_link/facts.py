@@ -19,8 +19,8 @@ def gather_facts(
     return HostFacts(
         host_name=printable(socket.gethostname(), LONGEST_NAME) or "?",
         addresses=usable_addresses(host_addresses()),
-        platform=platform.system(),
-        version=__version__,
+        platform=printable(platform.system()),
+        version=printable(__version__),
         envoy_version=printable(envoy_version),
         public_key_pem=public_key_pem(paths),
         machine=machine_mark(),

@@ -9,7 +9,7 @@ from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import Answer, LiveTunnel, Question
-from cloudgate.protocol.bounds import readable
+from cloudgate.protocol.bounds import MOST_BYTES, MOST_TUNNELS, bounded, readable
 
 
 class QueryHandler:
@@ -38,7 +38,7 @@ class QueryHandler:
         return Answer(
             machine=machine_mark(),
             question=question.question,
-            tunnels=tuple(_shown(each) for each in live),
+            tunnels=tuple(_shown(each) for each in live[:MOST_TUNNELS]),
             ended=tuple(each.tunnel for each in unwanted),
             reason=readable(reason),
         )
@@ -46,5 +46,9 @@ class QueryHandler:
 
 def _shown(tunnel: Tunnel) -> LiveTunnel:
     """A tunnel, from where it comes also behind a load balancer."""
-    client = tunnel.came_from or tunnel.client
-    return LiveTunnel.model_validate({**asdict(tunnel), "client": client})
+    said = {
+        "client": tunnel.came_from or tunnel.client,
+        "bytes_up": bounded(tunnel.bytes_up, MOST_BYTES),
+        "bytes_down": bounded(tunnel.bytes_down, MOST_BYTES),
+    }
+    return LiveTunnel.model_validate({**asdict(tunnel), **said})

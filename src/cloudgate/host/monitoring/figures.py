@@ -7,7 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
+
+import structlog
+from pydantic import ValidationError
 
 from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.monitoring.envoy_counters import EnvoyCounters
@@ -15,12 +19,23 @@ from cloudgate.host.shaping.held_back import HeldBackMeter
 from cloudgate.host.state.manager_clock import ManagerClock
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.monitoring.gateway_lines import LEAST_FULL
-from cloudgate.protocol import MOST_TENANTS_COUNTED, Figures, Restraint, TenantFigures
+from cloudgate.protocol import (
+    FURTHEST_CLOCK_SECONDS,
+    MOST_AMOUNT,
+    MOST_COUNTED,
+    MOST_TENANTS_COUNTED,
+    Figures,
+    Restraint,
+    TenantFigures,
+)
+from cloudgate.protocol.bounds import MOST_SMALL, bounded
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _USER_TICKS, _SYSTEM_TICKS = 11, 12
 """Of ``/proc/PID/stat``, counted after the name (proc(5))."""
+_OF_ENVOY = ("handshakes", "tls_failures", "connections_rejected", "target_failures")
+_log = structlog.get_logger(__name__)
 
 
 class HostFigures:
@@ -65,18 +80,17 @@ class HostFigures:
         """Of tenants, as the manager has heard it."""
 
     def now(self) -> Figures:
-        """All of it, as it is now."""
+        """All of it, as it is now, within the bounds of what a manager hears."""
         total, envoy = self._tracker.total, self._envoy.totals
-        ahead = self._clock.ahead
         pids = {"host": (os.getpid(),), "envoy": tuple(self._envoys())}
         memory = {name: [memory_bytes(pid) for pid in some] for name, some in pids.items()}
-        return Figures(
+        return _as_far_as_told(
             run=self._run,
             uptime_seconds=time.monotonic() - self._began_seconds,
             tunnels_live=len(self._tracker.live),
             tunnels_opened=total.tunnels,
-            bytes_up=total.bytes_up,
-            bytes_down=total.bytes_down,
+            bytes_up=bounded(total.bytes_up, MOST_COUNTED),
+            bytes_down=bounded(total.bytes_down, MOST_COUNTED),
             refused={kind.value: count for kind, count in self._meter.refused.items()},
             setup=total.setup.distribution,
             authorization=self._meter.took.distribution,
@@ -84,11 +98,8 @@ class HostFigures:
             held_back_seconds={
                 each.value: round(self._held_back.by_restraint[each], 1) for each in Restraint
             },
-            handshakes=envoy.get("handshakes"),
-            tls_failures=envoy.get("tls_failures"),
-            connections=self._envoy.connections,
-            connections_rejected=envoy.get("connections_rejected"),
-            target_failures=envoy.get("target_failures"),
+            **{name: bounded(envoy[name], MOST_COUNTED) for name in _OF_ENVOY if name in envoy},
+            connections=_known(self._envoy.connections, MOST_SMALL),
             full={
                 kind: round(part, 2) for kind, part in self._full().items() if part >= LEAST_FULL
             },
@@ -99,8 +110,8 @@ class HostFigures:
                 if any(each is not None for each in some)
             },
             disk_free_bytes=_free_bytes(self._state),
-            clock_ahead_seconds=None if ahead is None else round(ahead.total_seconds(), 1),
-            certificate_expires_at=self._envoy.certificate_expires_at,
+            clock_ahead_seconds=_ahead_seconds(self._clock),
+            certificate_expires_at=_known(self._envoy.certificate_expires_at, MOST_AMOUNT),
             tenants=tuple(self._news_of_tenants()),
         )
 
@@ -130,6 +141,16 @@ class HostFigures:
                 if found > MOST_TENANTS_COUNTED:
                     return
                 yield now
+
+
+def _as_far_as_told(**members: Any) -> Figures:
+    """The figures; without one that is out of bounds, which nobody foresaw: the others are told."""
+    try:
+        return Figures(**members)
+    except ValidationError as error:
+        wrong = {each["loc"][0] for each in error.errors()}
+        _log.error("figures are out of bounds and left out", figures=sorted(map(str, wrong)))
+        return Figures(**{name: each for name, each in members.items() if name not in wrong})
 
 
 class ProcessorTime:
@@ -174,8 +195,20 @@ def _stat(pid: int) -> list[str]:
     return text.rpartition(")")[2].split()
 
 
+def _known(value: int | None, most: float) -> float | None:
+    """What Envoy says, or None where that means nothing: it says 2**64 - 1 and the like, too."""
+    return value if value is not None and value <= most else None
+
+
+def _ahead_seconds(clock: ManagerClock) -> float | None:
+    if clock.ahead is None:
+        return None
+    seconds = round(clock.ahead.total_seconds(), 1)
+    return max(min(seconds, FURTHEST_CLOCK_SECONDS), -FURTHEST_CLOCK_SECONDS)
+
+
 def _free_bytes(state: Path) -> float | None:
     try:
-        return shutil.disk_usage(state).free
+        return bounded(float(shutil.disk_usage(state).free), MOST_AMOUNT)
     except OSError:  # ENOENT, EIO: it cannot be seen, which is not none
         return None

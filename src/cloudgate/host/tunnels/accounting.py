@@ -17,6 +17,7 @@ from pydantic import Field
 from cloudgate.host.access_log.record import AccessRecord, RecordType
 from cloudgate.monitoring.stopwatch import Stopwatch
 from cloudgate.protocol import Usage
+from cloudgate.protocol.bounds import MOST_BYTES, MOST_SMALL, bounded
 
 TOLD_BY_MINUTES = timedelta(hours=2)
 TOLD_BY_HOURS = timedelta(days=2)
@@ -100,9 +101,9 @@ class _UsageSum:
                 tenant_id=tenant_id,
                 user_id=user_id,
                 target=target,
-                tunnels=self.tunnels,
-                bytes_up=self.bytes_up,
-                bytes_down=self.bytes_down,
+                tunnels=bounded(self.tunnels, MOST_SMALL),
+                bytes_up=bounded(self.bytes_up, MOST_BYTES),
+                bytes_down=bounded(self.bytes_down, MOST_BYTES),
             )
         return self.message
 
