@@ -29,6 +29,7 @@ from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.gateway import GatewayParts
 from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.platform import Pacing
 from cloudgate.host.reconciler import ReconcileResult
 from cloudgate.host.settings import HostSettings
 from cloudgate.host.shaping.rate_allocations import RateAllocations
@@ -41,6 +42,7 @@ from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS
 from cloudgate.host.tunnels.slots import TunnelSlots
+from cloudgate.network.connection_names import has_both_ends
 from cloudgate.protocol import (
     Assignment,
     DirectoryChange,
@@ -231,8 +233,8 @@ async def abort(writers: Collection[asyncio.StreamWriter]) -> None:
 
 
 @asynccontextmanager
-async def echo_server() -> AsyncIterator[int]:
-    """A repository that answers with what it hears; its port."""
+async def echo_server(host: str = "127.0.0.1") -> AsyncIterator[int]:
+    """A repository at `host` that answers with what it hears; its port."""
     writers: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -246,7 +248,7 @@ async def echo_server() -> AsyncIterator[int]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.start_server(serve, host, 0, backlog=1024)
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:
@@ -337,6 +339,12 @@ class Machine:
     async def hears_of(self, tunnels: int) -> None:
         """Wait until the access log has told the host service of so many live tunnels."""
         await until_async(lambda: len(self.tracker.live) >= tunnels)
+
+    def found_by_both_ends(self) -> set[str]:
+        """Those of the live tunnels' connections, of which each has two, that Envoy has."""
+        assert self.envoys.pid is not None
+        names = {name for each in self.tracker.live for name in each.connections}
+        return set(Pacing(self.envoys.pid).carried(set(filter(has_both_ends, names))))
 
     async def works_meanwhile(self) -> None:
         """Wait until each job has been tried once, from its beginning to its end."""

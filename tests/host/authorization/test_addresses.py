@@ -97,6 +97,15 @@ async def test_a_dead_first_address_hides_no_living_one(
     assert await reached(client, port) == "127.0.0.4"
 
 
+async def test_the_connection_to_the_address_that_lives_is_found_by_both_of_its_ends(
+    machine: Machine, client: Client, port: int, names: Names
+) -> None:
+    await names.live("127.0.0.4")
+    assert await reached(client, port) == "127.0.0.4"
+    await machine.hears_of(1)
+    assert len(machine.found_by_both_ends()) == 2
+
+
 async def test_a_silent_first_address_hides_no_living_one(
     client: Client, port: int, names: Names
 ) -> None:

@@ -130,8 +130,13 @@ async def test_who_opens_tunnels_faster_than_its_speed_allows_is_told_so_and_kee
 ) -> None:
     door.know()
     slowed: list[str] = []
+
+    def slow(client: str, _: int) -> str:
+        slowed.append(client)
+        return client
+
     door.judge.starts.limit_of = lambda _: 1000
-    door.judge.starts.slow = lambda client, _: slowed.append(client)
+    door.judge.starts.slow = slow
     assert (await door.ask(1)).denial is None
     assert (await door.ask(2)).denial is TOO_FAST
     assert (slowed, door.slots.in_use(ACME)) == ([f"{HERE}:1"], 1)
@@ -141,7 +146,7 @@ async def test_who_gives_up_while_it_waits_for_its_turn_keeps_no_slot(door: Door
     door.know()
     with Authorizer(door.directory, door.site, door.gateway_status, door.slots) as patient:
         patient.starts.limit_of = lambda _: 10_000  # of which one more may begin in six seconds
-        patient.starts.slow = lambda *_: None
+        patient.starts.slow = lambda client, _: client
         first = await patient.authorize(REPO, basic(), HERE, 1)
         assert first.denial is None
         waiting = asyncio.create_task(patient.authorize(REPO, basic(), HERE, 2))

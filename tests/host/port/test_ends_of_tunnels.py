@@ -247,6 +247,14 @@ async def test_in_http_2_a_client_ends_its_direction_and_still_gets_the_answer(
         assert await tunnel.heard() == (DATA, ENDED)
 
 
+async def test_in_http_2_too_a_tunnels_connections_are_found_by_both_of_their_ends(
+    machine: Machine, setting: Setting
+) -> None:
+    async with setting.http2() as _:
+        await machine.hears_of(1)
+        assert len(machine.found_by_both_ends()) == 2
+
+
 @pytest.mark.parametrize("whole_connection", [False, True])
 async def test_in_http_2_a_client_that_gives_up_looks_like_an_end_to_the_target(
     setting: Setting, whole_connection: bool

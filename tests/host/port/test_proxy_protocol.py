@@ -94,6 +94,14 @@ async def test_behind_a_load_balancer_it_is_the_customers_address_that_counts(
     assert await tunnel.echoes()
 
 
+async def test_behind_a_load_balancer_a_tunnels_connections_are_found_by_both_of_their_ends(
+    machine: Machine, client: Client, port: int
+) -> None:
+    assert (await connect(client, port, V2, BALANCER)).status == 200
+    await machine.hears_of(1)
+    assert len(machine.found_by_both_ends()) == 2
+
+
 async def test_nobody_else_is_believed_and_the_reason_is_said(
     machine: Machine, client: Client, port: int, repository_port: int
 ) -> None:

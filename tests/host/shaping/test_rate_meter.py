@@ -48,6 +48,19 @@ def test_who_has_nothing_to_send_or_a_slow_line_does_not_press() -> None:
     assert LONGEST_SECONDS > 0
 
 
+def test_what_a_connection_sent_is_known_by_the_name_that_it_gets_later() -> None:
+    flows = RateMeter()
+    flows.sample(0.0, {"a": SentBytes(1000, has_more=True)}, {"a": 100.0}, new=["a"])
+    flows.rename("a", "b")
+    flows.rename("unknown", "b")
+    flows.sample(1.0, {"b": SentBytes(1500, has_more=True)}, {"b": 100.0}, new=["b"])
+    assert flows.new_bytes(["a", "b"]) == 500, "and not all that it has sent"
+    flows.sample(2.0, {}, {})
+    flows.rename("b", "c")
+    assert flows.is_gone("c")
+    assert not flows.is_gone("b")
+
+
 def test_who_was_seen_between_two_bursts_presses_until_it_sends_less() -> None:
     flows, rate = RateMeter(), 100_000
     looks = [(now / 5, int(now / 5 * rate), now % 2 == 0) for now in range(10)]

@@ -191,7 +191,11 @@ class SlowedConnections:
         self.now, self.rates = 0.0, dict[str, int]()
         self.starts = StartRateGrants(lambda: self.now)
         self.starts.limit_of = lambda _: limit
-        self.starts.slow = self.rates.__setitem__
+        self.starts.slow = self._slow
+
+    def _slow(self, client: str, rate: int) -> str:
+        self.rates[client] = rate
+        return client
 
 
 @pytest.mark.anyio
@@ -258,7 +262,7 @@ async def test_who_has_no_limit_or_cannot_be_slowed_is_let_in_as_before() -> Non
     assert await free.starts.begin("p", ACME, "client", 0) == UNLIMITED_CLUSTER
     assert not free.rates
 
-    def fail(client: str, rate: int) -> None:
+    def fail(client: str, rate: int) -> str:
         raise UnavailableError(f"{client} {rate}")
 
     limited = SlowedConnections(MEBIBYTE)

@@ -62,6 +62,30 @@ def test_more_than_a_manager_hears_is_told_as_the_most() -> None:
     assert (told.bytes_up, told.bytes_down, told.tunnels) == (MOST_BYTES, 5, 1)
 
 
+def test_a_tunnel_has_its_connections_by_both_ends_and_of_lines_of_before_by_those_they_told() -> (
+    None
+):
+    told = replace(
+        entry(RecordType.BEGUN, "t", 0),
+        from_address="192.0.2.9:40000",
+        gateway_address="192.0.2.8:443",
+        target_address="192.0.2.10:6180",
+    )
+    before = replace(told, gateway_address="", target_address="")
+    nowhere = replace(told, from_address="")
+    tunnels = TunnelTable()
+    names = [
+        (made.client_connection, made.target_connection)
+        for number, each in enumerate((told, before, nowhere))
+        for made in [tunnels.apply(replace(each, tunnel=str(number)), NOW)]
+    ]
+    assert names == [
+        ("192.0.2.8:443>192.0.2.1:5", "192.0.2.9:40000>192.0.2.10:6180"),
+        ("192.0.2.1:5", "192.0.2.9:40000"),
+        ("192.0.2.8:443>192.0.2.1:5", ""),
+    ]
+
+
 minutes_ago = st.integers(0, 60 * 24 * 90)
 
 

@@ -91,6 +91,33 @@ def test_a_line_of_the_release_before_says_the_same_as_one_of_this() -> None:
     assert released_slot(json.dumps(now, separators=(",", ":"))) == released
 
 
+def test_the_ends_that_a_line_says_are_those_that_the_kernel_says() -> None:
+    line = {
+        "time": "2026-01-01T00:00:00.000Z",
+        "type": "DownstreamPeriodic",
+        "tunnel": "t",
+        "pass": str(TunnelMetadata("p", UUID(int=1))),
+        "target": REPO,
+        "client": "192.0.2.1:5",
+        "status": 200,
+        "bytes_up": 1,
+        "bytes_down": 2,
+    }
+
+    def ends(**said: str) -> tuple[str, str]:
+        record = parse_record(json.dumps(line | said))
+        assert record is not None
+        return record.gateway_address, record.target_address
+
+    assert ends() == ("", "")
+    assert ends(gateway_address="192.0.2.8:443", address="[2001:db8::1]:6180") == (
+        "192.0.2.8:443",
+        "[2001:db8::1]:6180",
+    )
+    mapped = ends(gateway_address="[::ffff:192.0.2.8]:443", address="[::ffff:192.0.2.9]:6180")
+    assert mapped == ("192.0.2.8:443", "192.0.2.9:6180"), "though targets are called as configured"
+
+
 def test_lines_that_are_not_read_yet_begin_no_tunnel_again(paths: StatePaths) -> None:
     began = {"type": "DownstreamTunnelSuccessfullyEstablished", "bytes_up": 0}
     line = {

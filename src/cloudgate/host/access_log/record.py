@@ -14,6 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
+from cloudgate.network import hostport
+from cloudgate.values import ip_addresses
 
 AUTHORIZER_METADATA = "envoy.filters.http.ext_authz"
 """Where Envoy keeps what the authorizer said of a request."""
@@ -72,6 +74,10 @@ class AccessRecord:
     """Address and port that the gateway's own connection to the target comes from."""
     bytes_up: int
     bytes_down: int
+    gateway_address: str = ""
+    """Address and port that the tenant came to; empty where the release before wrote the line."""
+    target_address: str = ""
+    """Address and port of the target, at the other end of the gateway's own connection."""
     ended_at: datetime | None = None
     """None where the line is of no end."""
     setup_seconds: float | None = None
@@ -99,12 +105,22 @@ def parse_record(line: str) -> AccessRecord | None:
             from_address=said.get("from_address") or "",
             bytes_up=said["bytes_up"],
             bytes_down=said["bytes_down"],
+            gateway_address=_as_the_kernel_says(said.get("gateway_address") or ""),
+            target_address=_as_the_kernel_says(said.get("address") or ""),
             ended_at=_ended_at(started_at, said) if kind is RecordType.ENDED else None,
             setup_seconds=_setup_seconds(said) if kind is RecordType.BEGUN else None,
             is_torn=kind is RecordType.ENDED and _is_torn(said),
         )
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _as_the_kernel_says(address: str) -> str:
+    """Where Envoy says an address as it was configured, one of IPv4 may stand as one of IPv6."""
+    if not address.startswith("[::ffff:"):
+        return address
+    host, port = hostport.split(address)
+    return hostport.join(ip_addresses.unmapped(host), port)
 
 
 def _ended_at(started_at: datetime, said: dict[str, Any]) -> datetime:
@@ -176,6 +192,7 @@ JSON_FORMAT = {
     "pass": _metadata_operator("pass"),
     "target": _metadata_operator("target"),
     "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+    "gateway_address": "%DOWNSTREAM_DIRECT_LOCAL_ADDRESS%",
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
     "bytes_up": "%BYTES_RECEIVED%",
@@ -190,8 +207,12 @@ JSON_FORMAT = {
 }
 
 
-_HANDED_OVER_FORMAT = {**JSON_FORMAT, "client": "%DOWNSTREAM_REMOTE_ADDRESS%"}
-"""Of what the module has handed over, within Envoy: the client is who that says."""
+_HANDED_OVER_FORMAT = {
+    **JSON_FORMAT,
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "gateway_address": "%DOWNSTREAM_LOCAL_ADDRESS%",
+}
+"""Of what the module has handed over, within Envoy: both ends are those that it says."""
 _TCP_FORMAT: dict[str, str | int] = {
     **JSON_FORMAT,
     "protocol": "HTTP/1",

@@ -1,13 +1,14 @@
 """Linux descriptors: which descriptor of Envoy is which connection?
 
-A name is the end of a connection that no other has, as ``address:port``. The kernel gives a new
-connection the lowest number that is free, so one that is new is looked for among those that were
-free, and those that were free a moment ago; only when it is not there are all of them looked at.
+A connection has a name that no other has, and others that it may share: then the one is meant that
+was looked at last. The kernel gives a new connection the lowest number that is free, so one that is
+new is looked for among those that were free, and those that were free a moment ago; only when it is
+not there are all of them looked at.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from itertools import islice
 from socket import socket
 
@@ -22,7 +23,7 @@ Copy = Callable[[int], int | None]
 """A copy of a descriptor; None when there is none of that number."""
 AsSocket = Callable[[int], socket | None]
 """The socket with a descriptor of this process; None when it is something else, which is closed."""
-Names = Callable[[socket], Collection[str]]
+Names = Callable[[socket], Sequence[str]]
 
 
 class Descriptors:
@@ -34,10 +35,10 @@ class Descriptors:
     def __init__(
         self, names_of: Names, clock_seconds: Callable[[], float] = time.monotonic
     ) -> None:
-        """`names_of`: the names of a connection; none when it is none."""
+        """`names_of`: of a connection, first the one of its own; none when it is none."""
         self._names_of = names_of
         self._clock_seconds = clock_seconds
-        self._names: dict[int, Collection[str]] = {}
+        self._names: dict[int, Sequence[str]] = {}
         self._at: dict[str, int] = {}
         self._recent: deque[int] = deque(maxlen=_RECENT)
         self._missed: dict[str, float] = {}
@@ -77,6 +78,42 @@ class Descriptors:
                 else:
                     gone.append(number)  # another connection has the number now
         self._forget_numbers(gone)
+
+    def own_name(
+        self,
+        name: str,
+        copy: Copy,
+        as_socket: AsSocket,
+        all_of_them: Callable[[], Iterable[int]],
+        *,
+        is_meant: Callable[[str], bool],
+        known: Container[str],
+    ) -> str | None:
+        """The name of its own of one of those that share a name; None when none is found.
+
+        Args:
+            name: that several may have.
+            copy: as for `each`, like what follows.
+            as_socket: makes a socket of a copy.
+            all_of_them: the numbers of the process's sockets.
+            is_meant: whether a connection with this name of its own may be the one.
+            known: names of their own; another one, if it is new, is preferred to these.
+        """
+        found = [
+            self._names_of(connection)[0]
+            for _, connection in self.each([name], copy, as_socket, all_of_them)
+        ]
+        if not found:
+            return None
+        meant = next(filter(is_meant, found), None)
+        if meant is not None and meant not in known:
+            return meant
+        for number in self._likely():
+            self._refresh(number)
+            names = self._names.get(number, ())
+            if name in names and is_meant(names[0]) and names[0] not in known:
+                return names[0]
+        return meant
 
     def forget(self, names: Iterable[str]) -> None:
         """These connections are over."""

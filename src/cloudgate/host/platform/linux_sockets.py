@@ -19,15 +19,16 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cloudgate.errors import UnavailableError
-from cloudgate.host.platform.linux_descriptors import Descriptors
+from cloudgate.host.platform.linux_descriptors import AsSocket, Copy, Descriptors
 from cloudgate.host.platform.send_buffer import most_unsent_bytes
 from cloudgate.host.platform.sent_bytes import SentBytes
+from cloudgate.network.connection_names import comes_from, connection_name
 from cloudgate.network.hostport import join
 from cloudgate.values import ip_addresses
 
@@ -46,6 +47,7 @@ _AS_THE_SYSTEM_DOES = 0
 """For TCP_NOTSENT_LOWAT."""
 _NOBODY = struct.pack("@H14x", socket.AF_UNSPEC)
 """``struct sockaddr`` of no family."""
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _GONE = (errno.ESRCH, errno.ENOENT)
 """A process, or a name below /proc, is not there."""
 _ENDED = (errno.ENOTCONN, errno.EINVAL, errno.ECONNRESET, errno.EPIPE, errno.EBADF, errno.ENOTSOCK)
@@ -73,7 +75,7 @@ def check_reach() -> None:
 
 
 def close_connections(pid: int, clients: Collection[str]) -> int:
-    """End the tunnels of `clients`, given as ``address:port``; how many there were.
+    """End the tunnels of `clients`, given as `connection_name` or ``address:port``; how many.
 
     Raises:
         UnavailableError: this user may not end them, or they cannot be looked for: some may go on.
@@ -83,7 +85,7 @@ def close_connections(pid: int, clients: Collection[str]) -> int:
     with _process(pid) as process:
         for _, connection in _connections(process, pid):
             with connection:
-                if _peer(connection) in wanted:
+                if not wanted.isdisjoint(_names_of_client(connection)):
                     found += 1
                     with _unless_ended("ended"):
                         _end_by_reset(connection)
@@ -107,13 +109,13 @@ def open_connections(pid: int) -> int:
 class Pacing:
     """Slows single connections of one process, and says what they carried.
 
-    They are named by the end that no other has: a tenant's connection by its other end, the one to
-    a target by its own.
+    They are named by `connection_name`. Where only one end is known, and others have it, too, it is
+    not known which of them is meant.
     """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._descriptors = Descriptors(_ends)
+        self._descriptors = Descriptors(_names)
 
     def set(self, rates: Mapping[str, int | None]) -> None:
         """Let each send so many bytes a second, None for any number (SO_MAX_PACING_RATE).
@@ -155,18 +157,38 @@ class Pacing:
                 found[name] = (told.acked, told.received)
         return found
 
+    def connection_from(self, client: str, known: Container[str]) -> str:
+        """The name by both ends of a connection that comes from `client`; else `client` itself.
+
+        One that is among `known` only where no other is found.
+
+        Raises:
+            UnavailableError: this user may not know.
+        """
+
+        def is_meant(name: str) -> bool:
+            return comes_from(name, client)
+
+        with _process(self._pid) as process:
+            found = self._descriptors.own_name(
+                client, *self._means(process), is_meant=is_meant, known=known
+            )
+        return found or client
+
     def forget(self, names: Iterable[str]) -> None:
         """These connections are over: their places in the process are free."""
         self._descriptors.forget(names)
 
     def _each(self, names: Collection[str]) -> Iterator[tuple[str, socket.socket]]:
         with _process(self._pid) as process:
-            yield from self._descriptors.each(
-                names,
-                lambda number: _copy(process, number),
-                _as_socket,
-                lambda: _socket_descriptors(self._pid),
-            )
+            yield from self._descriptors.each(names, *self._means(process))
+
+    def _means(self, process: int | None) -> tuple[Copy, AsSocket, Callable[[], Iterable[int]]]:
+        return (
+            lambda number: _copy(process, number),
+            _as_socket,
+            lambda: _socket_descriptors(self._pid),
+        )
 
 
 def _end_by_reset(connection: socket.socket) -> None:
@@ -291,21 +313,26 @@ def _unknown(done: str, error: OSError) -> UnavailableError:
     )
 
 
-def _ends(connection: socket.socket) -> tuple[str, ...]:
-    return tuple(end for end in (_peer(connection), _own(connection)) if end is not None)
+def _names(connection: socket.socket) -> tuple[str, ...]:
+    """That by both ends, and its ends; the own end alone of what is connected to nothing."""
+    if connection.family not in _FAMILIES:
+        return ()
+    peer, own = _end(connection.getpeername), _end(connection.getsockname)
+    if peer is None or own is None:
+        return () if own is None else (own,)
+    return connection_name(own, peer), peer, own
+
+
+def _names_of_client(connection: socket.socket) -> tuple[str, ...]:
+    """By which a client that comes by this connection may be called; none when none does."""
+    return _names(connection)[:-1]
 
 
 def _peer(connection: socket.socket) -> str | None:
-    return _end(connection, connection.getpeername)
+    return _end(connection.getpeername) if connection.family in _FAMILIES else None
 
 
-def _own(connection: socket.socket) -> str | None:
-    return _end(connection, connection.getsockname)
-
-
-def _end(connection: socket.socket, ask: Callable[[], Any]) -> str | None:
-    if connection.family not in (socket.AF_INET, socket.AF_INET6):
-        return None
+def _end(ask: Callable[[], Any]) -> str | None:
     try:
         host, port = ask()[:2]
     except OSError:

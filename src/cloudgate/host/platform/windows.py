@@ -13,13 +13,14 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from cloudgate.errors import UnavailableError
 from cloudgate.host.platform.sent_bytes import SentBytes
+from cloudgate.network.connection_names import connection_name
 from cloudgate.processes.programs import ask
 
 SERVICE = "CloudgateHost"
@@ -54,7 +55,7 @@ _DELETE_CONNECTION = 12
 
 
 def close_connections(pid: int, clients: Collection[str]) -> int:
-    """End the tunnels of `clients`, given as ``address:port``; how many there were.
+    """End the tunnels of `clients`, given as `connection_name` or ``address:port``; how many.
 
     Raises:
         UnavailableError: this user may not end them, or they came over IPv6.
@@ -108,6 +109,11 @@ class Pacing:
         """Nothing is known."""
         del names
         return {}
+
+    def connection_from(self, client: str, known: Container[str]) -> str:
+        """Nothing more is known."""
+        del known
+        return client
 
     def forget(self, names: Iterable[str]) -> None:
         """Nothing is kept."""
@@ -366,9 +372,13 @@ def read_table(raw: bytes) -> list[tuple[str, str]]:
 
 
 def rows(clients: Collection[str], known: Collection[tuple[str, str]]) -> list[bytes]:
-    """A MIB_TCPROW that deletes each connection whose remote end is one of `clients`."""
+    """A MIB_TCPROW that deletes each connection that `clients` name, by both ends or the remote."""
     wanted = set(clients)
-    return [_row(local, remote) for local, remote in known if remote in wanted]
+    return [
+        _row(local, remote)
+        for local, remote in known
+        if remote in wanted or connection_name(local, remote) in wanted
+    ]
 
 
 def _library(name: str) -> Any:

@@ -144,6 +144,13 @@ class RateMeter:
                 at, total = gone.samples[-1]
                 self._gone[name] = LastSample(total, gone.rate, at, now_seconds)
 
+    def rename(self, before: str, after: str) -> None:
+        """What was known by one name is known by another, if that is new."""
+        if before in self._seen and after not in self._seen:
+            self._seen[after] = self._seen.pop(before)
+        if before in self._gone and after not in self._gone:
+            self._gone[after] = self._gone.pop(before)
+
     def is_measured(self, name: str) -> bool:
         """Whether a connection was seen for long enough to have a speed."""
         seen = self._seen.get(name)

@@ -26,6 +26,7 @@ from cloudgate.host.shaping.start_rate_grants import GrantedRate, NewTunnel, Sta
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.network.connection_names import has_both_ends
 from cloudgate.protocol import Restraint
 
 REVIEW_SECONDS = 0.2
@@ -111,6 +112,8 @@ class TrafficShaper:
         """The connections of those who are held back, as they were at the last look."""
         self._given_back: set[str] = set()
         """Those that were found to be gone since."""
+        self._carrying: _Names = {}
+        """The connections of tunnels, as they were at the last look, and of those since."""
         self._looks_at_all_until: float | None = None
         """None until a look at all came to its end."""
         self._reviewed_at_seconds = clock_seconds()
@@ -197,7 +200,8 @@ class TrafficShaper:
             self._of[tenant_id] = its
         self._accounts = accounts
         self._starts.follow(granted)
-        self._set(wanted, sent, {name: pid for its in names.values() for name, pid in its.items()})
+        self._carrying = {name: pid for its in names.values() for name, pid in its.items()}
+        self._set(wanted, sent, self._carrying)
         self._reviewed_at_seconds = now
         if self._looks_at_all_until is None and self._tracker.is_certain:
             self._looks_at_all_until = now + FIRST_SECONDS
@@ -220,10 +224,17 @@ class TrafficShaper:
             return limit
         return min(limit, int(account.within(limit)))
 
-    def _slow_newcomer(self, client: str, rate: int) -> None:
+    def _slow_newcomer(self, client: str, rate: int) -> str:
         pid = self._envoys.pid
-        if pid is not None:
-            self._pacing.setdefault(pid, Pacing(pid)).set({client: rate})
+        if pid is None:
+            return client
+        pacing = self._pacing.setdefault(pid, Pacing(pid))
+        # By the client's end alone it may be one that came from there to another address of ours.
+        name = pacing.connection_from(client, self._carrying)
+        pacing.set({name: rate})
+        self._carrying[name] = pid
+        self._rates[name] = rate  # a review looks at it, whosever it is
+        return name
 
     def _take_in_news(self, tenant_id: UUID) -> None:
         """Somebody begins: see who of the tenant has left, which the log may not say yet."""
@@ -249,14 +260,25 @@ class TrafficShaper:
         for each in ended:
             tunnel = each.tunnel
             names = tunnel.connections
-            pasts = [self._flows.past(name) for name in names]
             newcomer = newcomers.get(tunnel.slot_id)
+            if newcomer is not None:
+                self._follow_name(newcomer, tunnel)
+            pasts = [self._flows.past(name) for name in names]
             ended_at = now - max(0.0, each.ago.total_seconds())
             self._unseen[tunnel.tenant_id] += _unseen_bytes(tunnel, pasts, newcomer, ended_at)
             self._give_back(tunnel.tenant_id, names)
             gone += names
         for pacing in self._pacing.values():
             pacing.forget(gone)
+
+    def _follow_name(self, newcomer: NewTunnel, tunnel: Tunnel) -> None:
+        """The log may name a newcomer's connection by more or fewer ends than it was found by.
+
+        Two names by both ends are two connections.
+        """
+        before, after = newcomer.connection, tunnel.client_connection
+        if not (has_both_ends(before) and has_both_ends(after)):
+            self._flows.rename(before, after)
 
     def _give_back(self, tenant_id: UUID, names: Iterable[str]) -> None:
         """What these connections had of the limit is for others."""
@@ -271,7 +293,7 @@ class TrafficShaper:
     def _names(self) -> dict[UUID, _Names]:
         found: dict[UUID, _Names] = defaultdict(dict)
         pids: dict[str, int | None] = {}
-        self._new = {each.client for each in self._starts.newcomers().values()}
+        self._new = {each.connection for each in self._starts.newcomers().values()}
         newcomers = self._starts.newcomers()
         seen = []
         for each in self._tracker.live:
@@ -282,13 +304,14 @@ class TrafficShaper:
                 found[each.tenant_id].update((name, pid) for name in each.connections)
             if (newcomer := newcomers.get(each.slot_id)) is not None:
                 seen.append(each.slot_id)
+                self._follow_name(newcomer, each)
                 self._rates |= dict.fromkeys(each.connections, newcomer.rate_bytes)
                 self._new.update(each.connections)
         self._starts.hand_over(seen)
         current = self._envoys.pid
         for newcomer in self._starts.newcomers().values():
             if current is not None:
-                found[newcomer.tenant_id][newcomer.client] = current
+                found[newcomer.tenant_id][newcomer.connection] = current
         oldest = self._oldest_that_counts(self._clock_seconds(), ARRIVING_SECONDS)
         self._arriving = {
             who: at for who, at in self._arriving.items() if at >= oldest and who not in found

@@ -47,8 +47,8 @@ class NewTunnel:
     """A tunnel that was let in, and that the access log does not know yet."""
 
     tenant_id: UUID
-    client: str
-    """Address and port that it comes from."""
+    connection: str
+    """The name of the connection that it comes by."""
     rate_bytes: int
     """What it began with, in each direction, each second."""
     at_seconds: float
@@ -75,8 +75,8 @@ class StartRateGrants:
         self._complained = False
         self.limit_of: Callable[[UUID], int | None] = lambda _: None
         """What newcomers of a tenant may send each second; None for as much as they like."""
-        self.slow: Callable[[str, int], None] | None = None
-        """Sets the rate of a tenant's connection, known by its other end."""
+        self.slow: Callable[[str, int], str] | None = None
+        """Sets the rate of a tenant's connection, known by its other end; the connection's name."""
         self.refresh: Callable[[UUID], None] = lambda _: None
         """Takes note of the tunnels of a tenant that have just ended."""
         self.arrives: Callable[[UUID], None] = lambda _: None
@@ -107,13 +107,13 @@ class StartRateGrants:
         self.refresh(tenant_id)
         rate = self._first_rate(tenant_id, limit)
         try:
-            self.slow(client, rate)
+            connection = self.slow(client, rate)
         except UnavailableError as error:
             if not self._complained:
                 _log.error("speed limits are not kept", reason=error.message)
             self._complained = True
             return UNLIMITED_CLUSTER
-        newcomer = NewTunnel(tenant_id, client, rate, self._clock_seconds())
+        newcomer = NewTunnel(tenant_id, connection, rate, self._clock_seconds())
         self._newcomers[slot_id] = newcomer
         self._just_begun.append(newcomer)
         self.news.set()

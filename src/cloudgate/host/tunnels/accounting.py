@@ -16,6 +16,7 @@ from pydantic import Field
 
 from cloudgate.host.access_log.record import AccessRecord, RecordType
 from cloudgate.monitoring.stopwatch import Stopwatch
+from cloudgate.network.connection_names import connection_name
 from cloudgate.protocol import Usage
 from cloudgate.protocol.bounds import MOST_BYTES, MOST_SMALL, bounded
 
@@ -49,6 +50,9 @@ class Tunnel:
     over_egress: bool = False
     came_from: str = ""
     certificate_id: UUID | None = None
+    gateway_address: str = ""
+    """Where it came in; empty where a line of the release before told of it."""
+    target_address: str = ""
     bytes_up: int = 0
     bytes_down: int = 0
     revocation_epoch: Annotated[str | None, Field(alias="era")] = None
@@ -57,7 +61,21 @@ class Tunnel:
     @property
     def connections(self) -> tuple[str, ...]:
         """Names of its two: what is sent to the tenant, and to the target."""
-        return tuple(name for name in (self.client, self.from_address) if name)
+        return tuple(filter(None, (self.client_connection, self.target_connection)))
+
+    @property
+    def client_connection(self) -> str:
+        """The name of the connection that it came by."""
+        return connection_name(self.gateway_address, self.client)
+
+    @property
+    def target_connection(self) -> str:
+        """The name of the gateway's own connection; empty where there is none.
+
+        The target's end alone would be that of all its tunnels.
+        """
+        own = self.from_address
+        return connection_name(own, self.target_address) if own else ""
 
 
 @dataclass
@@ -268,6 +286,8 @@ def _tunnel(entry: AccessRecord) -> Tunnel:
         target=intern(entry.target),
         client=entry.client,
         from_address=entry.from_address,
+        gateway_address=intern(entry.gateway_address),
+        target_address=intern(entry.target_address),
         restoring=entry.metadata.restoring,
         over_quota=entry.metadata.over_quota,
         over_egress=entry.metadata.over_egress,

@@ -9,6 +9,7 @@ from cloudgate.host.access_log.record import AccessRecord
 from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform import close_connections
 from cloudgate.host.tunnels.accounting import Tunnel
+from cloudgate.network.connection_names import connection_name
 
 _log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ class TunnelCloser:
         for mark, some in by_envoy.items():
             pid = self._envoys.pid_of(mark)
             if pid is not None:
-                found += close_connections(pid, [each.client for each in some])
+                found += close_connections(pid, [each.client_connection for each in some])
                 self._closed |= {each.tunnel for each in some}
         _note(found, reason)
         return found
@@ -52,12 +53,13 @@ class TunnelCloser:
     def tear(self, torn: Sequence[AccessRecord], in_use: Collection[str]) -> None:
         """Tear what targets tore, before Envoy closes it in order: an end may mean all was sent.
 
-        `in_use`: the connections of live tunnels.
+        `in_use`: the names of live tunnels' connections.
         """
         by_envoy: dict[str, list[str]] = {}
         for entry in torn:
-            if entry.client not in in_use:
-                by_envoy.setdefault(entry.envoy, []).append(entry.client)
+            name = connection_name(entry.gateway_address, entry.client)
+            if name not in in_use:
+                by_envoy.setdefault(entry.envoy, []).append(name)
         for mark, clients in by_envoy.items():
             pid = self._envoys.pid_of(mark)
             if pid is None:

@@ -153,10 +153,10 @@ class RestoreOnlyEnforcer:
             return {}
         looking = self._looking.setdefault(pid, Pacing(pid))
         # What the gateway sends to the target is what the tenant sends.
-        carried = looking.carried([each.from_address for each in begun])
+        carried = looking.carried([each.target_connection for each in begun])
         found: dict[str, list[Tunnel]] = defaultdict(list)
         for each, restraints in begun.items():
-            moved = carried.get(each.from_address, (0, 0))
+            moved = carried.get(each.target_connection, (0, 0))
             wrong = next((one for one in restraints if not one.may_go_on(*moved)), None)
             if wrong is not None:
                 found[wrong.reason].append(each)

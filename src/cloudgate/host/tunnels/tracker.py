@@ -215,7 +215,7 @@ class TunnelTracker:
             self._was_counted = not self._follower.is_at_end
         torn = [each for each in entries if _was_just_torn(each, now)]
         if torn:
-            self._closer.tear(torn, {tunnel.client for tunnel in self._tunnels.live})
+            self._closer.tear(torn, {tunnel.client_connection for tunnel in self._tunnels.live})
 
     def _take_in(self, line: str, now: datetime) -> AccessRecord | None:
         entry = parse_record(line)
