@@ -326,6 +326,19 @@ async def test_who_does_not_speak_as_agreed_is_hung_up_on(sockets: str, sent: by
             assert caller.said(stream) == prefixed(b"ba")
 
 
+async def test_what_still_comes_of_a_call_that_was_given_up_is_passed_over(sockets: str) -> None:
+    async with connected(sockets) as (reader, writer):
+        begun = frame(1, 4, 1, b"") + frame(0, 0, 1, prefixed(b"wait")[:4])
+        given_up = frame(3, 0, 1, struct.pack("!I", 8)) + frame(0, 1, 1, b"rest")
+        writer.write(PREFACE + begun + given_up + frame(6, 0, 0, b"12345678"))
+        parsed, events = H2Connection(H2Configuration(client_side=True)), list[Event]()
+        parsed.initiate_connection()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not any(isinstance(each, PingAckReceived) for each in events):
+                events += parsed.receive_data(await reader.read(4096))
+        assert not any(isinstance(each, ConnectionTerminated) for each in events)
+
+
 async def test_a_question_that_is_too_long_is_not_kept(sockets: str) -> None:
     async with connected(sockets) as (reader, writer):
         piece = frame(0, 0, 1, bytes(16_000))

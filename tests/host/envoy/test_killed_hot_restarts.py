@@ -1,6 +1,7 @@
 """Does every tunnel go on, and the gateway answer, whoever is killed while Envoy is succeeded?"""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -188,3 +189,28 @@ async def test_one_that_is_answered_is_answered_on_when_who_answers_is_killed_an
     await machine.bring(None, GatewayState.ABSENT)
     await until_async(lambda: not stand_ins(machine.paths, envoy.pid))
     assert not list(machine.paths.run.glob("h_*"))
+
+
+async def test_where_nobody_can_answer_it_yet_it_is_adopted_and_answered_once_somebody_can(
+    machine: Machine,
+    client: Client,
+    install: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = await succeeded(machine, install)
+    live = await client.connect(gateway.port, REPO)
+    envoy = current(machine.paths)
+    await machine.leave()
+    for pid in stand_ins(machine.paths, envoy.pid):
+        os.kill(pid, signal.SIGKILL)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as once:
+        once.setattr(hot_restart, "stand_in_for_parent", fail)
+        await machine.start()
+        assert current(machine.paths) == envoy
+    await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
+    assert len(stand_ins(machine.paths, envoy.pid)) == 1
+    assert await live.echoes()

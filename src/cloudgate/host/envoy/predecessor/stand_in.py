@@ -42,7 +42,7 @@ def goes_on(heard: socket.socket) -> bool:
         message, child = heard.recvfrom(_LONGEST_MESSAGE)
         if message == LEAVE:
             return False
-        if is_asking_for_a_socket(message):
+        if child and is_asking_for_a_socket(message):  # without an address it is no Envoy's
             heard.sendto(NO_SOCKET, child)
     return True
 
