@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.host.envoy import hot_restart, xds_files
+from cloudgate.host.envoy import hot_restart, supervisor, xds_files
 from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.process import ProcessRecord, RestartEpoch
 from cloudgate.host.envoy.process_set import read_process_set
@@ -210,7 +210,25 @@ async def test_where_nobody_can_answer_it_yet_it_is_adopted_and_answered_once_so
     with monkeypatch.context() as once:
         once.setattr(hot_restart, "stand_in_for_parent", fail)
         await machine.start()
+        assert await machine.envoy.adopt()
         assert current(machine.paths) == envoy
+        assert not stand_ins(machine.paths, envoy.pid)
     await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
     assert len(stand_ins(machine.paths, envoy.pid)) == 1
     assert await live.echoes()
+
+
+async def test_one_that_does_not_answer_and_carries_nothing_is_ended(
+    machine: Machine, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = machine.gateway(free_port())
+    await machine.bring(gateway, GatewayState.LISTENING)
+    envoy = current(machine.paths)
+    await machine.leave()
+    os.kill(envoy.pid, signal.SIGSTOP)
+    monkeypatch.setattr(supervisor, "READY_SECONDS", 0.2)
+    await machine.start()
+    assert not await machine.envoy.adopt()
+    await machine.bring(gateway, GatewayState.LISTENING)
+    assert current(machine.paths).pid != envoy.pid
+    assert (await client.connect(gateway.port, REPO)).status == 200
