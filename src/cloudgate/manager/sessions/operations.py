@@ -42,12 +42,18 @@ def has_ended(used_at: datetime, now: datetime) -> bool:
     One that was used by a clock that was ahead, and was put back since, is over, too: nobody knows
     for how long it has been idle.
     """
-    return not now - IDLE_LIMIT - NOTE_AFTER <= used_at <= now + IDLE_LIMIT
+    earliest, latest = _uses_of_live_sessions(now)
+    return not earliest <= used_at <= latest
 
 
 def is_live(used_at: InstrumentedAttribute[datetime], now: datetime) -> ColumnElement[bool]:
     """Of rows of sessions: those that have not ended."""
-    return used_at.between(now - IDLE_LIMIT - NOTE_AFTER, now + IDLE_LIMIT)
+    return used_at.between(*_uses_of_live_sessions(now))
+
+
+def _uses_of_live_sessions(now: datetime) -> tuple[datetime, datetime]:
+    """From when and until when their last use may be noted to have been."""
+    return now - IDLE_LIMIT - NOTE_AFTER, now + IDLE_LIMIT
 
 
 def is_to_be_noted(used_at: datetime, now: datetime) -> bool:
