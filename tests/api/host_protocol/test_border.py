@@ -20,7 +20,7 @@ from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudGateway
 from cloudgate.protocol import PollRequest, Report
 from cloudgate.protocol.bounds import LONGEST_REMARK, MOST_ADDRESSES, readable
-from tests.support.running.host import ScriptedHost, public_key_pem
+from tests.support.running.host import ScriptedHost, become_gateway, public_key_pem
 from tests.support.running.manager import RunningManager, finished
 from tests.support.waiting import until
 
@@ -202,13 +202,9 @@ def test_no_report_makes_the_manager_fail(
     assert answer.status_code in (204, 400), answer.text
 
 
-def become_gateway(running: RunningManager, host: ScriptedHost) -> dict[str, Any]:
+def new_gateway(running: RunningManager, host: ScriptedHost) -> dict[str, Any]:
     client = running.logged_on()
-    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
-    task = client.post("/cloud/gateways", json=spec).json()
-    host.obey()
-    done = finished(client, task)
-    assert done["Result"]["Success"], done
+    become_gateway(client, host)
     found = client.get("/cloud/gateways?format=Entity").json()["CloudGateways"]
     gateway: dict[str, Any] = next(each for each in found if each["Name"] == host.name)
     return gateway
@@ -236,8 +232,8 @@ def poison(running: RunningManager, host: ScriptedHost) -> None:
 def test_rubbish_that_was_kept_by_the_release_before_hurts_nobody(
     running: RunningManager, host: ScriptedHost, other: ScriptedHost
 ) -> None:
-    become_gateway(running, host)
-    become_gateway(running, other)
+    new_gateway(running, host)
+    new_gateway(running, other)
     poison(running, host)
     client = running.logged_on()
     task = client.post("/cloud/tenants", json={"Name": "acme"}).json()
@@ -264,8 +260,8 @@ def test_what_cannot_be_told_of_one_gateway_fails_the_document_of_no_other(
     other: ScriptedHost,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    become_gateway(running, host)
-    become_gateway(running, other)
+    new_gateway(running, host)
+    new_gateway(running, other)
     usual = dialled_at
 
     def fails(gateway: CloudGateway) -> str:
@@ -295,8 +291,8 @@ def say_anew(host: ScriptedHost, **said: Any) -> httpx2.Response:
 def test_what_a_machine_says_of_itself_sends_the_others_to_no_place_that_is_never_a_service(
     running: RunningManager, host: ScriptedHost, other: ScriptedHost
 ) -> None:
-    become_gateway(running, host)
-    become_gateway(running, other)
+    new_gateway(running, host)
+    new_gateway(running, other)
     many = [f"198.51.100.{number}" for number in range(200)]
     never = ["169.254.169.254", "127.0.0.1", "::ffff:127.0.0.2", "0.0.0.0", "100.100.100.200"]
     say_anew(host, addresses=[*never, *many]).raise_for_status()
@@ -307,8 +303,8 @@ def test_what_a_machine_says_of_itself_sends_the_others_to_no_place_that_is_neve
 def test_a_machine_that_says_something_else_all_the_time_wakes_nobody_by_that(
     running: RunningManager, host: ScriptedHost, other: ScriptedHost
 ) -> None:
-    become_gateway(running, host)
-    become_gateway(running, other)
+    new_gateway(running, host)
+    new_gateway(running, other)
 
     def site_revision() -> int:
         with running.manager.reading() as work:
@@ -336,7 +332,7 @@ def test_an_error_that_nobody_foresaw_is_a_503_with_an_id_that_is_in_the_log_and
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    become_gateway(running, host)
+    new_gateway(running, host)
 
     def fails(*_: object) -> None:
         raise ZeroDivisionError
@@ -356,7 +352,7 @@ def test_an_error_that_nobody_foresaw_is_a_503_with_an_id_that_is_in_the_log_and
 def test_a_host_that_hears_of_no_change_is_not_shown_online_though_it_reports(
     running: RunningManager, host: ScriptedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    become_gateway(running, host)
+    new_gateway(running, host)
 
     def state() -> tuple[str, str]:
         client = running.logged_on()

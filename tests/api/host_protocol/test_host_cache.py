@@ -23,7 +23,7 @@ from cloudgate.manager.host_protocol.updates import Pending
 from cloudgate.manager.pools.operations import PoolChange, edit_pool, get_pool
 from cloudgate.manager.servers.tenant_scope import NO_POOL, Scope
 from cloudgate.protocol import DirectoryChange
-from tests.support.running.host import ScriptedHost
+from tests.support.running.host import ScriptedHost, become_gateway
 from tests.support.running.manager import RunningManager, finished
 
 MANY = 50
@@ -109,13 +109,6 @@ def uid_of(client: httpx2.Client, task: dict[str, Any]) -> UUID:
     return UUID(client.get(link).raise_for_status().json()["UID"][-36:])
 
 
-def become_gateway(client: httpx2.Client, host: ScriptedHost) -> UUID:
-    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
-    task = client.post("/cloud/gateways", json=spec).raise_for_status().json()
-    host.obey()
-    return uid_of(client, task)
-
-
 def told_tenants(host: ScriptedHost) -> list[str]:
     """Whom a host may let in, as of its last poll."""
     assert host.update.directory is not None, "it is told of no tenants"
@@ -163,7 +156,7 @@ def test_who_comes_into_a_pool_while_it_is_told_of_others_tenants_is_told_of_the
     is_alone: bool,
 ) -> None:
     other = ScriptedHost(running, "gw2.example", ("192.0.2.20",), is_told=False)
-    mine, others = become_gateway(client, newcomer), become_gateway(client, other)
+    mine, others = (uid_of(client, become_gateway(client, each)) for each in (newcomer, other))
     other.close()
     spec = {"Name": "gold", "CloudGateways": {"CloudGatewayUids": [str(others)]}}
     client.post("/cloud/gatewayPools", json=spec).raise_for_status()

@@ -42,7 +42,7 @@ from cloudgate.protocol import (
     Update,
 )
 from cloudgate.trust.login_throttle import client_network
-from tests.support.running.host import ScriptedHost
+from tests.support.running.host import ScriptedHost, become_gateway
 from tests.support.running.manager import RunningManager, finished
 from tests.support.waiting import until
 
@@ -54,14 +54,6 @@ def standing(running: RunningManager, host: ScriptedHost) -> tuple[object, ...]:
         server = get_managed_server(work, host.server_id)
         kept = (server.assignment_revision, server.reported_revision, server.reported_state)
         return (*kept, server.facts, server.credential_hash, gateway["State"], gateway["Enabled"])
-
-
-def become_gateway(running: RunningManager, host: ScriptedHost) -> None:
-    client = running.logged_on()
-    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
-    task = client.post("/cloud/gateways", json=spec).json()
-    host.obey()
-    assert finished(client, task)["Result"]["Success"]
 
 
 def refusals(running: RunningManager) -> list[tuple[str, str, str]]:
@@ -79,7 +71,7 @@ def refusals(running: RunningManager) -> list[tuple[str, str, str]]:
 def test_a_token_that_is_wrong_used_or_expired_lets_nobody_in_and_that_is_audited(
     running: RunningManager, host: ScriptedHost, kind: str
 ) -> None:
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     renewed = running.logged_on().post(f"/managedServers/{host.server_id}?action=renewJoinToken")
     token = {"wrong": "w" * 43, "used": host.token, "expired": renewed.json()["JoinToken"]}[kind]
     if kind == "expired":
@@ -103,7 +95,7 @@ def test_a_token_that_is_wrong_used_or_expired_lets_nobody_in_and_that_is_audite
 def test_what_a_revoked_host_says_is_refused_audited_and_without_effect(
     running: RunningManager, host: ScriptedHost
 ) -> None:
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     running.logged_on().post(f"/managedServers/{host.server_id}?action=revoke").raise_for_status()
     before = standing(running, host)
     for _ in range(3):
@@ -116,7 +108,7 @@ def test_what_a_revoked_host_says_is_refused_audited_and_without_effect(
 def test_what_a_host_says_malformed_is_refused_audited_and_without_effect(
     running: RunningManager, host: ScriptedHost, call: str
 ) -> None:
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     before = standing(running, host)
     for _ in range(3):
         answer = host.client.post(f"/{call}", content='{"protocol": "x"}')

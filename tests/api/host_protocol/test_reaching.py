@@ -33,7 +33,7 @@ from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.tasks.operations import GATEWAY_DEADLINE
 from cloudgate.protocol import GatewayState
 from tests.support.certificates.brought import Made, pem_of
-from tests.support.running.host import ScriptedHost
+from tests.support.running.host import ScriptedHost, become_gateway
 from tests.support.running.manager import RunningManager, finished, running_manager
 from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
@@ -216,18 +216,11 @@ def wanted_on(name: str) -> dict[str, str]:
     return {"ServerHostName": name, "NetworkType": "Direct"}
 
 
-def become_gateway(running: RunningManager, host: ScriptedHost) -> None:
-    client = running.logged_on()
-    task = client.post("/cloud/gateways", json=wanted_on(host.name)).json()
-    host.obey()
-    assert finished(client, task)["Result"]["Success"]
-
-
 def test_a_mended_router_is_noticed_without_a_task_and_so_is_one_that_breaks_later(
     running: RunningManager, host: ScriptedHost, router: Router
 ) -> None:
     router.broken = "Nothing answers."
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     warning_is(running, host, "Nothing answers.", timedelta())
     router.broken = ""
     warning_is(running, host, "", WARNED_INTERVAL * 1.25)
@@ -247,7 +240,7 @@ def reached_address(running: RunningManager, former: tuple[str | None, ...] = ()
 def test_where_a_gateway_was_reached_is_kept_while_it_is_not_reached_there(
     running: RunningManager, host: ScriptedHost, router: Router
 ) -> None:
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     where = "127.0.0.1:6180"
     assert reached_address(running) == where
     router.broken = "Nothing answers."
@@ -266,7 +259,7 @@ def test_where_a_gateway_was_reached_is_kept_while_it_is_not_reached_there(
 def test_where_a_gateway_was_reached_is_known_of_what_a_release_before_has_written(
     running: RunningManager, host: ScriptedHost, router: Router
 ) -> None:
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     where = "127.0.0.1:6180"
     reached_address(running, (None,))
     pass_time(running, USUAL_INTERVAL * 1.25, lambda: accepted(host.report()))
@@ -280,7 +273,7 @@ def test_where_a_gateway_was_reached_is_known_of_what_a_release_before_has_writt
 def test_a_task_takes_over_too_where_a_release_before_has_reached_a_gateway(
     running: RunningManager, host: ScriptedHost, router: Router
 ) -> None:
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     reached_address(running, (None,))
     router.broken = "Nothing answers."
     client = running.logged_on()
@@ -297,7 +290,7 @@ def test_a_gateway_that_was_not_reached_so_far_was_reached_nowhere(
     running: RunningManager, host: ScriptedHost, router: Router
 ) -> None:
     router.broken = "Nothing answers."
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     assert reached_address(running) is None
     router.broken = "Somebody else answers."
     warning_is(running, host, "Somebody else answers.", WARNED_INTERVAL * 1.25)
@@ -307,7 +300,7 @@ def test_a_gateway_that_was_not_reached_so_far_was_reached_nowhere(
 def test_only_gateways_that_listen_are_dialled(
     running: RunningManager, host: ScriptedHost, router: Router
 ) -> None:
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     host.report(GatewayState.FAILED, "the port is taken").raise_for_status()
     before = router.dialled
     router.broken = "Nothing answers."
@@ -334,7 +327,7 @@ def test_only_gateways_that_listen_are_dialled(
 def test_what_an_earlier_manager_was_told_is_heard_again_before_a_gateway_is_dialled(
     running: RunningManager, host: ScriptedHost
 ) -> None:
-    become_gateway(running, host)
+    become_gateway(running.logged_on(), host)
     figures = running.manager.figures
 
     def dialled() -> int:

@@ -29,7 +29,7 @@ from cloudgate.protocol import (
     Site,
     Update,
 )
-from tests.support.running.manager import RunningManager
+from tests.support.running.manager import RunningManager, finished
 
 
 def public_key_pem() -> str:
@@ -235,3 +235,13 @@ def _meanwhile(
     finally:
         stopping.set()
         host.close()  # and the thread ends by itself, at the latest when its poll is over
+
+
+def become_gateway(client: httpx2.Client, host: ScriptedHost) -> dict[str, Any]:
+    """Have a host be a gateway that listens: the task about it, which has ended well."""
+    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
+    task = client.post("/cloud/gateways", json=spec).raise_for_status().json()
+    host.obey()
+    done = finished(client, task)
+    assert done["Result"]["Success"], done
+    return done

@@ -11,7 +11,7 @@ from cloudgate.manager.storage.tables import BackupServer, Repository
 from cloudgate.protocol import Allowances, Demand, DemandReport, Tenant
 from cloudgate.trust.password_hashes import matches
 from tests.support.running.gateways import add_gateway
-from tests.support.running.host import ScriptedHost
+from tests.support.running.host import ScriptedHost, become_gateway
 from tests.support.running.manager import RunningManager, finished
 
 pytestmark = pytest.mark.both_databases
@@ -215,11 +215,7 @@ def test_a_change_sends_the_change_and_not_the_directory(
 def test_a_tenants_task_waits_for_the_gateways_of_its_site(
     running: RunningManager, client: httpx2.Client, host: ScriptedHost
 ) -> None:
-    gateway = client.post(
-        "/cloud/gateways", json={"ServerHostName": "gw1.example", "NetworkType": "Direct"}
-    )
-    host.obey()
-    finished(client, gateway.json())
+    become_gateway(client, host)
     task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "p"}).json()
     running.wake()
     assert client.get(task["Href"]).json()["State"] == "Running"
@@ -235,11 +231,7 @@ def test_a_tenants_task_waits_for_the_gateways_of_its_site(
 def test_a_change_that_a_gateway_cannot_take_in_is_not_told_as_a_success(
     running: RunningManager, client: httpx2.Client, host: ScriptedHost
 ) -> None:
-    gateway = client.post(
-        "/cloud/gateways", json={"ServerHostName": "gw1.example", "NetworkType": "Direct"}
-    )
-    host.obey()
-    finished(client, gateway.json())
+    become_gateway(client, host)
     facts = host.facts.model_copy(update={"trouble": "Its disk takes nothing: make room."})
     task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "p"}).json()
     running.clock.ahead = timedelta(seconds=11)
@@ -303,11 +295,7 @@ def test_of_many_gateways_that_a_change_does_not_reach_five_are_named(
 def test_a_gateway_that_is_there_and_says_nothing_is_waited_for_and_not_for_ever(
     running: RunningManager, client: httpx2.Client, host: ScriptedHost
 ) -> None:
-    gateway = client.post(
-        "/cloud/gateways", json={"ServerHostName": "gw1.example", "NetworkType": "Direct"}
-    )
-    host.obey()
-    finished(client, gateway.json())
+    become_gateway(client, host)
     task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "p"}).json()
     for seconds in (11, 25, 45):
         running.clock.ahead = timedelta(seconds=seconds)
