@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloudgate.manager.backups import revocations
+from cloudgate.manager.backups import change_kinds
 from cloudgate.manager.backups.revocations import revocations_among
 from tests.manager.audit.test_events import EVENTS
 
@@ -253,17 +253,17 @@ def test_names_cannot_make_a_shell_do_something_else() -> None:
 
 def test_each_event_of_the_product_takes_something_away_or_is_known_to_take_nothing() -> None:
     tables: tuple[Iterable[str], ...] = (
-        revocations.BEGINS,
-        revocations.REMOVED,
-        revocations.EDITS,
-        revocations.HARMLESS,
-        revocations.NO_CHANGES,
+        change_kinds.BEGINS,
+        change_kinds.REMOVED,
+        change_kinds.EDITS,
+        change_kinds.HARMLESS,
+        change_kinds.NO_CHANGES,
     )
     for one, other in itertools.combinations(tables, 2):
         assert not set(one) & set(other)
     known = {each for table in tables for each in table}
     assert known == {each.operation for each in EVENTS}, "name a new event in its table"
-    assert known > revocations.KEPT_WHEN_FAILED
+    assert known > change_kinds.KEPT_WHEN_FAILED
 
 
 def test_what_another_release_calls_otherwise_is_named() -> None:
@@ -275,6 +275,6 @@ def test_what_another_release_calls_otherwise_is_named() -> None:
 
 def test_events_that_sound_as_if_they_took_something_are_not_said_to_be_harmless() -> None:
     sounds = re.compile("Delete|Remove|Revoke|End|Unlink|Require|Disable|Reset")
-    harmless = revocations.HARMLESS | revocations.NO_CHANGES
+    harmless = change_kinds.HARMLESS | revocations.NO_CHANGES
     suspicious = {each for each in harmless if sounds.match(each)}
     assert suspicious == {"DeleteCloudGatewayTunnel", "RemoveOldAuditEvents"}

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from cloudgate.manager.audit.chain import PURPOSE
-from cloudgate.manager.backups import revocations
+from cloudgate.manager.backups import change_kinds
 from cloudgate.manager.certificates.operations import bring_certificate
 from cloudgate.manager.certificates.rules import from_pem
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
@@ -147,10 +147,10 @@ def test_what_a_begin_is_told_of_was_not_there_before_and_stays_where_the_log_sa
     manager: Manager,
 ) -> None:
     sound_so = {each.operation for each in EVENTS if each.operation.startswith(("Create", "Add"))}
-    assert sound_so - PARTS == revocations.BEGINS
+    assert sound_so - PARTS == change_kinds.BEGINS
     with manager.changing("boss") as work:
         makings = Makings(work).each()
-        assert makings.keys() == revocations.BEGINS
+        assert makings.keys() == change_kinds.BEGINS
         for operation, make in makings.items():
             before = ids(work)
             make()
@@ -159,4 +159,4 @@ def test_what_a_begin_is_told_of_was_not_there_before_and_stays_where_the_log_sa
             assert made.issuperset(told(work, operation)), operation
         tasks = work.session.scalars(select(tables.Task)).all()
         in_directory = {each.operation for each in tasks if each.directory_revision is not None}
-        assert in_directory == revocations.KEPT_WHEN_FAILED & makings.keys()
+        assert in_directory == change_kinds.KEPT_WHEN_FAILED & makings.keys()

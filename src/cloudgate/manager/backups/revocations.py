@@ -10,8 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Entry = Mapping[str, Any]
-"""An entry of the audit log, as outlets get it."""
+from cloudgate.manager.backups.change_kinds import (
+    BEGINS,
+    BY_API,
+    EDITS,
+    HARMLESS,
+    NO_RIGHTS,
+    REMOVED,
+    TENANT,
+    USER,
+    EditedThing,
+    Entry,
+    changed_fields,
+    is_change,
+)
 
 
 @dataclass(frozen=True)
@@ -44,183 +56,6 @@ class ChangesSince:
     """Whether what there is ends before the backup, so that it says nothing."""
 
 
-_BY_API = "the same once more by the REST API, docs/api.md"
-
-# Each event of the product is in one of the tables from here on; a test sees that.
-BEGINS = frozenset(
-    {
-        "AddCloudSubtenant",
-        "CreateAccount",
-        "CreateApiToken",
-        "CreateBackupServer",
-        "CreateCloudCertificate",
-        "CreateCloudGateway",
-        "CreateCloudGatewayPool",
-        "CreateCloudTenant",
-        "CreateCloudTenantResource",
-        "CreateCredentials",
-        "CreateManagedServer",
-        "CreateNotificationReceiver",
-        "CreatePassword",
-        "CreateRepository",
-    }
-)
-"""What makes the thing that it is told of: after a restore it is not there. Not so a tenant's
-certificate, which is good by its signature alone."""
-REMOVED = {
-    "DeleteCloudTenant": "cloudgate tenant delete {name}",
-    "DeleteCloudSubtenant": "cloudgate tenant user delete TENANT {name}",
-    "DeleteCloudTenantResource": "cloudgate tenant resource delete TENANT RESOURCE",
-    "DeleteCloudGateway": "cloudgate gateway delete {name}",
-    "DeleteCloudGatewayPool": "cloudgate pool delete {name}",
-    "DeleteManagedServer": "cloudgate server revoke {name}, then cloudgate server delete {name}",
-    # Whoever was let in as this server since may be another machine than the one that was revoked.
-    "RevokeManagedServer": (
-        "cloudgate server revoke {name}; where a machine was let in as it since, that one joins"
-        " again: cloudgate server renew-token {name}"
-    ),
-    "DeleteRepository": "cloudgate repository delete {name}",
-    "DeleteBackupServer": "cloudgate backup-server delete {name}",
-    "RevokeCloudTenantCertificate": (
-        "cloudgate tenant certificate revoke TENANT ID; one that is not listed is good until it"
-        " ends, within 7 days: disable {name} for so long"
-    ),
-    "DeleteCloudCertificate": "cloudgate certificate delete {name}",
-    "DeleteAccount": "cloudgate account delete {name}",
-    "RevokeApiToken": "cloudgate token revoke {id}",
-    "DeleteNotificationReceiver": "cloudgate notification delete {name}",
-    "DeleteCredentials": _BY_API,
-    "DeletePassword": _BY_API,
-}
-"""What ends the thing that it is told of, and all that was taken from it: how to do it again."""
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """What an edit is of."""
-
-    what: str
-    edit: str = ""
-    """The command that changes it; empty where there is none."""
-    password: str = ""
-    """The one for another password, where it is not that."""
-
-
-_TENANT = _Kind("Tenant {name}", "cloudgate tenant edit {name}")
-_USER = _Kind("Tenant's user {name}", "cloudgate tenant user edit TENANT {name}")
-_ACCOUNT = _Kind("Account {name}", password="cloudgate account password {name}")  # noqa: S106
-EDITS = {
-    "EditCloudTenant": _TENANT,
-    "RotateCloudTenantPassword": _TENANT,
-    "ChangeOwnCloudTenantPassword": _TENANT,
-    "EndOldCloudTenantPassword": _TENANT,
-    "EditCloudSubtenant": _USER,
-    "RotateCloudSubtenantPassword": _USER,
-    "ChangeOwnCloudSubtenantPassword": _USER,
-    "EndOldCloudSubtenantPassword": _USER,
-    "EditCloudGateway": _Kind("Gateway {name}", "cloudgate gateway edit {name}"),
-    "UpdateCloudGatewayPool": _Kind("Gateway pool {name}", "cloudgate pool edit {name}"),
-    "EditRepository": _Kind("Repository {name}", "cloudgate repository edit {name}"),
-    "EditBackupServer": _Kind("Backup server {name}", "cloudgate backup-server edit {name}"),
-    "EditNotificationReceiver": _Kind(
-        "Notification receiver {name}", "cloudgate notification edit {name}"
-    ),
-    "EditCredentials": _Kind("Credentials {name}"),
-    "EditPassword": _Kind("Password {name}"),
-    "EditAccount": _ACCOUNT,
-    "ChangePassword": _ACCOUNT,
-    "AddAccountRole": _ACCOUNT,
-    "DeleteAccountRole": _ACCOUNT,
-    "LinkAccount": _ACCOUNT,
-    "UnlinkAccount": _ACCOUNT,
-    "SetSecondFactor": _ACCOUNT,
-    "RemoveSecondFactor": _ACCOUNT,
-    "AddPasskey": _ACCOUNT,
-    "RemovePasskey": _ACCOUNT,
-    "RequireSecondFactor": _Kind("Role {name}"),
-    "BeginMaintenance": _Kind("Maintenance"),
-    "EndMaintenance": _Kind("Maintenance"),
-}
-"""What changes a thing that stays: what it is called."""
-HARMLESS = frozenset(
-    {
-        # The right is given by these, or was over anyway.
-        "IssueCloudTenantCertificate",
-        "IssueOwnCloudTenantCertificate",
-        "RenewCloudTenantCertificate",
-        "JoinManagedServer",
-        "ReadmitManagedServer",
-        "RenewJoinToken",  # a restore ends all join tokens
-        "OrderCloudCertificate",
-        "RenewCloudCertificate",
-        "DeleteCloudGatewayTunnel",
-        # Nobody has taken anything: it was seen.
-        "ReachQuotaLevel",
-        "ReachEgressLevel",
-        "ConfirmBackupProtection",
-        "LoseBackupProtection",
-    }
-)
-"""Changes that take nothing away which a restore would give back."""
-NO_CHANGES = frozenset(
-    {
-        "LogOn",
-        "LogOff",
-        "LogOnCloudTenant",
-        "LogOffCloudTenant",
-        "GuessTenantPassword",
-        "RefuseTenantNetwork",
-        "DenyAccess",
-        "RefuseApiToken",
-        "RefuseManagedServer",
-        "RefuseJoin",
-        "RefuseUnknownHost",
-        "RemoveOldAuditEvents",
-        "SealAuditLog",
-    }
-)
-KEPT_WHEN_FAILED = frozenset(
-    {
-        "CreateCloudTenant",
-        "EditCloudTenant",
-        "DeleteCloudTenant",
-        "AddCloudSubtenant",
-        "EditCloudSubtenant",
-        "DeleteCloudSubtenant",
-        "CreateCloudTenantResource",
-        "DeleteCloudTenantResource",
-        "CreateCloudGatewayPool",
-        "UpdateCloudGatewayPool",
-        "DeleteCloudGatewayPool",
-        "RotateCloudTenantPassword",
-        "RotateCloudSubtenantPassword",
-        "ChangeOwnCloudTenantPassword",
-        "ChangeOwnCloudSubtenantPassword",
-        "EndOldCloudTenantPassword",
-        "EndOldCloudSubtenantPassword",
-        "RevokeCloudTenantCertificate",
-    }
-)
-"""Changes of the tenant directory: one that a gateway could not take in has failed, and holds."""
-_OWN = ("ChangeOwnCloudTenantPassword", "ChangeOwnCloudSubtenantPassword")
-_NO_RIGHTS = frozenset(
-    {
-        "Name",
-        "Description",
-        "Hint",
-        "Tunnels",  # that were ended
-        # Of gateways, which are told by the names of the settings.
-        "description",
-        "network_mode",
-        "external_ip",
-        "external_port",
-        "internal_port",
-    }
-)
-"""Fields that let nobody do anything."""
-_OF_THE_BACKUP, _ANOTHER = "of the backup", "another"
-
-
 @dataclass
 class _FieldHistory:
     """What became of a field since the backup."""
@@ -228,7 +63,7 @@ class _FieldHistory:
     first: Any
     """As it is in the backup."""
     last: Any
-    kind: _Kind
+    kind: EditedThing
     entry: Entry
     """Of its last change."""
 
@@ -263,7 +98,7 @@ def revocations_among(entries: Iterable[Entry], after_number: int) -> ChangesSin
             continue
         seen.add((number, at))
         last_at = at
-        if _is_change(entry):
+        if is_change(entry):
             changes += 1
             _note(findings, entry)
     gaps = tuple(_gaps((number for number, _ in seen), after_number))
@@ -279,15 +114,6 @@ def _gaps(numbers: Iterable[int], after_number: int) -> Iterator[tuple[int, int]
         before = number
 
 
-def _is_change(entry: Entry) -> bool:
-    operation = str(entry["operation"])
-    if not entry["success"]:
-        # Who shows a wrong password to change it has an entry of that name, too.
-        is_refusal = operation in _OWN and "Password" not in (entry["after"] or {})
-        return operation in KEPT_WHEN_FAILED and not is_refusal
-    return operation not in NO_CHANGES
-
-
 def _note(findings: _Findings, entry: Entry) -> None:
     operation, thing = str(entry["operation"]), str(entry["object_id"] or entry["object_name"])
     if operation in BEGINS:
@@ -299,50 +125,20 @@ def _note(findings: _Findings, entry: Entry) -> None:
         findings.removed[thing] = _of(entry, str(entry["text"]), advice)
     elif (kind := EDITS.get(operation)) is not None:
         fields = findings.edited.setdefault(thing, {})
-        for name, before, after in _fields(operation, entry["before"], entry["after"]):
+        for name, before, after in changed_fields(operation, entry["before"], entry["after"]):
             history = fields.setdefault(name, _FieldHistory(before, after, kind, entry))
             if operation == "RemovePasskey":  # perhaps not the one of this name that was added
                 history.first = before
             history.last, history.kind, history.entry = after, kind, entry
     else:  # of another release
-        findings.removed[f"{thing} {operation}"] = _of(entry, str(entry["text"]), _BY_API)
-
-
-def _fields(
-    operation: str, before: Entry | None, after: Entry | None
-) -> Iterator[tuple[str, Any, Any]]:
-    """What an edit has changed: name, and what it was and is."""
-    was, will_be = before or {}, after or {}
-    match operation:
-        case "AddAccountRole" | "DeleteAccountRole":
-            yield f"role {(was or will_be).get('Role', '?')}", bool(was), bool(will_be)
-        case "AddPasskey":
-            yield f"passkey {will_be.get('Passkey', '?')}", None, _ANOTHER
-        case "RemovePasskey":
-            yield f"passkey {was.get('Passkey', '?')}", _OF_THE_BACKUP, None
-        case "SetSecondFactor":
-            yield "factor", None, _ANOTHER
-        case "RemoveSecondFactor":
-            yield "factor", _OF_THE_BACKUP, None
-        case "LinkAccount" | "UnlinkAccount":
-            yield "person", _person(was), _person(will_be)
-        case "BeginMaintenance" | "EndMaintenance":
-            yield "maintenance", bool(was), bool(will_be)
-        case _:
-            for name in {**was, **will_be}:
-                yield name, was.get(name), will_be.get(name)
-
-
-def _person(document: Entry) -> str:
-    """Of a provider; of a link that was changed, what differs."""
-    return " of ".join(str(document[each]) for each in ("Subject", "Issuer") if each in document)
+        findings.removed[f"{thing} {operation}"] = _of(entry, str(entry["text"]), BY_API)
 
 
 def _taken(fields: Mapping[str, _FieldHistory]) -> Iterator[Revocation]:
     """What was taken from a thing that stays."""
     others: dict[str, _FieldHistory] = {}
     for name, history in fields.items():
-        if history.first == history.last or name in _NO_RIGHTS:
+        if history.first == history.last or name in NO_RIGHTS:
             continue
         named = _FIELDS.get(name.partition(" ")[0])
         if named is None:
@@ -357,7 +153,7 @@ def _taken(fields: Mapping[str, _FieldHistory]) -> Iterator[Revocation]:
         )
         newest = max(others.values(), key=lambda each: int(each.entry["number"]))
         edit = newest.kind.edit
-        yield _of(newest.entry, f"{_named(newest)}: {values}", f"{edit} …" if edit else _BY_API)
+        yield _of(newest.entry, f"{_named(newest)}: {values}", f"{edit} …" if edit else BY_API)
 
 
 def _named(history: _FieldHistory) -> str:
@@ -370,12 +166,12 @@ _Found = tuple[str, str] | None
 
 def _enabled(_: str, history: _FieldHistory) -> _Found:
     edit = history.kind.edit
-    return ("disabled", f"{edit} --disable" if edit else _BY_API) if history.last is False else None
+    return ("disabled", f"{edit} --disable" if edit else BY_API) if history.last is False else None
 
 
 def _password(_: str, history: _FieldHistory) -> _Found:
     kind = history.kind
-    by_edit = f"{kind.edit} --password-file FILE" if kind.edit else _BY_API
+    by_edit = f"{kind.edit} --password-file FILE" if kind.edit else BY_API
     return "another password", kind.password or by_edit
 
 
@@ -383,14 +179,14 @@ def _old_password(_: str, history: _FieldHistory) -> _Found:
     if history.last is not None:
         return None
     again = {
-        _TENANT: "cloudgate tenant password end-old {name}",
-        _USER: "cloudgate tenant user password end-old TENANT {name}",
+        TENANT: "cloudgate tenant password end-old {name}",
+        USER: "cloudgate tenant user password end-old TENANT {name}",
     }
-    return "the old password is good no more", again.get(history.kind, _BY_API)
+    return "the old password is good no more", again.get(history.kind, BY_API)
 
 
 def _role(role: str, history: _FieldHistory) -> _Found:
-    return None if history.last else (f"lost the role {role}", _BY_API)
+    return None if history.last else (f"lost the role {role}", BY_API)
 
 
 _UNTIL_THEN = "whoever has it makes one anew; until then, cloudgate account password {name}"
@@ -440,7 +236,7 @@ _FIELDS = {
     "maintenance": _maintenance,
 }
 """Those of which an operator hears in words of their own, by the first word of their names: as the
-log has them, and, in small letters, what `_fields` makes of an entry."""
+log has them, and, in small letters, what `changed_fields` makes of an entry."""
 
 
 def _escaped(text: str) -> str:
