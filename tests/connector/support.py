@@ -1,6 +1,7 @@
 """What the tests of the connector need: gateways that know of each other, and a connector."""
 
 import asyncio
+import contextlib
 import os
 import pty
 import re
@@ -8,6 +9,7 @@ import sys
 import termios
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID
 
 from cloudgate.connector.balancer import Balancer
@@ -16,7 +18,7 @@ from cloudgate.connector.settings import Forward
 from cloudgate.connector.tls_connection import Identity
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Maintenance, Peer, Site
-from tests.host.support import Machine
+from tests.host.support import Authority, Machine
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 TARGET = HostPort("repo.example", 443)
@@ -178,3 +180,25 @@ async def watched(
             await process.wait()
         os.close(terminal.ours)
         os.close(terminal.theirs)
+
+
+@asynccontextmanager
+async def mute(
+    authority: Authority | None = None, folder: Path | None = None
+) -> AsyncIterator[HostPort]:
+    """A gateway that accepts and says nothing; with an authority, it speaks TLS before that."""
+    writers = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(OSError):
+            await reader.read()
+
+    context = authority.server_context(folder) if authority and folder else None
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield HostPort("localhost", int(server.sockets[0].getsockname()[1]))
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()

@@ -1,7 +1,6 @@
 """Does the connector know which gateways are there, at little cost for them?"""
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -25,7 +24,14 @@ from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.network.hostport import HostPort
 from cloudgate.network.race import race
-from tests.connector.support import TARGET, Gateways, RunningConnector, connected_to, until_known
+from tests.connector.support import (
+    TARGET,
+    Gateways,
+    RunningConnector,
+    connected_to,
+    mute,
+    until_known,
+)
 from tests.host.support import PASSWORD, Authority, Client, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import until_async
@@ -62,28 +68,6 @@ def test_what_is_no_address_is_left_out_of_a_list_whichever_gateway_tells_it(sai
 def test_a_list_has_no_more_gateways_than_any_provider() -> None:
     told = [{**GOOD, "Address": f"gw{number}.example"} for number in range(MOST_GATEWAYS + 1)]
     assert len(listed({"Gateways": told})) == MOST_GATEWAYS
-
-
-@asynccontextmanager
-async def mute(
-    authority: Authority | None = None, folder: Path | None = None
-) -> AsyncIterator[HostPort]:
-    """A gateway that accepts and says nothing; with an authority, it speaks TLS before that."""
-    writers = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with contextlib.suppress(OSError):
-            await reader.read()
-
-    context = authority.server_context(folder) if authority and folder else None
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield HostPort("localhost", int(server.sockets[0].getsockname()[1]))
-    finally:
-        server.close()
-        for writer in writers:
-            writer.transport.abort()
 
 
 @pytest.mark.anyio

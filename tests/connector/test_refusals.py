@@ -40,8 +40,7 @@ from cloudgate.manager.security.authority import (
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Peer, Site
 from cloudgate.trust.certificate_roles import Role
-from tests.connector.support import TARGET, connected_to
-from tests.connector.test_balancer import mute
+from tests.connector.support import TARGET, connected_to, mute
 from tests.host.support import (
     HASHER,
     PASSWORD,

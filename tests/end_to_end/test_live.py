@@ -2,41 +2,19 @@
 
 import base64
 import json
-import os
 import socket
 import ssl
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.commands import cloudgate
 from tests.support.ports import free_port
-from tests.support.running.product import PASSWORD, Product, product
+from tests.support.running.product import Product, product
 from tests.support.running.tunnel import echo
 from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
 pytestmark = pytest.mark.end_to_end
-
-
-def cloudgate(started: Product, *arguments: str) -> str:
-    """What a command prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cloudgate", *arguments],
-        env={
-            **os.environ,
-            "HOME": str(started.data.parent),
-            "CLOUDGATE_URL": started.url,
-            "CLOUDGATE_CA": str(started.ca_file),
-            "CLOUDGATE_PASSWORD": PASSWORD,
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def connect(started: Product, port: int) -> tuple[ssl.SSLSocket, str]:

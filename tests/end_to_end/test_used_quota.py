@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.test_live import cloudgate
+from tests.end_to_end.commands import cloudgate
 from tests.support.running.product import Product, product
 from tests.support.waiting import PATIENCE_SECONDS, looks
 

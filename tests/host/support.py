@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import datetime as dt
+import json
 import os
 import signal
 import socket
@@ -468,3 +469,13 @@ def resident_kib(pid: int) -> int:
     """What a process has of the machine's memory."""
     text = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS:"))
+
+
+async def access_lines(path: Path, count: int) -> list[dict[str, object]]:
+    """The log's lines, once there are `count`: Envoy writes them once a second."""
+
+    def lines() -> list[str]:
+        return path.read_text().splitlines()
+
+    await until_async(lambda: len(lines()) >= count, said=lines)
+    return [json.loads(line) for line in lines()]

@@ -8,9 +8,7 @@ import signal
 import socket
 import stat
 import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,6 @@ from structlog.typing import EventDict
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
 from cloudgate.host import service
 from cloudgate.host.envoy import process, supervisor
-from cloudgate.host.envoy.process import EnvoyProcess, running
-from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.manager_link.join import join_host
 from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.reconciler import ReconcileResult
@@ -47,6 +43,7 @@ from cloudgate.protocol import (
     GatewayState,
     Question,
 )
+from tests.host.host_process import find_running, host_service
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, closes, refuses, tenant
 from tests.support.ports import free_port
@@ -57,58 +54,9 @@ pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"
 
 
-def find_running(paths: StatePaths) -> EnvoyProcess | None:
-    """The Envoy that listens."""
-    return running(read_process_set(paths).current)
-
-
 def not_adopted(logs: Sequence[EventDict]) -> bool:
     """Whether a host service has said that its Envoy does not answer."""
     return "envoy is not adopted yet" in {each["event"] for each in logs}
-
-
-PROGRAM = (
-    "import sys, pathlib, uvloop; from cloudgate.host.service import run_host_service as run; "
-    "uvloop.run(run(pathlib.Path(sys.argv[1])))"
-)
-
-
-@pytest.fixture
-async def manager(
-    tmp_path: Path, authority: Authority, repository_port: int
-) -> AsyncIterator[TinyManager]:
-    async with tiny_manager(authority, tmp_path) as started:
-        started.directory = DirectoryChange(
-            from_revision=0, revision=7, tenants=(tenant(repository_port),)
-        )
-        yield started
-
-
-@pytest.fixture
-async def paths(
-    tmp_path: Path, manager: TinyManager, authority: Authority
-) -> AsyncIterator[StatePaths]:
-    """The state folder of a host that has joined."""
-    await join_host(tmp_path / "state", manager.url, TOKEN, authority.pem)
-    joined = state_paths(tmp_path / "state")
-    yield joined
-    left_over = find_running(joined)
-    if left_over is not None:
-        await left_over.stop()
-
-
-@asynccontextmanager
-async def host_service(paths: StatePaths, **said: str) -> AsyncIterator[Process]:
-    """`said`: what its environment says besides."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, str(paths.state), env={**os.environ, **said}
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def assign(
@@ -680,3 +628,27 @@ async def test_every_part_that_has_something_for_the_report_is_asked_for_it(
         if isinstance(found, type) and hasattr(found, "contribution")
     }
     assert have - {*asked} == {ReconcileResult}, "name its contribution where Reporter is made"
+
+
+@pytest.fixture
+async def manager(
+    tmp_path: Path, authority: Authority, repository_port: int
+) -> AsyncIterator[TinyManager]:
+    async with tiny_manager(authority, tmp_path) as started:
+        started.directory = DirectoryChange(
+            from_revision=0, revision=7, tenants=(tenant(repository_port),)
+        )
+        yield started
+
+
+@pytest.fixture
+async def paths(
+    tmp_path: Path, manager: TinyManager, authority: Authority
+) -> AsyncIterator[StatePaths]:
+    """The state folder of a host that has joined."""
+    await join_host(tmp_path / "state", manager.url, TOKEN, authority.pem)
+    joined = state_paths(tmp_path / "state")
+    yield joined
+    left_over = find_running(joined)
+    if left_over is not None:
+        await left_over.stop()

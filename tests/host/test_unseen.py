@@ -37,23 +37,11 @@ from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.protocol import GatewayState, Peer
 from tests.host.support import Client, Machine, tenant
+from tests.support.machine.open_files import no_file_left
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
-
-
-@contextlib.contextmanager
-def no_file_left() -> Iterator[None]:
-    """This process can open no file more, whatever it closes meanwhile."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
-    try:
-        with pytest.raises(OSError, match="Too many open files"):
-            os.dup(0)
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 @pytest.fixture

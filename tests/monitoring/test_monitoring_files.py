@@ -3,7 +3,6 @@
 import html
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,23 +10,14 @@ import yaml
 
 from cloudgate.host.access_log.record import JSON_FORMAT
 from cloudgate.monitoring.metrics_table import METRICS, TABLE, Kind, Page
+from tests.monitoring.files import MONITORING, ROOT, RULES, board_queries
 from tests.support.project.metrics_page import PAGE, table, written
 
-ROOT = Path(__file__).parents[2]
-MONITORING = ROOT / "monitoring"
-RULES = (MONITORING / "rules.yml").read_text("utf-8")
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
 INHIBITIONS = yaml.safe_load((MONITORING / "alertmanager.yml").read_text("utf-8"))["inhibit_rules"]
 SUFFIXES = ("_bucket", "_sum", "_count")
 ALERTS = re.findall(r"- alert: (\w+)", RULES)
 PARTS = ("**Means**", "**Customers**", "**Look**", "**Do**")
-
-
-def board_queries() -> Iterator[str]:
-    for board in sorted(MONITORING.glob("dashboard-*.json")):
-        for panel in json.loads(board.read_text("utf-8"))["panels"]:
-            for target in panel["targets"]:
-                yield target["expr"]
 
 
 def unknown(text: str) -> set[str]:

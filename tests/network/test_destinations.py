@@ -7,40 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloudgate.network.destinations import final_address, is_loopback, is_never, is_own_name
-
-NEVER = (
-    "0.0.0.0",
-    "0.1.2.3",
-    "::",
-    "169.254.169.254",
-    "::ffff:169.254.169.254",
-    "64:ff9b::a9fe:a9fe",
-    "64:ff9b:1::a9fe:a9fe",
-    "::ffff:0:a9fe:a9fe",
-    "2002:a9fe:a9fe::1",
-    "::a9fe:a9fe",
-    "fe80::1",
-    "fd00:ec2::254",
-    "100.100.100.200",
-    "192.0.0.192",
-    "168.63.129.16",
-    "224.0.0.1",
-    "ff02::1",
-    "255.255.255.255",
-)
-
-
-LOOPBACK = (
-    "127.0.0.1",
-    "127.9.9.9",
-    "::1",
-    "::ffff:127.0.0.1",
-    "64:ff9b::7f00:1",
-    "::ffff:0:7f00:1",
-)
-
-
-FINE = ("10.1.2.3", "192.168.7.8", "2001:db8::7", "fd12:3456::1", "198.51.100.7")
+from tests.network.addresses import FINE, LOOPBACK, NEVER
 
 
 def test_what_an_address_means_is_seen_through_all_its_forms() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,6 +27,7 @@ from cloudgate.network.happy_eyeballs import (
 )
 from cloudgate.network.http_transport import AsyncDiallingTransport, DiallingTransport
 from tests.host.support import Authority
+from tests.network.silent_port import silent
 from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -78,21 +79,6 @@ def alive(address: str, port: int = 0) -> Iterator[int]:
         listening.bind((address, port))
         listening.listen(64)
         yield listening.getsockname()[1]
-
-
-@contextmanager
-def silent(address: str, port: int) -> Iterator[None]:
-    """A port from which nothing comes back at all: its queue is full."""
-    with ExitStack() as held:
-        listening = held.enter_context(socket.socket())
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((address, port))
-        listening.listen(0)
-        for _ in range(4):
-            waiting = held.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex((address, port))
-        yield
 
 
 def test_an_address_that_is_dead_or_silent_costs_a_moment_once() -> None:

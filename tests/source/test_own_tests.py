@@ -1,4 +1,7 @@
-"""Has each pure module a test of its name? In the folder of its room, where one looks for it."""
+"""Has each pure module a test of its name, and are tests nobody's helpers?
+
+In the folder of its room, where one looks for it.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -57,3 +60,15 @@ def test_there_are_many_and_a_test_of_another_module_is_none() -> None:
     assert is_tried(Path("max_min.py"), "Max-min fairness")
     assert not is_tried(Path("max_max.py"), "Max-min")
     assert not is_tried(Path("values/max_min.py"), "Max-min fairness")
+
+
+def test_what_several_tests_need_is_in_a_module_that_is_no_test() -> None:
+    """For whoever looks for it, and so that no test of another module comes along with it."""
+    found = [
+        f"{name}: {each}"
+        for name, module in modules(TESTS).items()
+        for each in imported(module)
+        if each.startswith("tests.") and ".test_" in each
+        if name != "documents/test_promises.py"  # it names tests
+    ]
+    assert found == []

@@ -21,7 +21,7 @@ from cloudgate.wire import json, resources, schema, xml
 from cloudgate.wire.answers import from_object
 from cloudgate.wire.description import Part, ResourceType, Shape, parts
 from cloudgate.wire.values import BLANKS
-from tests.wire.test_values import plainly_written
+from tests.wire.plain_json import plainly_written
 
 XSD = "{http://www.w3.org/2001/XMLSchema}"
 COLLAPSED = r"^[ \t\n\r]*"

@@ -23,6 +23,7 @@ from cloudgate.wire.resources.cloud.pools import CloudGatewayPool
 from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenantCreateSpec
 from cloudgate.wire.resources.cloud.tenants import CloudTenant, CreateCloudTenantSpec
 from cloudgate.wire.resources.infrastructure import CreateRepositorySpec
+from tests.wire.plain_json import plainly_written
 
 NS = schema.NAMESPACE
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
@@ -30,10 +31,6 @@ GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 
 def in_xml(kind: type[ResourceType], inner: str) -> bytes:
     return f'<{kind.root()} xmlns="{NS}">{inner}</{kind.root()}>'.encode()
-
-
-def plainly_written(document: Any) -> bytes:
-    return stdlib_json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def refused(read: Any, body: bytes, kind: type[ResourceType]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.compatibility.test_contract import THERE, TIME_LIMIT_SECONDS, hold
+from tests.api.compatibility.schemathesis_run import THERE, TIME_LIMIT_SECONDS, hold
 
 
 @pytest.mark.timeout(TIME_LIMIT_SECONDS)

@@ -17,9 +17,8 @@ from cloudgate.manager.sessions import tokens
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import ApiToken
 from cloudgate.trust.token_hashes import token_hash
+from tests.api.handlers.api_tokens import PATH, make, shows
 from tests.support.running.manager import PASSWORD, RunningManager, running_manager
-
-PATH = "/security/tokens"
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +43,6 @@ def user(running: RunningManager, admin: httpx2.Client) -> Iterator[httpx2.Clien
     client.headers["X-Account"] = made.headers["Location"]
     yield client
     admin.delete(made.headers["Location"])
-
-
-def make(client: httpx2.Client, name: str, role: str = "Portal User", **more: Any) -> Any:
-    answer = client.post(PATH, json={"Name": name, "Role": role, **more})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-def shows(running: RunningManager, secret: str) -> httpx2.Client:
-    """A program with a token."""
-    return running.client(Accept="application/json", Authorization=f"Bearer {secret}")
 
 
 def test_a_token_is_shown_once_and_lets_a_program_in_as_its_role(

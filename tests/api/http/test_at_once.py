@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from cloudgate.manager.sessions.roles import Role
-from tests.api.handlers.test_security import account_spec
+from tests.api.handlers.accounts import account_spec
 from tests.support.running.manager import RunningManager, finished
 
 pytestmark = pytest.mark.both_databases

@@ -8,8 +8,8 @@ import pytest
 from cloudgate.api.http import repeated_requests
 from cloudgate.manager.lease import Lease
 from cloudgate.manager.sessions.roles import Role
-from tests.api.handlers.test_security import add_account, logged_on_as
-from tests.api.handlers.test_tokens import make, shows
+from tests.api.handlers.accounts import add_account, logged_on_as
+from tests.api.handlers.api_tokens import make, shows
 from tests.support.observation.sql_statements import statements
 from tests.support.running.manager import RunningManager
 

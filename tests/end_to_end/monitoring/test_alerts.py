@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.monitoring.test_monitoring_files import MONITORING, RULES, board_queries
+from tests.monitoring.files import MONITORING, RULES, board_queries
 from tests.support.ports import free_port
 from tests.support.running.product import Product, product
 from tests.support.serving import answering

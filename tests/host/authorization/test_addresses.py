@@ -11,7 +11,7 @@ import pytest
 from cloudgate.host.authorization import resolver
 from cloudgate.protocol import Target
 from tests.host.support import Client, Machine, tenant
-from tests.network.test_happy_eyeballs import silent
+from tests.network.silent_port import silent
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -32,8 +32,7 @@ from cloudgate.protocol import (
 )
 from cloudgate.trust.certificate_roles import Role
 from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, uri_of
-from tests.host.port.test_tunnels import access_lines
-from tests.host.support import PASSWORD, PASSWORD_HASH, Client, Machine, tenant
+from tests.host.support import PASSWORD, PASSWORD_HASH, Client, Machine, access_lines, tenant
 from tests.support.certificates.certificate_roles import public_pem
 from tests.support.certificates.client_certificates import issued, key_pem, new_key, write
 from tests.support.ports import free_port

@@ -23,7 +23,7 @@ from cloudgate.host.envoy.data_path.choice import (
 from cloudgate.host.platform import started_at
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler
-from tests.host.envoy.test_hot_restart import others_coming_in, renewed, several
+from tests.host.envoy.renewals import others_coming_in, renewed, several
 from tests.host.support import Client, Machine
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async

@@ -4,105 +4,31 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from cloudgate.host.envoy import hot_restart, launcher, process, process_set
+from cloudgate.host.envoy import hot_restart, process, process_set
 from cloudgate.host.envoy.log_rotation import Rotation
 from cloudgate.host.envoy.process import EnvoyProcess, running
 from cloudgate.host.envoy.process_set import ProcessSet, read_process_set
-from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
 from cloudgate.host.platform import started_at
 from cloudgate.host.state.paths import StatePaths
-from cloudgate.protocol import Gateway, GatewayState
+from cloudgate.protocol import GatewayState
+from tests.host.envoy.renewals import REPO, Installation, others_coming_in, renewed, served, several
 from tests.host.support import Client, Machine, closes, refuses
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
 
-REPO = "repo.example:443"
 BEFORE = Path(sys.prefix) / "envoy-before" / "envoy" / "_bin" / "envoy"
 NOW = process.executable()
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
-
-
-@pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> "Installation":
-    return Installation(monkeypatch)
-
-
-class Installation:
-    """Which Envoy is installed, and told to listen how."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
-
-    def envoy(self, executable: Path, version: str) -> None:
-        """Another Envoy is installed."""
-        self._monkeypatch.setattr(process, "executable", lambda: executable)
-        self._monkeypatch.setattr(process, "installed_version", lambda: version)
-
-    def settings(self, name: str) -> None:
-        """Another Cloudgate is installed, which tells Envoy something else."""
-        self._monkeypatch.setattr(launcher, "_settings", lambda *_: name)
-
-
-async def renewed(machine: Machine, gateway: Gateway) -> None:
-    """The host service was started anew, and has the machine as it should be."""
-    await machine.leave()
-    await machine.start()
-    await machine.bring(gateway, GatewayState.LISTENING)
-
-
-async def served(machine: Machine) -> None:
-    """Wait until the Envoys that were succeeded are gone."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while machine.envoys.draining_labels:
-            await machine.found(GatewayState.LISTENING)
 
 
 async def seen(machine: Machine, tunnels: int) -> None:
     """Wait until the host service knows of so many tunnels."""
     await until_async(lambda: len(machine.tracker.live) == tunnels)
-
-
-async def several(statuses: "asyncio.Queue[int]") -> None:
-    """Wait for the next tunnels of others, and see that each was let in."""
-    while not statuses.empty():
-        assert statuses.get_nowait() == 200
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        assert [await statuses.get() for _ in range(12)] == [200] * 12
-
-
-@asynccontextmanager
-async def others_coming_in(client: Client, port: int) -> AsyncIterator[asyncio.Queue[int]]:
-    """Other tenants' programs open tunnels all the time; their statuses."""
-    statuses: asyncio.Queue[int] = asyncio.Queue()
-    enough = asyncio.Event()
-
-    async def come_in() -> None:
-        while not enough.is_set():
-            tunnel = await client.connect(port, REPO)
-            # While the host service starts anew, nobody is there to check passwords.
-            if NO_AUTHORIZER not in tunnel.body:
-                statuses.put_nowait(tunnel.status if await tunnel.echoes() else 0)
-            tunnel.close()
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(3):
-            group.create_task(come_in())
-        try:
-            yield statuses
-        finally:
-            enough.set()
 
 
 async def test_a_newer_envoy_takes_over_and_no_tunnel_is_cut_or_refused(
@@ -390,3 +316,8 @@ async def test_one_whose_predecessor_is_gone_opens_another_port_and_no_tunnel_is
     assert machine.envoys.pid == envoy
     assert await (await client.connect(other, REPO)).echoes()
     assert await live.echoes()
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()

@@ -21,13 +21,11 @@ from cloudgate.host.platform import command_lines_with
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.unix_sockets import bound
 from cloudgate.protocol import Gateway, GatewayState
-from tests.host.envoy.test_hot_restart import Installation, install, renewed, served
+from tests.host.envoy.renewals import Installation, renewed, served
+from tests.host.host_process import host_service
 from tests.host.support import Client, Machine
-from tests.host.test_service import host_service
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until_async
-
-__all__ = ["install"]
 
 pytestmark = pytest.mark.anyio
 

@@ -22,7 +22,7 @@ from h2.settings import SettingCodes
 
 from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.protocol import GatewayState, Target
-from tests.host.port.test_port import held_repository, reset
+from tests.host.port.held_repository import held_repository, reset
 from tests.host.support import PASSWORD, Client, Machine, Tunnel, fill, resident_kib, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS

@@ -5,9 +5,6 @@ import itertools
 import socket
 import ssl
 import string
-import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -26,13 +23,13 @@ from cloudgate.host.platform.resource_limits import (
 from cloudgate.host.tunnels.connection_limit import excess_connections
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import GatewayState, Target
+from tests.host.port.held_repository import held_repository, reset
 from tests.host.support import (
     HASHER,
     PASSWORD,
     Client,
     Machine,
     Tunnel,
-    abort,
     fill,
     refuses,
     resident_kib,
@@ -303,35 +300,6 @@ async def test_no_tls_is_hung_up_on(port: int) -> None:
         assert await reader.read() == b""
     writer.close()
     assert not await refuses(port)
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """Hang up without a word (RST)."""
-    connection = writer.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-@asynccontextmanager
-async def held_repository() -> AsyncIterator[
-    "tuple[int, asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]"
-]:
-    """A repository that does nothing with its connections: its port, and the connections."""
-    came: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-    held = []
-
-    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.append(writer)
-        await came.put((reader, writer))
-
-    # Nothing is read ahead, so that the window closes at once.
-    server = await asyncio.start_server(hold, "127.0.0.1", 0, limit=1, backlog=4096)
-    try:
-        yield int(server.sockets[0].getsockname()[1]), came
-    finally:
-        server.close()
-        await asyncio.sleep(0)  # those that came last are heard of
-        await abort(held)
 
 
 async def test_a_reset_of_either_side_reaches_the_other(

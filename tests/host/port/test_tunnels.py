@@ -1,21 +1,19 @@
 """What does a tenant meet at the gateway's port?"""
 
 import asyncio
-import json
 import os
 import ssl
 from base64 import b64encode
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID
 
 import pytest
 
 from cloudgate.protocol import GatewayState, Report
-from tests.host.support import PASSWORD, Client, Machine, tenant
+from tests.host.support import PASSWORD, Client, Machine, access_lines, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS, until_async
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 BOTH_WAYS = True
@@ -198,13 +196,3 @@ async def test_the_access_log_says_who_reached_what_and_why_not(
         assert (line["level"], line["event"]) == ("info", "tunnel"), "as in all other logs"
         assert str(line["timestamp"]) >= str(line["time"])
         assert None not in line.values(), "what there is nothing to say of takes no room"
-
-
-async def access_lines(path: Path, count: int) -> list[dict[str, object]]:
-    """The log's lines, once there are `count`: Envoy writes them once a second."""
-
-    def lines() -> list[str]:
-        return path.read_text().splitlines()
-
-    await until_async(lambda: len(lines()) >= count, said=lines)
-    return [json.loads(line) for line in lines()]

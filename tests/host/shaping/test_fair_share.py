@@ -13,7 +13,7 @@ from cloudgate.host.shaping.fair_share import QUIET_SAMPLES, FairShare
 from cloudgate.host.shaping.rate_allocations import LINGER_SECONDS, TTL_SECONDS, RateAllocations
 from cloudgate.manager.registries.limits.rate_allocator import FRESH_SECONDS, RateAllocator
 from cloudgate.protocol import Allowance, Demand, GatewayState
-from tests.host.shaping.test_limits import moved_bytes
+from tests.host.shaping.moved_bytes import moved_bytes
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import until_async

@@ -14,7 +14,8 @@ from cloudgate.host.authorization.rejected_logins import GATHERED_FOR, RejectedL
 from cloudgate.host.tunnels.slots import RESERVATION_SECONDS, TunnelSlots
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.login_throttle import FIRST_DELAY_SECONDS, FREE_FAILURES, client_network
-from tests.host.support import PASSWORD, Client, Machine, Tunnel, tenant
+from tests.host.shaping.moved_bytes import moved_bytes
+from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -234,29 +235,6 @@ async def test_a_place_that_no_line_speaks_of_comes_back() -> None:
     slots.retain(set())
     assert slots.in_use(ACME) == 0
     assert unheard != begun
-
-
-async def moved_bytes(tunnels: list[Tunnel], seconds: float) -> list[int]:
-    """How much came back through tunnels to an echo in a time, each sending all that it can."""
-    moved = [0] * len(tunnels)
-    piece = bytes(64 * 1024)
-
-    async def send(tunnel: Tunnel) -> None:
-        while True:
-            tunnel.writer.write(piece)
-            await tunnel.writer.drain()
-
-    async def receive(number: int, tunnel: Tunnel) -> None:
-        while data := await tunnel.reader.read(1024 * 1024):
-            moved[number] += len(data)
-
-    work = [asyncio.create_task(send(each)) for each in tunnels]
-    work += [asyncio.create_task(receive(*each)) for each in enumerate(tunnels)]
-    await asyncio.sleep(seconds)
-    for each in work:
-        each.cancel()
-    await asyncio.gather(*work, return_exceptions=True)
-    return moved
 
 
 @pytest.mark.alone

@@ -1,41 +1,21 @@
 """Is each change told in the audit log in its own words, with what differs?"""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cloudgate.api
-import cloudgate.manager
-from cloudgate import modules
 from cloudgate.manager.audit.events import INFO, WARNING, Change, Event, change_to, differences
 from cloudgate.manager.repositories import operations as repositories
 from cloudgate.manager.tenants import operations as tenants
+from tests.manager.audit.events import EVENTS
 
 IDENTIFIER = UUID("917be225-6744-4777-8096-cbabaec55006")
 
 
 NAMED: Any = {"object_id": IDENTIFIER, "object_name": "x", "owner_id": IDENTIFIER}
-
-
-def events_in(value: object) -> Iterator[Event]:
-    if isinstance(value, Event):
-        yield value
-    elif isinstance(value, tuple):
-        for each in value:
-            yield from events_in(each)
-
-
-EVENTS = {
-    event
-    for package in (cloudgate.manager, cloudgate.api)
-    for module in modules.below(package)
-    for value in vars(module).values()
-    for event in events_in(value)
-}
 
 
 def test_published_events_are_told_in_the_published_words() -> None:

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from cloudgate.manager.audit.retention import remove_old_entries
 from cloudgate.manager.backups import archive, restore, secrets
 from cloudgate.manager.backups.files import told_what_to_do
 from cloudgate.manager.backups.journal import JOURNAL, Journal, entries_of_file
-from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.jobs.backup_schedule import (
     BACKING_UP,
@@ -39,52 +38,23 @@ from cloudgate.manager.jobs.backup_schedule import (
     Schedule,
 )
 from cloudgate.manager.security import installation, sealed_files
-from cloudgate.manager.security.authority import open_authority
-from cloudgate.manager.security.database_keys import check_keys
-from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage import sqlite_files
-from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.marks import LAST_BACKUP_AT, read_moment
-from cloudgate.manager.storage.sqlite import sqlite_url
 from cloudgate.manager.storage.tables import Account, Counter, LogonSession
 from cloudgate.manager.tenants import certificates
 from cloudgate.manager.tenants import operations as tenants
-from tests.manager.backups.test_revocations import entry
+from tests.manager.backups.support import NOW, entry, opened
 from tests.support.machine.disks import needs_mounts, small_disk
 from tests.support.running.manager import Clock
 
 SECRET = sealed_files.SealingSecret(b"k" * 32, is_passphrase=False)
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 NOBODY = 65534
 
 
 class KilledError(BaseException):
     """As by a kill."""
-
-
-def opened(data: Path, clock: Callable[[], datetime] = lambda: NOW) -> Manager:
-    data.mkdir(exist_ok=True)
-    (data / "tls").mkdir(exist_ok=True)
-    authority, sealing = open_authority(data / "tls"), open_sealing(data)
-    database = Database(sqlite_url(data / "cloudgate.db"))
-    check_keys(database, authority, sealing)
-    return Manager(database, authority, sealing, clock=clock)
-
-
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data = tmp_path_factory.mktemp("first") / "data"
-    manager = opened(data)
-    ensure_administrator(manager, "x" * 20)
-    manager.database.close()
-    return data
-
-
-@pytest.fixture
-def data(first: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(first, tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
@@ -965,3 +935,17 @@ def test_errors_of_disks_are_told_in_words(data: Path, monkeypatch: pytest.Monke
         archive.create(data, data.parent / "b", SECRET, NOW)
     monkeypatch.undo()
     assert sqlite_files.quick_check(data / "cloudgate.db") == ""
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("first") / "data"
+    manager = opened(data)
+    ensure_administrator(manager, "x" * 20)
+    manager.database.close()
+    return data
+
+
+@pytest.fixture
+def data(first: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(first, tmp_path / "data")

@@ -1,36 +1,16 @@
 """Which rights that were taken away since a backup does a restore give back?"""
 
-import itertools
-import re
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from cloudgate.manager.backups import change_kinds
 from cloudgate.manager.backups.revocations import revocations_among
-from tests.manager.audit.test_events import EVENTS
+from tests.manager.backups.support import entry
 
 ON, OFF = {"Enabled": True}, {"Enabled": False}
 ADMINISTRATOR, USER = {"Role": "Portal Administrator"}, {"Role": "Portal User"}
 PHONE = {"Passkey": "phone"}
 ANNA, BERT = {"Subject": "anna", "Issuer": "i"}, {"Subject": "bert", "Issuer": "i"}
-
-
-def entry(number: int, operation: str, name: str, **more: Any) -> dict[str, Any]:
-    return {
-        "number": number,
-        "at": f"2030-01-01T00:00:{number:02}Z",
-        "account": "admin",
-        "operation": operation,
-        "text": f"{operation} {name}",
-        "object_id": f"id of {name}",
-        "object_name": name,
-        "before": None,
-        "after": None,
-        "success": True,
-        **more,
-    }
 
 
 def taken(*entries: tuple[Any, ...]) -> list[str]:
@@ -251,30 +231,8 @@ def test_names_cannot_make_a_shell_do_something_else() -> None:
     assert found.advice == "cloudgate account link x '$(reboot) {name}'"
 
 
-def test_each_event_of_the_product_takes_something_away_or_is_known_to_take_nothing() -> None:
-    tables: tuple[Iterable[str], ...] = (
-        change_kinds.BEGINS,
-        change_kinds.REMOVED,
-        change_kinds.EDITS,
-        change_kinds.HARMLESS,
-        change_kinds.NO_CHANGES,
-    )
-    for one, other in itertools.combinations(tables, 2):
-        assert not set(one) & set(other)
-    known = {each for table in tables for each in table}
-    assert known == {each.operation for each in EVENTS}, "name a new event in its table"
-    assert known > change_kinds.KEPT_WHEN_FAILED
-
-
 def test_what_another_release_calls_otherwise_is_named() -> None:
     assert taken(("TakeSomething", "x"), ("TakeSomethingElse", "x")) == [
         "TakeSomething x",
         "TakeSomethingElse x",
     ]
-
-
-def test_events_that_sound_as_if_they_took_something_are_not_said_to_be_harmless() -> None:
-    sounds = re.compile("Delete|Remove|Revoke|End|Unlink|Require|Disable|Reset")
-    harmless = change_kinds.HARMLESS | revocations.NO_CHANGES
-    suspicious = {each for each in harmless if sounds.match(each)}
-    assert suspicious == {"DeleteCloudGatewayTunnel", "RemoveOldAuditEvents"}

@@ -30,8 +30,8 @@ from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants.operations import SubtenantChange, create_subtenant
 from cloudgate.manager.tenants.operations import TenantChange, create_tenant
 from cloudgate.manager.tenants.resources import Quota, add_resource
-from tests.manager.audit.test_events import EVENTS
-from tests.manager.backups.test_backups import opened
+from tests.manager.audit.events import EVENTS
+from tests.manager.backups.support import opened
 from tests.support.certificates import brought
 
 PARTS = {"AddAccountRole", "AddPasskey"}

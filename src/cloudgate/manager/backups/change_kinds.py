@@ -188,6 +188,7 @@ _OF_THE_BACKUP, _ANOTHER = "of the backup", "another"
 
 
 def is_change(entry: Entry) -> bool:
+    """Whether it says that something is otherwise than before."""
     operation = str(entry["operation"])
     if not entry["success"]:
         # Who shows a wrong password to change it has an entry of that name, too.

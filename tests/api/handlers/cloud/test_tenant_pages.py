@@ -11,7 +11,7 @@ from cloudgate.manager.storage import tenant_rows
 from cloudgate.manager.storage.tables import CloudTenant, GatewayPool, TenantResource
 from cloudgate.manager.storage.tenant_rows import TenantRow
 from cloudgate.manager.tenants.egress import month_of
-from tests.api.handlers.cloud.test_tenants import add_repository, add_tenant, quota
+from tests.api.handlers.tenants import add_repository, add_tenant, quota
 from tests.support.running.manager import RunningManager
 
 pytestmark = pytest.mark.both_databases

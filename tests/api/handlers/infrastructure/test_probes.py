@@ -1,9 +1,6 @@
 """Is used quota shown where it is known, with when it was measured and why it could not be?"""
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,8 @@ import pytest
 from cloudgate.manager.probes import measuring
 from cloudgate.manager.registries.hosts.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import Repository
-from cloudgate.protocol import Answer, DirectoryProbe, DirectorySize
+from cloudgate.protocol import DirectorySize
+from tests.api.handlers.infrastructure.measuring_host import directory_probe, measuring_host
 from tests.support.certificates.brought import Made, pem_of
 from tests.support.ports import free_port
 from tests.support.programs.storage import PASSWORD, USER, needs_rclone, rclone_webdav
@@ -25,10 +23,6 @@ from tests.support.waiting import PATIENCE_SECONDS, looks
 
 MB = 1024 * 1024
 SPEC = {"Name": "vault", "Endpoint": "vault.example:8443"}
-
-
-def directory_probe(host: ScriptedHost, path: str = "/srv/backups/{tenant}") -> dict[str, Any]:
-    return {"Method": "Directory", "ManagedServerUid": str(host.server_id), "Path": path}
 
 
 def add_repository(client: httpx2.Client, probe: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -70,29 +64,6 @@ def put_probe(
     client: httpx2.Client, repository: dict[str, Any], probe: dict[str, Any]
 ) -> httpx2.Response:
     return client.put(f"/repositories/{repository['UID']}", json={"UsageProbe": probe})
-
-
-@contextmanager
-def measuring_host(
-    host: ScriptedHost, *answers: DirectorySize | None
-) -> Iterator[list[DirectoryProbe]]:
-    """The host answers as many questions, one after the other; what it was asked."""
-    asked: list[DirectoryProbe] = []
-
-    def answer() -> None:
-        for measured in answers:
-            while (question := host._poll().question) is None:
-                pass
-            assert question.measure is not None
-            asked.append(question.measure)
-            said = Answer(machine=host.facts.machine, question=question.question, measured=measured)
-            host.client.post("/answer", content=said.model_dump_json()).raise_for_status()
-
-    thread = threading.Thread(target=answer)
-    thread.start()
-    yield asked
-    thread.join(PATIENCE_SECONDS)
-    assert not thread.is_alive()
 
 
 def last_result(client: httpx2.Client, path: str) -> str:

@@ -19,7 +19,7 @@ from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.settings.reachable import reachable_by
 from cloudgate.trust.password_hashes import hash_password
-from tests.network.test_destinations import FINE, LOOPBACK, NEVER
+from tests.network.addresses import FINE, LOOPBACK, NEVER
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from cloudgate.manager.storage.tables import TenantResource
 from cloudgate.protocol import DirectorySize
-from tests.api.handlers.infrastructure.test_probes import directory_probe, measuring_host
+from tests.api.handlers.infrastructure.measuring_host import directory_probe, measuring_host
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager, finished
 from tests.support.waiting import until
