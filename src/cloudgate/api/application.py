@@ -17,8 +17,6 @@ from cloudgate import trace_context
 from cloudgate.api.access import may_call
 from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.handlers.sessions import (
-    CODE,
-    HEADER,
     LONGEST_CODE,
     note_denied,
     session_id_of,
@@ -69,6 +67,7 @@ from cloudgate.manager.sessions.second_factor import owes_one
 from cloudgate.manager.sessions.tokens import watches
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.values import ip_addresses
+from cloudgate.values.api_headers import CODE, SESSION_ID
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import ResourceType
 
@@ -402,8 +401,8 @@ class Application:
             )
         if not token:
             raise NotAuthenticatedError(
-                f"The header {HEADER} is missing. Log on with POST /api/sessionMngr/?v=latest, or"
-                " show an API token as Authorization: Bearer."
+                f"The header {SESSION_ID} is missing. Log on with POST /api/sessionMngr/?v=latest,"
+                " or show an API token as Authorization: Bearer."
             )
         identifier = session_id_of(token)
         known = self._memory.session(identifier, self._manager.clock())
@@ -430,7 +429,7 @@ def _session(manager: Manager, identifier: UUID, address: str) -> LogonSession |
 
 
 def _session_token(request: Request) -> str:
-    return request.cookies.get(HEADER) or request.headers.get(HEADER) or ""
+    return request.cookies.get(SESSION_ID) or request.headers.get(SESSION_ID) or ""
 
 
 def refusal(problem: Exception, accept: str | None) -> Response:

@@ -18,9 +18,8 @@ from cloudgate.client.core.exchange import Reply, Request
 from cloudgate.client.core.retries import UnreachedError, UntrustedError
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.trust.certificate_roles import WrongRoleError, client_context, only_a_manager
+from cloudgate.values.api_headers import CODE, SESSION_ID
 
-SESSION_HEADER = "X-RestSvcSessionId"
-CODE_HEADER = "X-Cloudgate-Code"
 TIMEOUT_SECONDS = 30.0
 AUTHORITY_PATH = "/host/v1/authority"
 """Where a manager shows its certificate authority to everybody, outside of ``/api``."""
@@ -121,11 +120,11 @@ def settings_of_client(url: str, verify: ssl.SSLContext, timeout_seconds: float)
 
 def as_sent(request: Request, timeout_seconds: float) -> dict[str, Any]:
     """A request as `httpx2.Client.request` takes it."""
-    headers = {SESSION_HEADER: request.logon.token} if request.logon else {}
+    headers = {SESSION_ID: request.logon.token} if request.logon else {}
     if request.token:
         headers["Authorization"] = f"Bearer {request.token}"
     if request.code:
-        headers[CODE_HEADER] = request.code
+        headers[CODE] = request.code
     if request.tag:
         headers["If-Match"] = request.tag
     return {

@@ -19,13 +19,12 @@ from cloudgate.errors import (
     UnavailableError,
 )
 from cloudgate.network.hostport import HostPort
+from cloudgate.network.well_known import CERTIFICATE_PATH, WELL_KNOWN
 from cloudgate.values import json_texts
 
 ANSWER_SECONDS = 20.0
 """How long a gateway has for an answer. The tenant may have to wait for a place, and whoever gave
 wrong passwords waits longer each time."""
-WELL_KNOWN = "/.well-known/cloudgate"
-CERTIFICATE = f"{WELL_KNOWN}/certificate"
 
 
 class Tunnel(Protocol):
@@ -113,7 +112,7 @@ async def request_certificate(
     """
     authorization = who.authorization_by(password) if password else ""
     answer = await _answer(
-        gateway, who, lambda line: post(line, CERTIFICATE, authorization, request_pem)
+        gateway, who, lambda line: post(line, CERTIFICATE_PATH, authorization, request_pem)
     )
     return f"{answer.text}\n"
 

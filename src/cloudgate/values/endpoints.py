@@ -1,4 +1,7 @@
-"""Endpoints: how is a host written before a port? Pure."""
+"""Endpoints: how is a host written before a port, and which port is meant by none? Pure."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""By a URL's scheme (RFC 9110, sections 4.2.1 and 4.2.2)."""
 
 
 def bracketed(host: str) -> str:

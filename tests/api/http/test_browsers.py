@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from cloudgate.api.handlers.sessions import HEADER
 from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.api.table import ROUTES
+from cloudgate.values.api_headers import SESSION_ID
 from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -121,7 +121,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_from_clear_lines(
         for client, secure in ((over_tls, True), (in_clear, False)):
             answer = client.post("/sessionMngr/", auth=("admin", PASSWORD))
             said = answer.headers["Set-Cookie"].split("; ")
-            assert said[0] == f"{HEADER}={answer.headers[HEADER]}"
+            assert said[0] == f"{SESSION_ID}={answer.headers[SESSION_ID]}"
             assert said[1] == "Path=/api"
             assert {"HttpOnly", "SameSite=Strict"} <= set(said)
             assert ("Secure" in said) is secure

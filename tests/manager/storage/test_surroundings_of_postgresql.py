@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.api.handlers.sessions import HEADER
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.lease import Lease
 from cloudgate.manager.storage import failures
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter
+from cloudgate.values.api_headers import SESSION_ID
 from tests.support.machine.disks import make_room, needs_mounts, small_disk, take_bytes
 from tests.support.programs.pooler import needs_pooler, pooler
 from tests.support.programs.postgres import needs_postgresql, new_folder, shared_server
@@ -109,7 +109,7 @@ def test_a_manager_whose_clock_is_wrong_by_a_minute_goes_on_where_the_other_was(
     url = shared_server().new_database()
     with running_manager(tmp_path / "right", database_url=url) as right:
         client = right.logged_on()
-        token = client.cookies[HEADER]
+        token = client.cookies[SESSION_ID]
         host = ScriptedHost(right)
         client.post("/repositories", json=spec("before.example")).raise_for_status()
         lease = Lease(right.manager.database, "right")
@@ -120,7 +120,7 @@ def test_a_manager_whose_clock_is_wrong_by_a_minute_goes_on_where_the_other_was(
         lease = Lease(running.manager.database, "wrong")
         assert lease.try_to_take()
         known = running.client(Accept="application/json")
-        known.headers[HEADER] = token
+        known.headers[SESSION_ID] = token
         assert known.post("/repositories", json=spec("after.example")).status_code == 201
         assert [each["Name"] for each in known.get("/repositories").json()["Refs"]] == [
             "after.example",

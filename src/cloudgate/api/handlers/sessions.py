@@ -27,6 +27,7 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.operations import authenticate_tenant
 from cloudgate.manager.tenants.passwords import Owner
+from cloudgate.values.api_headers import CODE, SESSION_ID
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.sessions import (
     LoginSpec,
@@ -35,9 +36,6 @@ from cloudgate.wire.resources.sessions import (
     LogonSessions,
 )
 
-HEADER = "X-RestSvcSessionId"
-CODE = "X-Cloudgate-Code"
-"""Of a second factor, at logon. An extension."""
 LONGEST_CODE = 8192
 """Characters of it: what a passkey has signed, which may stand there, is about 1500."""
 ACCEPTED = (*VERSIONS, "latest")
@@ -61,11 +59,14 @@ def session_id_of(token: str) -> UUID:
     except (ValueError, binascii.Error):
         raise NotAuthenticatedError(
             operations.SESSION_ENDED,
-            f"{HEADER} does not hold a session ID. Log on with POST /api/sessionMngr/?v=latest.",
+            f"{SESSION_ID} does not hold a session ID."
+            " Log on with POST /api/sessionMngr/?v=latest.",
         ) from None
 
 
-LOGGED_ON = Outcome(status=201, kinds=(LogonSession,), headers=(HEADER, "Location", "Set-Cookie"))
+LOGGED_ON = Outcome(
+    status=201, kinds=(LogonSession,), headers=(SESSION_ID, "Location", "Set-Cookie")
+)
 CODE_SHOWN = Parameter(
     name=CODE,
     description=(
@@ -172,8 +173,8 @@ def logged_on(call: Call, resource: LogonSession) -> Answer:
         status=201,
         resource=resource,
         headers={
-            HEADER: token,
-            "Set-Cookie": cookie(HEADER, token, came.path, came.scheme),
+            SESSION_ID: token,
+            "Set-Cookie": cookie(SESSION_ID, token, came.path, came.scheme),
             "Location": resource.href or "",
         },
     )

@@ -9,12 +9,13 @@ Programs that are no browsers send neither.
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from cloudgate.values.endpoints import DEFAULT_PORTS
+
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
 """What a form of a page can send (HTML, 4.10.21), and no program has a reason to."""
 _OWN_SITE = frozenset({"same-origin", "none"})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_foreign(headers: Mapping[str, str], host: str) -> bool:
@@ -48,11 +49,11 @@ def cookie(name: str, token: str, path: str, scheme: str) -> str:
 def _is_of(origin: str, host: str) -> bool:
     try:
         parts = urlsplit(origin)
-        default = _DEFAULT_PORTS.get(parts.scheme)
+        default = DEFAULT_PORTS.get(parts.scheme)
         said = (parts.hostname, parts.port or default)
         own = urlsplit(f"//{host}")
         # A proxy that ends TLS may not say so: the port of either scheme is meant by none.
-        ports = {own.port} if own.port else set(_DEFAULT_PORTS.values())
+        ports = {own.port} if own.port else set(DEFAULT_PORTS.values())
     except ValueError:
         return False
     return said[0] is not None and said[0] == own.hostname and said[1] in ports

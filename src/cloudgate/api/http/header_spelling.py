@@ -9,6 +9,8 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cloudgate.values.api_headers import SESSION_ID
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -33,7 +35,7 @@ class _LookedForName(_Name):
         return hash(bytes.lower(self))
 
 
-_PUBLISHED = {name.lower(): name for name in (b"X-RestSvcSessionId", b"WWW-Authenticate", b"ETag")}
+_PUBLISHED = {name.lower(): name for name in (SESSION_ID.encode(), b"WWW-Authenticate", b"ETag")}
 """Those that are not simply words with capitals."""
 _LOOKED_FOR = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 """By uvicorn. Only these compare by code of ours, which is called for each header and name."""

@@ -8,11 +8,11 @@ from cloudgate import __version__
 from cloudgate.api.http.router import Outcome, Parameter, Route, segments
 from cloudgate.api.openapi.schemas import reference, schemas
 from cloudgate.api.openapi.values import Json
+from cloudgate.values.api_headers import SESSION_ID
 from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources.base import Error
 
 JSON = "application/json"
-SESSION_HEADER = "X-RestSvcSessionId"
 _ABOUT = """\
 Cloudgate's REST API, compatible with the REST API of Veeam Backup Enterprise Manager.
 
@@ -49,7 +49,7 @@ _HEADERS = {
     "Location": "Where the new resource is.",
     "Set-Cookie": "The session's token once more.",
     "WWW-Authenticate": "How to log on.",
-    SESSION_HEADER: "The session's token.",
+    SESSION_ID: "The session's token.",
 }
 
 
@@ -78,8 +78,8 @@ def document(routes: list[Route]) -> Json:
             "schemas": schemas(sorted(kinds, key=lambda kind: kind.__name__)),
             "responses": {status: _error(status) for status in _ERRORS},
             "securitySchemes": {
-                "sessionHeader": {"type": "apiKey", "in": "header", "name": SESSION_HEADER},
-                "sessionCookie": {"type": "apiKey", "in": "cookie", "name": SESSION_HEADER},
+                "sessionHeader": {"type": "apiKey", "in": "header", "name": SESSION_ID},
+                "sessionCookie": {"type": "apiKey", "in": "cookie", "name": SESSION_ID},
                 "logon": {"type": "http", "scheme": "basic"},
                 "token": {"type": "http", "scheme": "bearer"},
             },

@@ -31,7 +31,8 @@ from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.start_rates import CLUSTER_HEADER
 from cloudgate.host.envoy.xds_listener import CERTIFICATE_HEADER, CONNECTION_HEADER
 from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES
-from cloudgate.host.state.site import OWN_METHODS, WELL_KNOWN
+from cloudgate.host.state.site import OWN_METHODS
+from cloudgate.network.well_known import WELL_KNOWN
 from cloudgate.protocol import Refusal
 
 PERMISSION_DENIED = 7

@@ -27,7 +27,8 @@ from cloudgate.host.envoy.start_rates import (
 from cloudgate.host.platform.resource_limits import Capacity
 from cloudgate.host.platform.send_buffer import most_unsent_bytes
 from cloudgate.host.state.paths import StatePaths
-from cloudgate.host.state.site import OWN_METHODS, WELL_KNOWN
+from cloudgate.host.state.site import OWN_METHODS
+from cloudgate.network.well_known import WELL_KNOWN
 
 Resource = dict[str, Any]
 

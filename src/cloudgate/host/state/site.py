@@ -9,14 +9,9 @@ from typing import Any
 from cloudgate.host.state.principal import Principal
 from cloudgate.host.state.stored_document import StoredDocument
 from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJournal
+from cloudgate.network.well_known import CERTIFICATE_PATH, PASSWORD_PATH
 from cloudgate.protocol import Maintenance, Peer, Site, Tenant
 
-WELL_KNOWN = "/.well-known/cloudgate"
-"""Where a gateway tells a tenant by which gateways it may come in."""
-CERTIFICATE_PATH = f"{WELL_KNOWN}/certificate"
-"""POST with a certificate request (PKCS #10) in PEM; the answer is the certificate."""
-PASSWORD_PATH = f"{WELL_KNOWN}/password"
-"""PUT with JSON, as ``PUT /cloud/password`` of the API takes it."""
 OWN_METHODS = {CERTIFICATE_PATH: "POST", PASSWORD_PATH: "PUT"}
 """What a tenant may ask of the manager at the gateway's own port."""
 _VERSION = 1

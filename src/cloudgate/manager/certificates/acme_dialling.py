@@ -18,6 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from cloudgate.errors import UnavailableError
 from cloudgate.network.happy_eyeballs import best_address
 from cloudgate.network.time_limit import TimeLimit
+from cloudgate.values.endpoints import DEFAULT_PORTS
 
 ANSWER_SECONDS = 20.0
 """How long the server may take for one answer, from being dialled to its end."""
@@ -28,7 +29,6 @@ ANSWER_BYTES = 1024 * 1024
 EXCHANGE_BYTES = 16 * ANSWER_BYTES
 """Of all answers to one order."""
 _PIECE_BYTES = 64 * 1024
-_PORTS = {"http": 80, "https": 443}
 
 
 class DiallingAdapter(HTTPAdapter):
@@ -56,7 +56,7 @@ class DiallingAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
         """The same for a proxy of the environment."""
         found = super().proxy_manager_for(proxy, **more)
-        if urlsplit(proxy).scheme in _PORTS:  # others have connections of their own
+        if urlsplit(proxy).scheme in DEFAULT_PORTS:  # others have connections of their own
             self._dial_with(found)
         return found
 
@@ -124,7 +124,7 @@ def _place(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port of a URL; empty where it is none."""
     try:
         parts = urlsplit(url)
-        return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
+        return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return "", "", None
 

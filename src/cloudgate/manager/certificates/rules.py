@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.trust.key_strength import LEAST_RSA_BITS
 from cloudgate.trust.unreadable import UNREADABLE
 from cloudgate.values.enumeration import few
 
-LEAST_RSA_BITS = 2048
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 

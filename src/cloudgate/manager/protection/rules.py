@@ -18,6 +18,7 @@ from cloudgate.manager.probes.rules import (
 )
 from cloudgate.network import hostport
 from cloudgate.values import fields
+from cloudgate.values.endpoints import DEFAULT_PORTS
 
 TRUSTED_FOR = timedelta(days=1)
 """How long it is believed that it is so, once it was seen to be."""
@@ -26,7 +27,6 @@ CHECKED_AGAIN_AFTER = timedelta(minutes=10)
 """When it was not so, or nobody could say."""
 SNAPSHOT_EVERY = timedelta(hours=26)
 """How old the newest snapshot may be: those of each day, and some time to make one."""
-_PORTS = {"http": 80, "https": 443}
 
 
 class Method(StrEnum):
@@ -156,7 +156,7 @@ def elsewhere(protection: Protection, services: Sequence[str]) -> str:
         return ""
     url = urlsplit(protection.url)
     place = hostport.join(
-        hostport.host_known_as(url.hostname or ""), url.port or _PORTS[url.scheme]
+        hostport.host_known_as(url.hostname or ""), url.port or DEFAULT_PORTS[url.scheme]
     )
     if place in {hostport.known_as(each) for each in services}:
         return ""

@@ -22,9 +22,9 @@ from cloudgate.protocol.bounds import (
     readable,
     usable_addresses,
 )
+from cloudgate.trust.key_strength import LEAST_RSA_BITS
 from cloudgate.values.numbers import whole
 
-_LEAST_RSA_BITS = 2048
 TOLD_REVISION: ColumnElement[str] = ManagedServer.report["directory_revision"].as_string()
 """In queries, the one of a host's last report; as text: numbers there may be too small for it."""
 _OF_ONE_MESSAGE = ("facts", "figures", "run", "number")
@@ -100,12 +100,12 @@ def check_facts(facts: HostFacts) -> None:
         key = load_pem_public_key(facts.public_key_pem.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise InvalidRequestError("facts.public_key_pem is not a public key as PEM.") from None
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS:
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= LEAST_RSA_BITS:
         return
     if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
         raise InvalidRequestError(
             "facts.public_key_pem is of a kind that no gateway has: use an elliptic curve, or RSA"
-            f" with at least {_LEAST_RSA_BITS} bits."
+            f" with at least {LEAST_RSA_BITS} bits."
         )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cloudgate.host.authorization.own.requests import OwnChange, change_of
 from cloudgate.host.authorization.policy import Denial
-from cloudgate.host.state.site import CERTIFICATE_PATH, PASSWORD_PATH
+from cloudgate.network.well_known import CERTIFICATE_PATH, PASSWORD_PATH
 from cloudgate.protocol import Refusal
 
 NEW = "another good one"

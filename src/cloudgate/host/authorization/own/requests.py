@@ -6,7 +6,7 @@ A new password, or a certificate. Who asks is proved before, and to the manager 
 from dataclasses import dataclass, field
 
 from cloudgate.host.authorization.policy import Denial
-from cloudgate.host.state.site import CERTIFICATE_PATH
+from cloudgate.network.well_known import CERTIFICATE_PATH
 from cloudgate.protocol import Refusal
 from cloudgate.values import json_texts
 
