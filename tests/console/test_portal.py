@@ -191,6 +191,22 @@ def test_what_is_a_tenants_no_other_sees_and_no_user_of_it_but_its_own(
     assert at_portal(running, "acme\\ann").get("").status_code == 200, "its password is as it was"
 
 
+def test_when_it_was_last_active_a_tenant_sees_and_no_user_hears_of_others(
+    running: RunningManager, acme: Customer
+) -> None:
+    with running.manager.changing() as work:
+        work.session.get_one(CloudTenant, acme.id).last_active_at = work.now
+        then = f"{work.now:%Y-%m-%d %H:%M}"
+    assert f"Last active{then}" in re.sub(r"\s*\n\s*", "", text_of(came_to(running, "acme")))
+    page = came_to(running, "acme\\ann")
+    assert "Last active" not in page
+    assert then not in page
+
+
+def came_to(running: RunningManager, name: str) -> str:
+    return at_portal(running, name).get("").text
+
+
 def test_without_a_session_each_page_leads_to_signing_in_and_forms_need_their_token(
     running: RunningManager, acme: Customer
 ) -> None:

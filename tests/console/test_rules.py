@@ -20,7 +20,7 @@ from cloudgate.cli.app import app
 from cloudgate.console import stream
 from cloudgate.console.acting import command_of
 from cloudgate.console.api import SignedOutError
-from cloudgate.console.declarations import Action, Page, filled
+from cloudgate.console.declarations import Action, Input, Page, filled
 from cloudgate.console.operator.audit import condition, differences
 from cloudgate.console.operator.common import by_uids
 from cloudgate.console.operator.site_map import CONSOLE
@@ -170,6 +170,21 @@ def test_the_audit_log_is_asked_for_what_was_filled_in_and_nothing_breaks_out() 
         "from": "2026-01-31",
     }
     assert condition(said) == 'Account=="a""b";Success==false;Time>="2026-01-31T00:00:00Z"'
+
+
+def test_each_day_that_is_asked_for_is_said_to_be_one_of_utc() -> None:
+    templates = "".join(each.read_text("utf-8") for each in TEMPLATES.glob("*.html"))
+    asked = re.findall(r'id="(\w+)" name="\w+" type="(?:date|month)"', templates)
+    labels = dict(re.findall(r'<label for="(\w+)">\{\{ _\(\'([^\']*)', templates))
+    said = [labels[each] for each in asked]
+    said += [
+        each.label + each.hint
+        for action in (*CONSOLE.actions, *PORTAL.actions)
+        for each in action.fields
+        if each.kind is Input.DATE
+    ]
+    assert len(said) > 1
+    assert all("UTC" in each for each in said), said
 
 
 def test_what_differed_is_shown_by_name_before_and_after() -> None:

@@ -133,6 +133,15 @@ def test_a_user_sees_its_part_and_nothing_of_the_tenants_others(
         assert change.status_code == 404
 
 
+def test_when_it_was_last_active_is_a_tenants_to_see_and_not_its_users(
+    running: RunningManager, acme: Customer
+) -> None:
+    with running.manager.changing() as work:
+        work.session.get_one(CloudTenant, acme.id).last_active_at = work.now
+    assert as_tenant(running, "acme").get("/cloud/self").json()["LastActive"]
+    assert as_tenant(running, "acme/ann").get("/cloud/self").json()["LastActive"] is None
+
+
 @pytest.mark.parametrize("name", ["other", "other\\ann"])
 def test_what_is_another_tenants_is_not_there_for_one(
     running: RunningManager, acme: Customer, other: Customer, name: str

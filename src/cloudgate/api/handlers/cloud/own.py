@@ -66,7 +66,7 @@ def _entity(work: UnitOfWork, root: str, who: Owner) -> CloudSelf:
         tenant=tenant.name,
         subtenant=None if is_tenant else who.name,
         lease_expiration_date=tenant.expires_at,
-        last_active=tenant.last_active_at,
+        last_active=tenant.last_active_at if is_tenant else None,
         throttling_speed_limit=limits.throttling_speed_limit if is_slowed else None,
         throttling_speed_unit=limits.throttling_speed_unit if is_slowed else None,
         max_concurrent_tasks=limits.concurrent_tunnels,

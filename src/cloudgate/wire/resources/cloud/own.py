@@ -35,7 +35,7 @@ class CloudSelf(Resource):
     subtenant: str | None = element()
     lease_expiration_date: datetime | None = element()
     last_active: datetime | None = element()
-    """Of the tenant."""
+    """Of the tenant; None for users, of whom it would tell when others came."""
     throttling_speed_limit: int | None = element()
     """Over all tunnels of the tenant; None for no limit."""
     throttling_speed_unit: str | None = element()
