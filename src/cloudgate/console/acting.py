@@ -82,7 +82,7 @@ async def _subject(action: Action, visit: Visit) -> tuple[Json, str]:
     path = filled(action.subject, visit.path)
     answer = await visit.api.ask("GET", path)
     is_edited = action.verb == "PUT" and action.target == action.subject.partition("?")[0]
-    return action.pick(answer.body), answer.headers.get("etag", "") if is_edited else ""
+    return action.pick(visit, answer.body), answer.headers.get("etag", "") if is_edited else ""
 
 
 async def act(action: Action, visit: Visit) -> ResultPage | Redirect:

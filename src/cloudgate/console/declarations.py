@@ -157,7 +157,8 @@ class Action:
     query: Callable[[Values], dict[str, str]] = lambda _values: {}
     subject: str = ""
     """Where the thing that it is done to is shown, below ``/api``."""
-    pick: Callable[[Json], Json] = lambda found: found
+    pick: Callable[[Visit, Json], Json] = lambda _visit, found: found
+    """Of what is shown there, the thing itself; its Name says which one it is."""
     back: str = ""
     """Where to go when there is no task to look at, or when somebody thinks better of it."""
     dangerous: bool = False

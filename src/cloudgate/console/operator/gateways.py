@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cloudgate.console.api import Json
+from cloudgate.console.api import Json, RefusedError
 from cloudgate.console.declarations import Action, Field, Input, Page, Values, Visit, filled
 from cloudgate.console.operator.common import (
     DEADLINE,
@@ -20,6 +20,7 @@ from cloudgate.console.operator.common import (
 from cloudgate.console.texts import words as _
 
 ONE = "/cloud/gateways/{id}"
+_NOT_FOUND = 404
 _listed = listing("CloudGateway", "CloudGateways")
 _PORT = Field(
     name="port",
@@ -86,6 +87,23 @@ def _edited(_visit: Visit, values: Values) -> Json:
         InternalPort=number(values, "internal", _("Port behind NAT")),
         ProxyProtocolNetworks={"Networks": lines(values.get("proxies", ""))},
     )
+
+
+def _tunnel(visit: Visit, found: Json) -> Json:
+    """A tunnel by whose it is, from where, and where to.
+
+    Raises:
+        RefusedError: it has ended.
+    """
+    wanted = visit.path["tunnel"]
+    for each in found.get("CloudGatewayTunnels") or ():
+        if each["TunnelId"] == wanted:
+            login = "\\".join(name for name in (each["Tenant"], each["Subtenant"]) if name)
+            return {
+                **each,
+                "Name": f"{login}, {each['Client']} \N{RIGHTWARDS ARROW} {each['Target']}",
+            }
+    raise RefusedError(_NOT_FOUND, _("This tunnel has ended."))
 
 
 PAGES = (
@@ -208,8 +226,9 @@ ACTIONS = (
         text=_("What runs through it breaks off. Its tenant may open another at once."),
         verb="DELETE",
         target=f"{ONE}/tunnels/{{tunnel}}",
-        subject=ONE + ENTITY,
-        command="gateway close-tunnel {Name} TUNNEL",
+        subject=f"{ONE}/tunnels",
+        pick=_tunnel,
+        command="gateway close-tunnel GATEWAY TUNNEL",
         back="gateways/{id}",
         dangerous=True,
     ),

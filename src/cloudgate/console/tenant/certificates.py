@@ -4,7 +4,7 @@ import asyncio
 
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import Action, Field, Input, Page, Visit
-from cloudgate.console.operator.customers.tenant_certificates import REQUEST, issued
+from cloudgate.console.operator.customers.tenant_certificates import REQUEST, issued, named
 from cloudgate.console.tenant.pages import SELF
 from cloudgate.console.texts import words as _
 
@@ -60,7 +60,7 @@ ACTIONS = (
         verb="DELETE",
         target=ONE,
         subject=ONE,
-        pick=lambda found: {**found, "Name": found.get("Login")},
+        pick=named,
         command="",
         back="certificates",
         dangerous=True,

@@ -34,6 +34,7 @@ PASSWORD = Field(
     kind=Input.PASSWORD,
     hint=_("One is made and shown once when this is left empty."),
 )
+_RESOURCE = f"{ONE}/resources/{{resource}}"
 _MEGABIT = BYTES_PER_SECOND["Mbps"]
 _LEASE = Field(
     name="lease",
@@ -350,11 +351,12 @@ ACTIONS = (
         submit=_("Take away"),
         text=_("The tenant cannot reach that repository any more. What is stored stays."),
         verb="DELETE",
-        target=f"{ONE}/resources/{{resource}}",
-        subject=ONE + ENTITY,
+        target=_RESOURCE,
+        subject=_RESOURCE,
+        pick=lambda _visit, found: {**found, "Name": found["RepositoryQuota"]["DisplayName"]},
         fields=(Field(name="end", label=_("End its live tunnels there, too"), kind=Input.YES),),
         query=lambda values: {"endTunnels": "true"} if values.get("end") == "yes" else {},
-        command="tenant resource delete {Name} RESOURCE",
+        command="tenant resource delete TENANT {Name}",
         back="tenants/{id}",
         dangerous=True,
     ),

@@ -4,6 +4,7 @@ from cloudgate.console.api import Json
 from cloudgate.console.declarations import Action, Field, Input, Values, Visit
 from cloudgate.console.operator.common import ENTITY, body, number
 from cloudgate.console.operator.customers.tenants import ONE
+from cloudgate.console.texts import moment
 from cloudgate.console.texts import words as _
 
 REQUEST = (
@@ -33,6 +34,13 @@ def issued(_visit: Visit, values: Values) -> Json:
     )
 
 
+def named(visit: Visit, found: Json) -> Json:
+    """A certificate by whose it is and when it ends: there may be several of one login."""
+    end = moment(found.get("ExpirationTime"), visit.language.style)
+    name = visit.language.text(_("%(login)s, good until %(end)s"))
+    return {**found, "Name": name % {"login": found.get("Login"), "end": end}}
+
+
 ACTIONS = (
     Action(
         path="tenants/{id}/certificates/issue",
@@ -55,7 +63,7 @@ ACTIONS = (
         verb="DELETE",
         target=CERTIFICATE,
         subject=CERTIFICATE,
-        pick=lambda found: {**found, "Name": found.get("Login")},
+        pick=named,
         command="tenant certificate revoke TENANT ID",
         back="tenants/{id}",
         dangerous=True,
