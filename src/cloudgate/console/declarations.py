@@ -55,8 +55,12 @@ class Visit:
 
     @property
     def number(self) -> int:
-        """Which page of a list is wanted."""
-        return whole(self.query.get("page", ""), 0, _LAST_PAGE) or 1
+        """Which page of the list is wanted."""
+        return self.number_of("page")
+
+    def number_of(self, name: str) -> int:
+        """Which page is wanted of one of several lists, by what its number is called."""
+        return whole(self.query.get(name, ""), 0, _LAST_PAGE) or 1
 
 
 Load = Callable[[Visit], Awaitable[Json]]
@@ -214,6 +218,28 @@ def paging(found: Json) -> Json:
     """Which page of how many it is."""
     said = found.get("PagingInfo") or {}
     return {"number": said.get("PageNum") or 1, "pages": said.get("PagesCount") or 1}
+
+
+def paged(visit: Visit, rows: Sequence[Any], name: str, size: int = PAGE_SIZE) -> Json:
+    """A page of a list of which the API says all at once, and where its others are.
+
+    Args:
+        visit: the request, which says which page.
+        rows: all of the list.
+        name: what the page's number is called in the query: each list of a page has its own.
+        size: of a page.
+    """
+    pages = max(1, -(-len(rows) // size))
+    number = min(visit.number_of(name), pages)
+    others = {asked: value for asked, value in visit.query.items() if asked != name}
+    return {
+        "rows": rows[(number - 1) * size : number * size],
+        "count": len(rows),
+        "number": number,
+        "pages": pages,
+        "name": name,
+        "others": f"&{urlencode(others)}" if others else "",
+    }
 
 
 def id_of(thing: Json) -> str:

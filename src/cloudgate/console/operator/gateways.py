@@ -3,7 +3,16 @@
 import asyncio
 
 from cloudgate.console.api import Json, RefusedError
-from cloudgate.console.declarations import Action, Field, Input, Page, Values, Visit, filled
+from cloudgate.console.declarations import (
+    Action,
+    Field,
+    Input,
+    Page,
+    Values,
+    Visit,
+    filled,
+    paged,
+)
 from cloudgate.console.operator.common import (
     DEADLINE,
     DESCRIPTION,
@@ -64,7 +73,8 @@ async def load_one(visit: Visit) -> Json:
         visit.api.get_if_there(filled(f"{ONE}/tunnels", visit.path)),
     )
     known = None if tunnels is None else list(tunnels.get("CloudGatewayTunnels") or ())
-    return {"thing": entity, "tunnels": known, "gateway": visit.path["id"]}
+    shown = None if known is None else paged(visit, known, "tunnels")
+    return {"thing": entity, "tunnels": shown, "gateway": visit.path["id"]}
 
 
 def _created(_visit: Visit, values: Values) -> Json:

@@ -4,7 +4,7 @@ import asyncio
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.charts import traffic
-from cloudgate.console.declarations import Page, Visit
+from cloudgate.console.declarations import Page, Visit, paged
 from cloudgate.console.operator.common import MOST_COUNTED, count_tunnels, resources
 from cloudgate.console.operator.usage import used_rows
 from cloudgate.console.texts import words as _
@@ -17,6 +17,8 @@ WHERE = {
     "CloudCertificate": "certificates",
 }
 """The page of a thing that a warning is about, by the thing's type."""
+_WARNINGS = 20
+"""On a page."""
 _WAITED_SECONDS = 1.0
 """For what is added up of the usage of many tenants."""
 
@@ -32,7 +34,9 @@ async def load(visit: Visit) -> Json:
     )
     gateways = int(summary.get("Gateways") or 0)
     return {
-        "warnings": list(warnings.get("OperatorWarnings") or ()),
+        "warnings": paged(
+            visit, list(warnings.get("OperatorWarnings") or ()), "warnings", _WARNINGS
+        ),
         "where": WHERE,
         "gateways": gateways,
         "states": [(each["State"], each["Count"]) for each in summary["CloudGatewayStates"]],

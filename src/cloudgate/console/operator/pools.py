@@ -4,7 +4,16 @@ import asyncio
 from collections.abc import Callable
 
 from cloudgate.console.api import Json
-from cloudgate.console.declarations import Action, Field, Input, Page, Values, Visit, filled
+from cloudgate.console.declarations import (
+    Action,
+    Field,
+    Input,
+    Page,
+    Values,
+    Visit,
+    filled,
+    paged,
+)
 from cloudgate.console.operator.common import (
     DEADLINE,
     DESCRIPTION,
@@ -33,8 +42,8 @@ async def load_one(visit: Visit) -> Json:
     )
     return {
         "thing": pool,
-        "gateways": list(gateways.get("Refs") or gateways.get("CloudGateways") or ()),
-        "tenants": list(tenants.get("Refs") or tenants.get("CloudTenants") or ()),
+        "gateways": paged(visit, list(gateways.get("Refs") or ()), "gateways"),
+        "tenants": paged(visit, list(tenants.get("Refs") or ()), "tenants"),
     }
 
 

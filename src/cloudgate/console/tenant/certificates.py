@@ -3,7 +3,7 @@
 import asyncio
 
 from cloudgate.console.api import Json
-from cloudgate.console.declarations import Action, Field, Input, Page, Visit
+from cloudgate.console.declarations import Action, Field, Input, Page, Visit, paged
 from cloudgate.console.operator.customers.tenant_certificates import REQUEST, issued, named
 from cloudgate.console.tenant.pages import SELF
 from cloudgate.console.texts import words as _
@@ -17,7 +17,7 @@ async def load(visit: Visit) -> Json:
     own, found = await asyncio.gather(visit.api.get(SELF), visit.api.get(OWN))
     return {
         "may_get": own.get("MayGetCertificates"),
-        "certificates": list(found.get("CloudTenantCertificates") or ()),
+        "certificates": paged(visit, list(found.get("CloudTenantCertificates") or ()), "page"),
     }
 
 

@@ -5,7 +5,7 @@ import asyncio
 from cloudgate.console.api import Json
 from cloudgate.console.charts import DAYS, held_back
 from cloudgate.console.connection_guides import connection_guides
-from cloudgate.console.declarations import Action, Field, Input, Page, Visit
+from cloudgate.console.declarations import Action, Field, Input, Page, Visit, paged
 from cloudgate.console.texts import words as _
 
 SELF = "/cloud/self"
@@ -31,7 +31,7 @@ async def load_overview(visit: Visit) -> Json:
     return {
         "own": entity,
         "quotas": _quotas(entity),
-        "tunnels": list(said.get("CloudGatewayTunnels") or ()),
+        "tunnels": paged(visit, list(said.get("CloudGatewayTunnels") or ()), "tunnels"),
         "unknown": None if tunnels is None else int(said.get("UnknownGateways") or 0),
         **held,
     }
@@ -53,7 +53,7 @@ async def load_logins(visit: Visit) -> Json:
 async def load_users(visit: Visit) -> Json:
     """Its users, and whether it may change their passwords."""
     entity, found = await asyncio.gather(visit.api.get(SELF), visit.api.get(f"{SELF}/subtenants"))
-    return {"own": entity, "users": list(found.get("CloudSubtenants") or ())}
+    return {"own": entity, "users": paged(visit, list(found.get("CloudSubtenants") or ()), "page")}
 
 
 async def load_connecting(visit: Visit) -> Json:

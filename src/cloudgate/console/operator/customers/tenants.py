@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from cloudgate.console.api import Json
 from cloudgate.console.charts import DAYS, held_back, traffic
 from cloudgate.console.connection_guides import connection_guides
-from cloudgate.console.declarations import Page, Visit, entities, filled, id_of
+from cloudgate.console.declarations import Page, Visit, entities, filled, id_of, paged
 from cloudgate.console.operator.common import ENTITY, OFFERED, by_uids, listing
 from cloudgate.console.operator.usage import last_months, month_of, month_query, used_rows
 from cloudgate.console.texts import words as _
@@ -27,15 +27,18 @@ async def load_one(visit: Visit) -> Json:
         _used(visit),
     )
     said = live or {}
+    tunnels = [
+        {**each, "Gateway": each["CloudGateway"], "GatewayId": _bare(each["CloudGatewayUid"])}
+        for each in said.get("CloudTenantTunnels") or ()
+    ]
     return {
         "thing": entity,
         "quotas": list((entity.get("Resources") or {}).get("CloudTenantResources") or ()),
-        "users": list(users.get("CloudSubtenants") or ()),
-        "certificates": list(certificates.get("CloudTenantCertificates") or ()),
-        "tunnels": [
-            {**each, "Gateway": each["CloudGateway"], "GatewayId": _bare(each["CloudGatewayUid"])}
-            for each in said.get("CloudTenantTunnels") or ()
-        ],
+        "users": paged(visit, list(users.get("CloudSubtenants") or ()), "users"),
+        "certificates": paged(
+            visit, list(certificates.get("CloudTenantCertificates") or ()), "certificates"
+        ),
+        "tunnels": paged(visit, tunnels, "tunnels"),
         "unknown": None if live is None else int(said.get("UnknownGateways") or 0),
         **used,
     }

@@ -4,7 +4,16 @@ import asyncio
 from collections.abc import Sequence
 
 from cloudgate.console.api import Json
-from cloudgate.console.declarations import Action, Field, Input, Offer, Page, Visit, filled
+from cloudgate.console.declarations import (
+    Action,
+    Field,
+    Input,
+    Offer,
+    Page,
+    Visit,
+    filled,
+    paged,
+)
 from cloudgate.console.entrance import single_sign_on
 from cloudgate.console.operator.common import ENTITY, removal
 from cloudgate.console.texts import words as _
@@ -20,9 +29,10 @@ _PASSWORD = Field(
 
 
 async def load(visit: Visit) -> Json:
-    """The accounts, each with its roles."""
+    """A page of the accounts, each with its roles."""
     found = await visit.api.get(ALL + ENTITY)
-    rows = list(found.get("EnterpriseAccounts") or ())[:200]
+    page = paged(visit, list(found.get("EnterpriseAccounts") or ()), "page")
+    rows = page["rows"]
     roles = await asyncio.gather(
         *(
             visit.api.get(filled(f"{ONE}/roles", {"id": str(row["UID"]).rpartition(":")[2]}))
@@ -31,7 +41,7 @@ async def load(visit: Visit) -> Json:
     )
     for row, said in zip(rows, roles, strict=True):
         row["Roles"] = [each["RoleName"] for each in said.get("EnterpriseAccountInRoles") or ()]
-    return {"rows": rows, "provider": await single_sign_on.offered(visit.api)}
+    return {"rows": rows, "paging": page, "provider": await single_sign_on.offered(visit.api)}
 
 
 async def _roles(visit: Visit, _current: Sequence[str]) -> Offer:
