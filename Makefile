@@ -34,7 +34,7 @@ ALONE_FIRST := $(addprefix tests/, end_to_end/test_managers.py namespaces/test_p
 	host/shaping/test_limits.py host/test_machine.py console/test_customers_month.py host/shaping/test_fair_share.py \
 	connector/test_connector.py end_to_end/test_rules.py namespaces/test_long_line.py)
 ALONE := $(ALONE_FIRST) $(filter-out $(ALONE_FIRST), $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests))
-PROPERTIES := $(shell grep -rlE --include='test_*.py' 'from (hypothesis|tests.api.compatibility.test_contract) import' tests)
+PROPERTIES := $(shell grep -rlE --include='test_*.py' 'from (hypothesis|tests.api.compatibility.schemathesis_run) import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
 	$(addprefix platform/, __init__.py windows.py windows_service.py) $(addprefix envoy/, endpoints.py \
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc/server.py) \

@@ -28,8 +28,12 @@ def optional_values(kind: type[ResourceType], names: list[str]) -> Iterator[tupl
     for part in parts(kind):
         if part.shape is Shape.ATTRIBUTE or part.name == "Links":
             continue
-        if part.is_list or issubclass(part.value_type, ResourceType):
-            if part.shape is Shape.ELEMENT and part.name in contents.elements:
+        if part.is_list:
+            inside = [part.name] if part.shape is Shape.LISTED else []
+            if issubclass(part.value_type, ResourceType):
+                yield from optional_values(part.value_type, [*names, *inside, part.item])
+        elif issubclass(part.value_type, ResourceType):
+            if part.name in contents.elements:
                 yield from optional_values(part.value_type, [*names, part.name])
         elif contents.elements[part.name].get("minOccurs") == "0":
             yield names, part.name

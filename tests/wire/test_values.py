@@ -519,3 +519,15 @@ def test_any_character_is_written_as_the_libraries_of_python_write_it() -> None:
         said = re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
         entities = {'"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
         assert f' Name="{escape(said, entities)}"'.encode() in xml.write(reference)
+
+
+def test_what_says_that_it_is_nil_is_as_if_left_out_where_it_may_be() -> None:
+    nil = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"'
+    kind = CreateCloudGatewaySpec
+    name, network = "<ServerHostName>a</ServerHostName>", "<NetworkType>Direct</NetworkType>"
+    said = f"{name}<Description {nil}/><ExternalPort {nil}/>{network}"
+    left_out = CreateCloudGatewaySpec(server_host_name="a", network_type="Direct")
+    assert xml.read(in_xml(kind, said), kind) == left_out
+    assert "NetworkType" in refused(xml.read, in_xml(kind, f"{name}<NetworkType {nil}/>"), kind)
+    not_nil = f"{name}<ExternalPort {nil.replace('true', 'false')}/>{network}"
+    assert "ExternalPort" in refused(xml.read, in_xml(kind, not_nil), kind)

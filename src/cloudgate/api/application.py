@@ -35,7 +35,7 @@ from cloudgate.api.http.negotiation import (
     UnsupportedFormError,
     answer_form,
 )
-from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
+from cloudgate.api.http.proxies import Network, Origin, is_host, origin, own_host
 from cloudgate.api.http.repeated_requests import Meaning, RepeatedRequests
 from cloudgate.api.http.request_meter import RequestMeter, note_at_once, note_route
 from cloudgate.api.http.response_cache import ResponseCache
@@ -376,7 +376,7 @@ class Application:
     def _origin(self, request: Request) -> Origin:
         """By which address the client came, and from where."""
         host = request.headers.get("host", "")
-        if not HOST.fullmatch(host):
+        if not is_host(host):
             server = request.scope.get("server") or ("localhost", 9398)
             host = own_host(*server)
         peer = ip_addresses.plain(request.client.host) if request.client else ""

@@ -24,6 +24,13 @@ def declarations() -> Declarations:
 
 
 @cache
+def required(root: str) -> frozenset[str]:
+    """What an element that is a root has to hold."""
+    held = declarations().held_by(declarations().elements[root])
+    return frozenset(held.required if held is not None else ())
+
+
+@cache
 def words() -> dict[str, str]:
     """What the documentation of each simple type says that a value is."""
     tree = etree.fromstring(schema_bytes())

@@ -13,6 +13,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.wire.schema import NAMESPACE, declarations, schema_bytes, shorten, words
 from cloudgate.wire.values import BLANKS
 
+_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _QUALIFIED = re.compile(r"\{[^}]*\}")
 _NOT_EXPECTED = re.compile(
     r"Element '(?P<found>[^']+)': This element is not expected\."
@@ -57,7 +58,7 @@ def check(root: etree._Element, *, with_lines: bool) -> None:
     """Hold a body to the schema. `with_lines`: it is XML, and its order and lines mean something.
 
     Blanks around a value go where its type says that they do not count. What is for others and
-    holds nothing goes where it may be left out, but for lists.
+    holds nothing, or says that it is nil, goes where it may be left out, but for lists.
 
     Raises:
         InvalidRequestError: naming the element, what was found, what was expected, and the line.
@@ -96,10 +97,21 @@ def _normalize(root: etree._Element) -> None:
         for child in [*node.iterchildren(tag=etree.Element)]:
             name = etree.QName(child)
             inner = held.elements.get(name.localname)
-            if len(child):
+            if inner is not None and _is_left_out_by_nil(child, inner):
+                node.remove(child)
+            elif len(child):
                 waiting.append((child, inner))
             elif inner is not None and name.namespace == NAMESPACE:
                 _normalize_value(child, inner)
+
+
+def _is_left_out_by_nil(node: etree._Element, declared: etree._Element) -> bool:
+    """Whether it says that it is not there (XML Schema, 2.6.2), and need not be.
+
+    An item of a list has its place.
+    """
+    is_optional = declared.get("minOccurs") == "0" and declared.get("maxOccurs", "1") == "1"
+    return is_optional and not len(node) and node.get(_NIL, "").strip() in ("true", "1")
 
 
 def _normalize_value(node: etree._Element, declared: etree._Element) -> None:

@@ -13,6 +13,9 @@ Unicode, such as the no-break space, are characters like any other."""
 _ZEROS_BEFORE = re.compile(r"^([+-]?)0+(?=[0-9])")
 """Of a number: any number of them may be there, and Python reads no more than 4,300 digits."""
 
+_UNSET_YEAR = "0001-"
+"""So .NET and Go write a date that was never set: the schema takes no other one of that year."""
+
 
 def to_text(value: Scalar) -> str:
     """The XML text of a value."""
@@ -24,7 +27,9 @@ def to_text(value: Scalar) -> str:
 
 
 def from_text(text: str, value_type: type, name: str) -> Scalar | None:
-    """The value of a text that the schema has already accepted. Empty is None, but for strings.
+    """The value of a text that the schema has already accepted.
+
+    Empty is None, but for strings, and so is a date that was never set.
 
     Raises:
         InvalidRequestError: a time that a calendar does not have.
@@ -38,7 +43,7 @@ def from_text(text: str, value_type: type, name: str) -> Scalar | None:
         return text.lower() in ("true", "1")
     if value_type is int:
         return int(_ZEROS_BEFORE.sub(r"\1", text))
-    return parse_time(text, name)
+    return None if text.startswith(_UNSET_YEAR) else parse_time(text, name)
 
 
 def parse_time(text: str, name: str) -> datetime:

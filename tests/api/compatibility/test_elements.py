@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx2
 
+from cloudgate.wire.schema import NAMESPACE
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager, finished
 
@@ -116,3 +117,23 @@ def test_whether_anything_is_limited_is_told_beside_the_published_number(
     for number, limited in ((1, True), (0, False), (5, True)):
         put(client, href, {"MaxConcurrentTasks": number})
         assert shown() == (number, limited)
+
+
+def test_a_quota_is_added_by_the_body_that_programs_made_of_the_schema_send(
+    client: httpx2.Client,
+) -> None:
+    href, _ = add(client)
+    body = (
+        f'<CreateCloudTenantResourceSpec xmlns="{NAMESPACE}"><Name>%s</Name><RepositoryUid>%s'
+        "</RepositoryUid><QuotaMb>2048</QuotaMb><WanAcceleratorUid/><Folder>%s</Folder>"
+        "</CreateCloudTenantResourceSpec>"
+    )
+    for name, folder, words in (("v1", "", "Ok"), ("v2", "east", "Folder was left alone")):
+        spec = {"Name": name, "Endpoint": f"{name}.example:1"}
+        vault = client.post("/repositories", json=spec).raise_for_status().json()
+        answer = client.post(
+            f"{href}/resources",
+            content=body % (name, vault["UID"], folder),
+            headers={"Content-Type": "application/xml"},
+        )
+        assert words in finished(client, answer.json())["Result"]["Message"]

@@ -193,6 +193,7 @@ def test_the_session_of_another_is_named_by_what_opens_nothing_and_ended_by_it(
     shown = client.get(f"/logonSessions/{alias}").json()
     assert own not in str(shown)
     assert shown == found[1]
+    assert [each["Rel"] for each in shown["Links"]] == ["Up", "Delete"], "all that it is good for"
     # A program that has kept the id from its logon may end it by another session.
     third = running.logged_on()
     kept = third.get("/logonSessions").json()["LogonSessions"][0]["SessionId"]
@@ -200,6 +201,14 @@ def test_the_session_of_another_is_named_by_what_opens_nothing_and_ended_by_it(
     assert client.delete(f"/logonSessions/{kept}").status_code == 204
     assert client.delete(f"/logonSessions/{alias}").status_code == 204
     assert [each.get("/tasks").status_code for each in (client, other, third)] == [200, 401, 401]
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "]:9398", "a:b", "host:99999", "host:0", ":9398"])
+def test_a_host_that_no_url_can_have_stands_in_no_link(running: RunningManager, host: str) -> None:
+    answer = running.client(Host=host).post("/sessionMngr/", auth=("admin", PASSWORD))
+    assert answer.status_code == 201
+    assert host not in answer.headers["Location"]
+    assert answer.headers["Location"].startswith("https://127.0.0.1:")
 
 
 def test_a_session_is_listed_shown_and_ended(running: RunningManager) -> None:

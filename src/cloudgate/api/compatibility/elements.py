@@ -182,6 +182,7 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
         "Name": _LABEL, "RepositoryUid": _acts("the right to reach the repository"),
         "QuotaMb": _acts("where there is a usage probe: warnings, and above it restores only"),
         "WanAcceleratorUid": _NO_ACCELERATORS,
+        "Folder": _ignored("where is up to the repository; the task's Message says so"),
     },
     "CloudSubtenantCreateSpec": {
         "Name": _acts(), "Description": _LABEL, "Password": _acts(), "Enabled": _acts(),

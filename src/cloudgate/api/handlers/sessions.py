@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -235,13 +236,12 @@ def credentials(authorization: str) -> tuple[str, str]:
 def session_resource(
     root: str, session: tables.LogonSession, *, is_own: bool = True
 ) -> LogonSession:
-    """A session, with the ways on from it; another's has an id that opens nothing."""
+    """A session, with the ways on from it; another's has an id that opens nothing, and none."""
     identifier = session.id if is_own else operations.alias_of(session.id)
     href = f"{root}/logonSessions/{identifier}"
     found = (
         Link(rel="Up", href=f"{root}/", type="EnterpriseManager"),
-        *(() if session.tenant_id else ways_on(root)),
-        links.down_link(f"{root}/cloud", "CloudConnectService"),
+        *(_ways_on(root, session) if is_own else ()),
         Link(rel="Delete", href=href),
     )
     return LogonSession(
@@ -251,6 +251,12 @@ def session_resource(
         user_name=session.account.name,
         session_id=str(identifier),
     )
+
+
+def _ways_on(root: str, session: tables.LogonSession) -> Iterator[Link]:
+    if not session.tenant_id:
+        yield from ways_on(root)
+    yield links.down_link(f"{root}/cloud", "CloudConnectService")
 
 
 def note_denied(

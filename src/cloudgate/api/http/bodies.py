@@ -12,6 +12,7 @@ from cloudgate.values.numbers import whole
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import ResourceType, parts
 from cloudgate.wire.encoding import json_text, xml_text
+from cloudgate.wire.schema import required
 
 PIECE_BYTES = 256 * 1024
 """Encrypting so many takes a millisecond, in which the loop that answers everybody does no more."""
@@ -69,7 +70,8 @@ def _fits(body: str, form: Form, kind: type[ResourceType]) -> bool:
     """Whether a body means to be of a kind: by its root element, or by its properties."""
     if form is Form.XML:
         return xml.root_name(body) == kind.root()
-    return json.property_names(body) <= {part.name for part in parts(kind)}
+    said = json.property_names(body)
+    return required(kind.root()) <= said <= {part.name for part in parts(kind)}
 
 
 class LongAnswer(Response):

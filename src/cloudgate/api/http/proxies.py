@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import hostport
@@ -18,8 +19,7 @@ from cloudgate.values import ip_addresses
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Hop = dict[str, str]
 """What one proxy said, by the names of RFC 7239: ``for``, ``host``, ``proto``."""
-HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
-"""What a Host header may be to go into addresses."""
+_HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,100}){0,20}")
 _QUOTED = r'"(?:[^"\\]|\\.?)*(?:"|\Z)'
 """What is not ended ends with the text, so that no text is gone through more than once."""
@@ -39,6 +39,17 @@ class Origin:
     prefix: str = ""
     """What a proxy has taken from the beginning of the path; begins with a slash, if it is not
     empty, and does not end with one."""
+
+
+def is_host(said: str) -> bool:
+    """Whether a Host header (RFC 9110, section 7.2) can go into addresses."""
+    if not _HOST.fullmatch(said):
+        return False
+    try:
+        parts = urlsplit(f"//{said}")
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an IPv6 address, a port that is none
+        return False
 
 
 def own_host(address: str, port: int) -> str:
@@ -98,7 +109,7 @@ def _origin(direct: Origin, hops: Iterator[_Hop], trusted: tuple[Network, ...]) 
     host = chosen.get("host", "")
     return Origin(
         scheme=scheme if scheme in ("http", "https") else direct.scheme,
-        host=host if HOST.fullmatch(host) else direct.host,
+        host=host if is_host(host) else direct.host,
         address=address,
     )
 

@@ -142,6 +142,11 @@ def test_a_put_may_hold_one_element_only(client: httpx2.Client, host: ScriptedHo
             datetime(2098, 1, 2, tzinfo=UTC),
         ),
         ({"LeaseOptions": {"Enabled": False}}, None),
+        ({"LeaseOptions": {"Enabled": False, "ExpirationDate": "0001-01-01T00:00:00"}}, None),
+        ({"LeaseExpirationDate": "1753-01-01T00:00:00Z"}, None),
+        ({"LeaseOptions": {"Enabled": True, "ExpirationDate": "1753-01-01T00:00:00Z"}}, None),
+        ({"LeaseExpirationDate": "0001-01-01T00:00:00Z"}, datetime(2099, 1, 1, tzinfo=UTC)),
+        ({"LastActive": "0001-01-01T00:00:00.000+01:00"}, datetime(2099, 1, 1, tzinfo=UTC)),
         ({"Description": "x"}, datetime(2099, 1, 1, tzinfo=UTC)),
     ],
 )

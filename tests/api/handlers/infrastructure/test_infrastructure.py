@@ -44,6 +44,8 @@ def test_a_backup_server_is_connected_edited_and_disconnected(client: httpx2.Cli
     )
     assert edited.status_code == 204
     assert by_name(client, "backupServers", "172.16.13.119") == {**server, "Description": "Moved"}
+    assert client.put(server["Href"], json={"Description": "Only this"}).status_code == 204
+    assert by_name(client, "backupServers", "172.16.13.119")["Description"] == "Only this"
     assert client.delete(server["Href"]).status_code == 204
     assert client.get(server["Href"]).status_code == 404
 

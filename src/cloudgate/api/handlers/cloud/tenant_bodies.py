@@ -1,7 +1,7 @@
 """Tenant bodies: what does a request want of a tenant, and is there such a thing here? Pure."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from cloudgate.wire.resources.cloud.tenants import (
     CreateCloudTenantSpec,
 )
 
+NEVER = datetime(1753, 1, 1, tzinfo=UTC)
+"""What the API says of a tenant that was never active."""
 RESOURCE = "CloudTenantResource"
 POOL = "CloudGatewayPool"
 _NOT_STANDALONE = (
@@ -50,7 +52,7 @@ def change_of(spec: CreateCloudTenantSpec) -> TenantChange:
     )
     return TenantChange(
         name=spec.name,
-        expires_at=spec.lease_expiration_date,
+        expires_at=_end_of_lease(spec.lease_expiration_date),
         quotas=quotas,
         description=spec.description,
         enabled=spec.enabled,
@@ -144,6 +146,9 @@ def check_no_accelerator(uid_text: str | None) -> None:
         raise NotOfferedError(_NO_WAN_ACCELERATORS)
 
 
+FOLDER_IS_IDLE = "Folder was left alone: where a tenant stores is up to the repository."
+
+
 def idle(
     said: CreateCloudTenantSpec | CloudTenant, tenant: tables.CloudTenant | None = None
 ) -> Iterator[str]:
@@ -167,7 +172,7 @@ def idle(
         if said.vm_count:
             yield "VmCount was left alone: nothing here counts machines."
         if any(each.folder for each in said.resources or ()):
-            yield "Folder was left alone: where a tenant stores is up to the repository."
+            yield FOLDER_IS_IDLE
 
 
 def _pools(uids: tuple[str, ...] | None) -> tuple[UUID, ...] | None:
@@ -188,7 +193,7 @@ def _nested_password(entity: CloudTenant) -> str | None:
 def _lease(entity: CloudTenant) -> datetime | object | None:
     """The lease by either of the two elements that are published for it."""
     if entity.lease_expiration_date is not None:
-        return entity.lease_expiration_date
+        return _end_of_lease(entity.lease_expiration_date)
     lease = entity.lease_options
     if lease is None or lease.enabled is None:
         return KEEP
@@ -199,7 +204,12 @@ def _lease(entity: CloudTenant) -> datetime | object | None:
             "LeaseOptions: ExpirationDate is missing, and Enabled is true; give the time at which"
             " the lease ends."
         )
-    return lease.expiration_date
+    return _end_of_lease(lease.expiration_date)
+
+
+def _end_of_lease(moment: datetime | None) -> datetime | None:
+    """None where it is the API's word for never."""
+    return None if moment == NEVER else moment
 
 
 def _quotas(entity: CloudTenant) -> tuple[Quota, ...] | None:

@@ -19,6 +19,7 @@ from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import up_to_backup_server_entity
 from cloudgate.api.http.router import Route, Routes, shows
 from cloudgate.manager.storage import tables
+from cloudgate.manager.tasks.operations import remark
 from cloudgate.manager.tenants import resources
 from cloudgate.manager.tenants.operations import get_tenant
 from cloudgate.manager.tenants.resources import Quota
@@ -100,6 +101,7 @@ def post_resource(call: Call, spec: CreateCloudTenantResourceSpec) -> Answer:
     with call.changing() as work:
         tenant = get_tenant(work, call.identifier(TYPE))
         task = resources.add_resource(work, tenant, quota)
+        remark(task, [tenant_bodies.FOLDER_IS_IDLE] if spec.folder else ())
     return accepted(call, task)
 
 

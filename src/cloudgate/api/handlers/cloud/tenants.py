@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from cloudgate.api.access import PROVIDERS
@@ -47,8 +47,6 @@ TYPE = operations.TYPE
 END_TUNNELS = "endTunnels"
 """Extension: whether a change ends the tunnels that the tenant has, as after a stolen password."""
 RESOURCE = tenant_bodies.RESOURCE
-NEVER = datetime(1753, 1, 1, tzinfo=UTC)
-"""What the API says of a tenant that was never active."""
 
 
 ROUTES = Routes(PROVIDERS)
@@ -90,7 +88,7 @@ def _entity(now: datetime, root: str, tenant: ShownTenant) -> CloudTenant:
         ),
         resources=tuple(resource_entity(now, root, tenant, each) for each in tenant.resources),
         last_result=_last_result(tenant, warning, now),
-        last_active=tenant.last_active_at or NEVER,
+        last_active=tenant.last_active_at or tenant_bodies.NEVER,
         compute_resources=(),
         public_ip_count=tenant.public_ip_count,
         backup_count=0,

@@ -29,6 +29,7 @@ class CreateCloudTenantResourceSpec(ResourceType):
     repository_uid: str | None = element()
     quota_mb: int | None = element()
     wan_accelerator_uid: str | None = element()
+    folder: str | None = element()
 
 
 @dataclass(frozen=True, kw_only=True)
