@@ -66,8 +66,8 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.sessions.second_factor import owes_one
 from cloudgate.manager.sessions.tokens import watches
 from cloudgate.manager.storage.tables import LogonSession
+from cloudgate.network.api_headers import CODE, SESSION_ID
 from cloudgate.values import ip_addresses
-from cloudgate.values.api_headers import CODE, SESSION_ID
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import ResourceType
 

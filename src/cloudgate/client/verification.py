@@ -17,8 +17,8 @@ from cloudgate.client.core.conversation import MessageTerms
 from cloudgate.client.core.exchange import Reply, Request
 from cloudgate.client.core.retries import UnreachedError, UntrustedError
 from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.network.api_headers import CODE, SESSION_ID
 from cloudgate.trust.certificate_roles import WrongRoleError, client_context, only_a_manager
-from cloudgate.values.api_headers import CODE, SESSION_ID
 
 TIMEOUT_SECONDS = 30.0
 AUTHORITY_PATH = "/host/v1/authority"

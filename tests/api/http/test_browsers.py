@@ -10,7 +10,7 @@ import pytest
 
 from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.api.table import ROUTES
-from cloudgate.values.api_headers import SESSION_ID
+from cloudgate.network.api_headers import SESSION_ID
 from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -12,7 +12,7 @@ from cloudgate.manager.lease import Lease
 from cloudgate.manager.storage import failures
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter
-from cloudgate.values.api_headers import SESSION_ID
+from cloudgate.network.api_headers import SESSION_ID
 from tests.support.machine.disks import make_room, needs_mounts, small_disk, take_bytes
 from tests.support.programs.pooler import needs_pooler, pooler
 from tests.support.programs.postgres import needs_postgresql, new_folder, shared_server

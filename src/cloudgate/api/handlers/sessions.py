@@ -28,7 +28,7 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.operations import authenticate_tenant
 from cloudgate.manager.tenants.passwords import Owner
-from cloudgate.values.api_headers import CODE, SESSION_ID
+from cloudgate.network.api_headers import CODE, SESSION_ID
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.sessions import (
     LoginSpec,

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloudgate.values.api_headers import SESSION_ID
+from cloudgate.network.api_headers import SESSION_ID
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -8,7 +8,7 @@ from cloudgate import __version__
 from cloudgate.api.http.router import Outcome, Parameter, Route, segments
 from cloudgate.api.openapi.schemas import reference, schemas
 from cloudgate.api.openapi.values import Json
-from cloudgate.values.api_headers import SESSION_ID
+from cloudgate.network.api_headers import SESSION_ID
 from cloudgate.wire.description import ResourceType
 from cloudgate.wire.resources.base import Error
 

@@ -15,7 +15,7 @@ from cloudgate.client.core.addresses import ENTITY
 from cloudgate.client.core.kinds import Json, Kind
 from cloudgate.errors import InvalidRequestError
 from cloudgate.named_files import data_of
-from cloudgate.values.numbers import whole
+from cloudgate.values import durations
 
 Thing = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.", show_default=False)]
 Description = Annotated[str | None, typer.Option(help="What it is for.", show_default=False)]
@@ -95,8 +95,6 @@ Deadline = Annotated[
         show_default=False,
     ),
 ]
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_MOST = 10**9
 
 
 def seconds_of(text: str) -> int:
@@ -105,11 +103,10 @@ def seconds_of(text: str) -> int:
     Raises:
         typer.BadParameter: it is none.
     """
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
-    found = whole(number, 0, _MOST)
-    if found is None:
-        raise typer.BadParameter(f"{text[:50]!r} is no time; write 2h, 30m, 45s or 0.")
-    return found * _UNITS[unit]
+    try:
+        return durations.seconds_of(text)
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem)) from None
 
 
 _SIZE = re.compile(r"(?P<number>[0-9]{1,18}) ?(?P<unit>|B|[KMGTP]i?B?)", re.IGNORECASE)

@@ -2,18 +2,15 @@
 
 import asyncio
 import gc
-import re
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
-    AbstractContextManager,
     ExitStack,
     asynccontextmanager,
     contextmanager,
-    nullcontext,
     suppress,
 )
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,22 +20,22 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
 from cloudgate.api.http.proxies import networks
-from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.api.server import ManagerServer, ServerOptions, open_listener
 from cloudgate.api.standby import ManagerListeners, StandbyServer
 from cloudgate.cli import passwords
+from cloudgate.cli.service.manager.brand import brand_of
 from cloudgate.cli.service.manager.greeting import greet
 from cloudgate.cli.service.manager.leader_election import own_url
-from cloudgate.cli.service.manager.options import Options, PortalOptions
+from cloudgate.cli.service.manager.metrics import metrics_listener_of, metrics_tokens_of
+from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.service.manager.outgoing import dns_of, outgoing_of
+from cloudgate.cli.service.manager.scheduled_backups import scheduled_backups_of
 from cloudgate.cli.service.manager.signing_in import signing_in_of
 from cloudgate.cli.service.manager.typed_options import settings_in_force
-from cloudgate.console.brand import Brand, brand_of
-from cloudgate.errors import CloudgateError, InvalidRequestError, UnavailableError
+from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.manager.audit.outlets import open_outlet
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.backup_schedule import Schedule
 from cloudgate.manager.jobs.span_export import open_export
 from cloudgate.manager.lease import Lease
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
@@ -51,7 +48,6 @@ from cloudgate.manager.security.authority import (
     open_authority,
 )
 from cloudgate.manager.security.database_keys import check_keys, knows_keys
-from cloudgate.manager.security.sealed_files import sealing_secret
 from cloudgate.manager.security.sealing import SealingKey, open_sealing
 from cloudgate.manager.sessions.accounts import (
     begin_administrator,
@@ -66,7 +62,7 @@ from cloudgate.manager.settings.signing_in import SigningInSettings
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.sqlite import sqlite_url
-from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen
+from cloudgate.monitoring.endpoint import OFF
 from cloudgate.monitoring.systemd import Notifier, keep_informed
 from cloudgate.processes.signals import is_hangup_ignored, on_end
 
@@ -196,7 +192,7 @@ def started(options: Options) -> Iterator[Service]:
             listener=listener,
             certificate=certificate,
             http_listener=plain,
-            metrics_listener=opened.enter_context(_metrics_listener(options.metrics_listen)),
+            metrics_listener=opened.enter_context(metrics_listener_of(options.metrics_listen)),
             trusted_proxies=networks(options.trusted_proxy),
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
         )
@@ -312,15 +308,15 @@ async def served(
     mine = listeners.again()
     extras = ServerOptions(
         http_listener=mine.http_listener,
-        metrics_tokens=_metrics_tokens(options.metrics_token_file),
+        metrics_tokens=metrics_tokens_of(options.metrics_token_file),
         metrics_listener=mine.metrics_listener,
         trusted_proxies=listeners.trusted_proxies,
         audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
         connections_per_address=listeners.connections_per_address,
         span_export=open_export(),
         audit_kept=timedelta(days=options.audit_days) if options.audit_days else None,
-        backups=_backups(options),
-        brand=_brand(options.portal_of),
+        backups=scheduled_backups_of(options),
+        brand=brand_of(options.portal_of),
     )
     server = ManagerServer(manager, mine.listener, listeners.certificate, extras)
     running = asyncio.create_task(server.run())
@@ -353,82 +349,6 @@ async def telling_systemd(
     finally:
         telling.cancel()
         await asyncio.wait([telling])
-
-
-def _metrics_tokens(file: Path | None) -> MetricsTokens | None:
-    return MetricsTokens(file) if file is not None else None
-
-
-def _brand(said: PortalOptions) -> Brand:
-    """What tenants see.
-
-    Raises:
-        CloudgateError: it cannot be shown.
-    """
-    for option, word in (("--portal", said.portal), ("--console-brand", said.console_brand)):
-        if word.lower() not in ("on", OFF):
-            raise CloudgateError(f"{option} {word!r} is neither on nor off.")
-    brand = brand_of(said.portal_name, said.portal_logo, said.portal_color, said.portal_dark_color)
-    return replace(brand, is_for_console=said.console_brand.lower() != OFF)
-
-
-def _backups(options: Options) -> tuple[Path, Schedule] | None:
-    """When the manager is backed up by itself.
-
-    Raises:
-        CloudgateError: backups are wanted that cannot be sealed, or not as often.
-    """
-    said = options.backups
-    files = (said.backup_passphrase_file, said.backup_key_file)
-    if said.backup_folder is not None and options.database is not None:
-        raise CloudgateError(
-            "--backup-folder is for a database in the data folder. Back PostgreSQL up with its own"
-            " tools, and the keys with cloudgate manager export-secrets."
-        )
-    if said.backup_folder is None:
-        if any(files):
-            raise CloudgateError("Name the folder that backups go into, with --backup-folder.")
-        return None
-    if not any(files):
-        raise CloudgateError(
-            "Say what backups are sealed with, by --backup-passphrase-file or --backup-key-file:"
-            " they hold the keys of this installation."
-        )
-    schedule = Schedule(
-        said.backup_folder,
-        _span(said.backup_every),
-        said.backup_keep,
-        sealing_secret(*files, options="--backup-"),
-    )
-    return options.data, schedule
-
-
-def _span(text: str) -> timedelta:
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    found = re.fullmatch(r"([1-9][0-9]{0,3})([mhd])", text)
-    if found is None:
-        raise CloudgateError(
-            f"--backup-every {text!r} is no time between backups. Give it as 30m, 24h or 7d."
-        )
-    return timedelta(**{units[found[2]]: int(found[1])})
-
-
-def _metrics_listener(where: str | None) -> AbstractContextManager[socket.socket | None]:
-    """Where figures are shown.
-
-    Raises:
-        CloudgateError: they cannot be shown where they are wanted. Where nobody said where, it is
-            no reason not to start: another manager on this machine has that address.
-    """
-    if where == OFF:
-        return nullcontext()
-    if where is not None:
-        return listen(where)
-    try:
-        return listen(DEFAULT_LISTEN)
-    except CloudgateError as problem:
-        log.warning("metrics are shown nowhere", reason=problem.message)
-        return nullcontext()
 
 
 def _spare_the_collector() -> None:
