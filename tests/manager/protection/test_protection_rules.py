@@ -125,6 +125,24 @@ def test_snapshots_are_of_today_or_do_not_count() -> None:
     assert "The newest snapshot is of 2026-11-28 03:00 UTC" in old.problem
 
 
+def test_a_snapshot_of_a_time_that_is_yet_to_come_does_not_count() -> None:
+    assert rules.snapshots_of("2026-11-29T06:05:00Z 14", NOW).holds, "clocks differ a little"
+    ahead = rules.snapshots_of("2030-01-01T00:00:00Z 14", NOW)
+    assert ahead.holds is False
+    assert "is of 2030-01-01 00:00 UTC, which is yet to come" in ahead.problem
+
+
+def test_what_was_seen_by_a_clock_that_was_ahead_is_not_believed_once_it_is_put_back() -> None:
+    ahead = rules.record_after(None, ProtectionFinding(holds=True, days=14), NOW + 48 * HOUR)
+    assert not ahead.is_held(NOW)
+    assert "at 2026-12-01 06:00 UTC, which is yet to come" in rules.warning(ahead, NOW)
+    unsure = ProtectionFinding(holds=None, problem="It is away.")
+    assert not rules.record_after(ahead, unsure, NOW).held
+    a_little = rules.record_after(None, ProtectionFinding(holds=True), NOW + HOUR / 12)
+    assert a_little.is_held(NOW)
+    assert rules.warning(a_little, NOW) == ""
+
+
 @given(st.text(max_size=40))
 def test_whatever_a_program_says_is_snapshots_or_is_none(text: str) -> None:
     try:

@@ -27,6 +27,8 @@ CHECKED_AGAIN_AFTER = timedelta(minutes=10)
 """When it was not so, or nobody could say."""
 SNAPSHOT_EVERY = timedelta(hours=26)
 """How old the newest snapshot may be: those of each day, and some time to make one."""
+MAY_BE_AHEAD = timedelta(minutes=10)
+"""By how much another clock, or that of before it was put back, may differ from the manager's."""
 
 
 class Method(StrEnum):
@@ -96,8 +98,8 @@ class ProtectionRecord:
     """Whether it was believed to be so after the last look."""
 
     def is_held(self, now: datetime) -> bool:
-        """Whether it is believed to be so."""
-        return self.held_at is not None and now - self.held_at < TRUSTED_FOR
+        """Whether it is believed to be so. What was seen at a time yet to come says nothing."""
+        return self.held_at is not None and -MAY_BE_AHEAD <= now - self.held_at < TRUSTED_FOR
 
     def as_document(self) -> dict[str, Any]:
         """For the database."""
@@ -198,8 +200,17 @@ def warning(known: ProtectionRecord | None, now: datetime) -> str:
             "It could not be looked whether deleted backups are kept, which was so at"
             f" {known.held_at:%Y-%m-%d %H:%M} UTC: {known.warning}"
         )
-    said = known.warning or "Nobody has looked for more than a day."
+    said = known.warning or _why_not_believed(known, now)
     return f"Deleted backups may not be kept: {said}"
+
+
+def _why_not_believed(known: ProtectionRecord, now: datetime) -> str:
+    if known.held_at is not None and known.held_at > now:
+        return (
+            f"That was seen at {known.held_at:%Y-%m-%d %H:%M} UTC, which is yet to come. See that"
+            " the manager's clock is right."
+        )
+    return "Nobody has looked for more than a day."
 
 
 def why_not(
@@ -242,11 +253,16 @@ def snapshots_of(text: str, now: datetime) -> ProtectionFinding:
     newest, days = datetime.fromisoformat(words[0]), int(words[1])
     if newest.tzinfo is None or days < 1:
         raise ValueError(text)
+    said = f"The newest snapshot is of {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if now - newest > SNAPSHOT_EVERY:
         return ProtectionFinding(
+            holds=False, problem=f"{said}, more than a day ago. See what makes them."
+        )
+    if newest - now > MAY_BE_AHEAD:
+        return ProtectionFinding(
             holds=False,
-            problem=f"The newest snapshot is of {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC, more"
-            " than a day ago. See what makes them.",
+            problem=f"{said}, which is yet to come: it does not say that there are any of today."
+            " See that the clocks of the manager and of the machine with the snapshots are right.",
         )
     return ProtectionFinding(holds=True, days=days)
 
