@@ -128,7 +128,7 @@ class Scheduler:
                 name=HOLDING_BACK,
                 attempt=lambda: run_in_thread(write_held_back, self._manager),
             ),
-            each_tick(name=FORGETTING, attempt=lambda: run_in_thread(self._forget_passwords)),
+            once_settled(name=FORGETTING, attempt=lambda: run_in_thread(self._forget_passwords)),
             each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
             each_tick(name=SEALING, attempt=self._every_six_hours(self._seal_audit_log)),
             once_settled(name=COMPACTING, attempt=self._every_six_hours(self._compact)),

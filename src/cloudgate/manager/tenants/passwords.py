@@ -217,9 +217,10 @@ def has_expired(work: UnitOfWork) -> bool:
 
 
 def forget_expired(work: UnitOfWork) -> None:
-    """Forget the hashes of some passwords that are good no more.
+    """Forget the hashes of some passwords that are good no more, by a clock that is settled.
 
-    Gateways, which go by the time, are told to forget them, too.
+    Gateways, which go by the time, are told to forget them, too. What a clock that is ahead for
+    a moment has ended is good again once it is put back.
     """
     tenants = _expired(work, CloudTenant, _AT_ONCE)
     users = _expired(work, Subtenant, _AT_ONCE)
@@ -232,5 +233,5 @@ def forget_expired(work: UnitOfWork) -> None:
 
 
 def _expired(work: UnitOfWork, kind: type[T], most: int) -> Sequence[T]:
-    query = select(kind).where(kind.old_password_until <= work.now).limit(most)
+    query = select(kind).where(kind.old_password_until <= work.settled).limit(most)
     return work.session.scalars(query).all()

@@ -8,6 +8,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from cloudgate.manager.core.unit_of_work import SETTLED
+from cloudgate.manager.tenants import passwords
 from cloudgate.protocol import GatewayState, OldPasswordUse, Tenant
 from cloudgate.trust.password_hashes import matches
 from tests.support.running.host import ScriptedHost
@@ -153,17 +155,32 @@ def test_an_old_password_is_forgotten_when_its_time_is_over_here_and_at_gateways
     for each in (path, user):
         change(client, each + ROTATE, Password=NEW)
     assert told(host).old_password_hash
-    running.clock.ahead = timedelta(hours=25)
+    running.clock.ahead = timedelta(hours=24, seconds=1)
     assert not logs_on(running, OLD), "also before it is forgotten"
-    running.wake()
+    running.clock.ahead += SETTLED
 
     def is_forgotten() -> bool:
+        running.wake()
         tenant = told(host)
         return not (tenant.old_password_hash or tenant.users[0].old_password_hash)
 
     until(is_forgotten)
     renewed = running.logged_on()
     assert "OldPasswordExpirationDate" not in shown(renewed, path)
+
+
+def test_an_old_password_is_good_again_after_the_clock_was_ahead_for_a_moment(
+    running: RunningManager, client: httpx2.Client, path: str, host: ScriptedHost
+) -> None:
+    change(client, path + ROTATE, Password=NEW)
+    running.manager.hosts.listening.beat(running.manager.clock())
+    running.clock.stepped += timedelta(days=3650)
+    assert not logs_on(running, OLD)
+    with running.manager.changing() as work:
+        passwords.forget_expired(work)
+    running.clock.stepped -= timedelta(days=3650)
+    assert logs_on(running, OLD)
+    assert told(host).old_password_hash
 
 
 def test_who_still_comes_with_the_old_one_is_shown(
