@@ -8,7 +8,7 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, not_, or_, select, update
 
-from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.core.unit_of_work import SETTLED, UnitOfWork
 from cloudgate.manager.notifications import rules
 from cloudgate.manager.notifications.rules import RULES, Audience, Condition, Kind
 from cloudgate.manager.storage.tables import (
@@ -222,22 +222,47 @@ def give_up(work: UnitOfWork, receiver: NotificationReceiver, problem: str) -> N
 
 
 def finish(work: UnitOfWork, batch: Batch, problem: str) -> None:
-    """Note that a receiver was told, or why not: it is tried again, for a day."""
+    """Note that a receiver was told, or why not: it is tried again, for a day.
+
+    So long it is tried to tell it all that is due, however many calls or mails that would be: what
+    waits for its turn cannot be told for as long as what is tried.
+    """
     rows = work.session.scalars(
         select(NotificationDelivery).where(NotificationDelivery.number.in_(batch.numbers))
     )
     for each in rows:
         each.attempts += 1
-        each.tried_at = each.tried_at or work.now
         each.problem = problem
-        is_over = work.now - each.tried_at >= rules.GIVEN_UP_AFTER
-        if not problem or is_over:
-            each.finished_at, each.success = work.now, not problem
-        else:
+        if problem:
             each.due_at = work.now + rules.delivery_pause(each.attempts)
+        else:
+            each.tried_at = each.tried_at or work.now
+            each.finished_at, each.success = work.now, True
+    work.session.flush()
+    if problem:
+        _note_untold(work, batch, problem)
     work.session.execute(
-        delete(NotificationDelivery).where(NotificationDelivery.finished_at < work.now - KEPT)
+        delete(NotificationDelivery).where(NotificationDelivery.finished_at < work.settled - KEPT)
     )
+
+
+def _note_untold(work: UnitOfWork, batch: Batch, problem: str) -> None:
+    """Note since when a receiver cannot be told what is due, and give up what is so for a day."""
+    waits = and_(
+        NotificationDelivery.receiver_id == batch.receiver_id,
+        NotificationDelivery.finished_at.is_(None),
+    )
+    tried_at = NotificationDelivery.tried_at
+    is_tried = or_(NotificationDelivery.number.in_(batch.numbers), _is_due(work.now))
+    # Later than now: noted by a clock that was ahead, and put back since.
+    is_new = or_(tried_at.is_(None), tried_at > work.now)
+    work.session.execute(
+        update(NotificationDelivery).where(waits, is_tried, is_new).values(tried_at=work.now)
+    )
+    # By a clock that is settled: one that is ahead for a moment gives nothing up.
+    is_over = tried_at <= work.settled + SETTLED - rules.GIVEN_UP_AFTER
+    given_up = {"finished_at": work.now, "success": False, "problem": problem}
+    work.session.execute(update(NotificationDelivery).where(waits, is_over).values(given_up))
 
 
 def note_test(work: UnitOfWork, receiver: NotificationReceiver, event: Mapping[str, Any]) -> int:

@@ -85,7 +85,7 @@ class NotificationDelivery(Base):
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     tried_at: Mapped[datetime | None]
-    """When it was tried first; None before."""
+    """Since when it is tried: when it, or what was due before it, was first; None before."""
     finished_at: Mapped[datetime | None]
     success: Mapped[bool | None]
     problem: Mapped[str] = mapped_column(default="")
