@@ -25,7 +25,8 @@ _PASSWORD_BYTES = 18
 TAG = "etag"
 """The field of a form that says what the thing was like when it was filled in."""
 _TAG = re.compile(r'"[A-Za-z0-9._-]{1,100}"')
-_WRONG, _CHANGED = 400, 412
+OF_ANOTHER_SESSION = _("This form is not from a page of this session.")
+_WRONG, _FORBIDDEN, _CHANGED = 400, 403, 412
 _CHOSEN = (Input.CHOICE, Input.SEVERAL)
 _NOT_SENT_WHEN_EMPTY = (Input.YES, Input.SEVERAL)
 """What a browser says nothing of where nothing is chosen."""
@@ -73,6 +74,19 @@ async def form_page(
             "back": filled(action.back, visit.path),
         },
     )
+
+
+async def form_again(action: Action, visit: Visit) -> ResultPage:
+    """The form with what was sent from a page of another session: nothing of it is done.
+
+    Raises:
+        RefusedError: the API does not show the thing that it would be done to.
+    """
+    said = [OF_ANOTHER_SESSION, _("Nothing was done. Look through it, and send it once more.")]
+    if any(each.kind is Input.PASSWORD for each in action.fields):
+        said.append(_("Passwords have to be typed again."))
+    problem = tuple(visit.language.translate(each) for each in said)
+    return await form_page(action, visit, problem, _FORBIDDEN)
 
 
 async def _subject(action: Action, visit: Visit) -> tuple[Json, str]:

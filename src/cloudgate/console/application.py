@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
 from cloudgate.console import browser, forms
-from cloudgate.console.acting import Redirect, act, form_page
+from cloudgate.console.acting import OF_ANOTHER_SESSION, Redirect, act, form_again, form_page
 from cloudgate.console.api import Answer, Api, Json, RefusedError, SignedOutError
 from cloudgate.console.brand import Brand
 from cloudgate.console.declarations import Action, Page, Visit
@@ -161,12 +161,24 @@ class _Request:
         if not self.api.session:
             return self._to_sign_in()
         if not browser.is_token_of(self.api.session, self._value(browser.TOKEN)):
-            return self._problem(
-                _FORBIDDEN,
-                _("This form is not from a page of this session."),
-                _("Go back, load the page again, and send it once more."),
-            )
+            return await self._of_another_session()
         return await (self._sign_out() if self.path == SIGN_OUT else self._act())
+
+    async def _of_another_session(self) -> Response:
+        """Nothing is done; what was filled in before somebody signed in anew is there to be sent.
+
+        Nothing is filled in of what another site sends: whoever reads it would take it for theirs.
+        """
+        found = self.section.match(self.path)
+        site = self.request.headers.get("sec-fetch-site", "")
+        if site == browser.FROM_HERE and found is not None and isinstance(found[0], Action):
+            again = await form_again(found[0], self._visit(found[1], {}))
+            return self._page(again.template, again.context, status=again.status)
+        return self._problem(
+            _FORBIDDEN,
+            OF_ANOTHER_SESSION,
+            _("Go back, load the page again, and send it once more."),
+        )
 
     async def _act(self) -> Response:
         found = self.section.match(self.path)
@@ -250,9 +262,11 @@ class _Request:
         return response
 
     def _to_sign_in(self) -> Response:
-        asked = self.request.url.query
+        asked, found = self.request.url.query, self.section.match(self.path)
         where = self.path + (f"?{asked}" if asked else "")
-        back = browser.inside(where) if self.request.method == "GET" else ""
+        is_form = found is not None and isinstance(found[0], Action)
+        # A form that was sent is led back to: it is a page, too.
+        back = browser.inside(where) if self.request.method == "GET" or is_form else ""
         next_ = f"?{urlencode({'next': back})}" if back else ""
         response = _to(f"{self._root}{SIGN_IN}{next_}")
         if self.api.session:

@@ -50,6 +50,10 @@ class Cookie:
         return f"{self.name}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
 
 
+FROM_HERE = "same-origin"
+"""Sec-Fetch-Site of what a page of the manager's own sends."""
+
+
 def form_token(session: str) -> str:
     """What each form of a session carries. It tells nothing of the session, and needs no memory."""
     made = hmac.digest(session.encode(), _TOKEN_FOR, hashlib.sha256)
@@ -74,4 +78,4 @@ def wants_a_page(accept: str) -> bool:
 
 def is_from_elsewhere(site: str) -> bool:
     """Whether a page of another site sends it, by Sec-Fetch-Site; old browsers say none."""
-    return site not in ("", "none", "same-origin")
+    return site not in ("", "none", FROM_HERE)
