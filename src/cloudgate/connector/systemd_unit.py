@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from cloudgate.connector.settings import Options
-from cloudgate.processes.systemd_sandbox import command_line, sandbox, setting
+from cloudgate.processes.systemd_sandbox import command_line, sandbox
+from cloudgate.processes.unit_section import unit_section
 
 
 def connector_unit(wanted: Options, config: Path, user: str) -> str:
@@ -22,12 +23,7 @@ def connector_unit(wanted: Options, config: Path, user: str) -> str:
     allowed = sandbox(
         [] if file is None else [file.resolve().parent], capabilities=("CAP_NET_BIND_SERVICE",)
     )
-    return f"""[Unit]
-Description={setting(f"Cloudgate connector of {wanted.tenant}")}
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=0
-
+    return f"""{unit_section(f"Cloudgate connector of {wanted.tenant}")}
 [Service]
 User={user}
 ExecStart={command_line(command)}

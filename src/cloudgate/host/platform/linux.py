@@ -17,6 +17,7 @@ from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.host.platform import linux_launcher
 from cloudgate.processes.programs import ask
 from cloudgate.processes.systemd_sandbox import command_line, sandbox
+from cloudgate.processes.unit_section import unit_section
 
 UNIT = Path("/etc/systemd/system/cloudgate-host.service")
 """Where `install` puts the unit of the host service."""
@@ -58,11 +59,7 @@ def unit_of(program: Sequence[str], data: Path, user: str, config: Path | None =
         capabilities=("CAP_NET_BIND_SERVICE", "CAP_SYS_PTRACE"),
         calls=("pidfd_open", "pidfd_getfd"),
     )
-    return f"""[Unit]
-Description=Cloudgate host service
-Wants=network-online.target
-After=network-online.target
-
+    return f"""{unit_section("Cloudgate host service")}
 [Service]
 Type=notify
 NotifyAccess=main

@@ -12,6 +12,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.outlets import SYSLOG
 from cloudgate.manager.storage.postgresql import postgresql_url
 from cloudgate.processes.systemd_sandbox import command_line, sandbox
+from cloudgate.processes.unit_section import unit_section
 
 
 def manager_unit(options: Options) -> str:
@@ -55,11 +56,7 @@ def unit(command: Iterable[str], user: str, written: Iterable[Path]) -> str:
     For a file of its audit log it has /var/log/cloudgate besides, which systemd makes for its user.
     """
     allowed = sandbox(written, capabilities=("CAP_NET_BIND_SERVICE",))
-    return f"""[Unit]
-Description=Cloudgate manager
-Wants=network-online.target
-After=network-online.target
-
+    return f"""{unit_section("Cloudgate manager")}
 [Service]
 Type=notify
 NotifyAccess=main
