@@ -120,7 +120,8 @@ def configure(folder: Path, metrics: int, hook_port: int, alertmanager: int) -> 
     Not with the manager: one that does not answer within that second would silence all else
     (`inhibit_rules`), and Prometheus tells once more what is over only after a minute.
     """
-    rules, impatient = re.subn(r"(alert: GatewayDown\n.*\n\s+for: )\d+[smh]", r"\g<1>0s", RULES)
+    patience = r"(alert: GatewayDown\n(?:.*\n)+?\s+for: )\d+[smh]"
+    rules, impatient = re.subn(patience, r"\g<1>0s", RULES)
     assert impatient == 1
     (folder / "rules.yml").write_text(rules)
     scrape = (MONITORING / "scrape.yml").read_text("utf-8")
