@@ -11,6 +11,8 @@ import yaml
 from cloudgate import __version__
 from cloudgate.cli.service.manager.leader_election import LEAVE_SECONDS
 from cloudgate.cli.service.manager.systemd_unit import unit
+from cloudgate.host.state.paths import StatePaths
+from cloudgate.monitoring.endpoint import LIVE, SETTLED
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
@@ -89,6 +91,30 @@ def test_admin_keeps_the_password_that_he_was_given_last() -> None:
         assert not re.search(r"(?i)(?<!first_)admin_password_file", said)
     for file in (DEPLOY / "compose.yaml", KUBERNETES / "manager.yaml"):
         assert "CLOUDGATE_FIRST_ADMIN_PASSWORD_FILE" in file.read_text("utf-8")
+
+
+def test_a_gateway_that_is_closed_on_purpose_stops_no_upgrade_of_the_others() -> None:
+    """Each waits until the one before is ready; no work is led to it by that."""
+    (gateway,) = [each for each in pods() if each.get("hostNetwork")]
+    (container,) = gateway["containers"]
+    asked = {
+        kind: container[kind]["exec"]["command"] for kind in ("livenessProbe", "readinessProbe")
+    }
+    assert asked["readinessProbe"] == ["cloudgate-health", SETTLED]
+    assert asked["livenessProbe"] == ["cloudgate-health", LIVE]
+    services = [each for each in read(KUBERNETES / "manager.yaml") if each["kind"] == "Service"]
+    assert [each["spec"]["selector"] for each in services] == [{"app": "cloudgate-manager"}]
+
+
+def test_a_node_joins_until_it_has_joined() -> None:
+    """The membership is the last that is written: before, joining has to be gone on with."""
+    (gateway,) = [each for each in pods() if each.get("hostNetwork")]
+    (join,) = [each for each in gateway["initContainers"] if each["name"] == "join"]
+    data = {each["name"]: each.get("value") for each in join["env"]}["CLOUDGATE_DATA"]
+    (kept,) = re.findall(
+        r"^test -e (\S+) \|\| cloudgate host join", join["command"][-1], re.MULTILINE
+    )
+    assert kept == str(StatePaths(Path(data) / "host", Path(data)).membership)
 
 
 def test_a_gateway_has_more_time_to_end_than_its_tunnels() -> None:

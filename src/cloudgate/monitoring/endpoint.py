@@ -1,5 +1,8 @@
 """Monitoring endpoint: what is answered to who watches? ``/livez``, ``/readyz``, and figures.
 
+Who replaces services one after the other, and waits for each, asks ``/settledz``: what was closed
+on purpose takes no work, and keeps nobody from going on.
+
 On an address of its own it tells all that there is; on a port that strangers reach, whoever serves
 there says to whom.
 """
@@ -23,7 +26,7 @@ from cloudgate.network.destinations import is_loopback
 from cloudgate.network.hostport import HIGHEST_PORT, host_of
 from cloudgate.network.waiting_requests import BoundedHttp
 
-LIVE, READY = "livez", "readyz"
+LIVE, READY, SETTLED = "livez", "readyz", "settledz"
 METRICS = "metrics"
 TENANTS = "metrics/tenants"
 RECENT = "metrics/recent"
@@ -85,8 +88,8 @@ class Monitoring:
         """
         if path == LIVE:
             return PageAnswer(200, b"[+]event loop ok\nlivez passed\n" if verbose else b"ok\n")
-        if path == READY:
-            return await self._readiness(verbose=verbose)
+        if path in (READY, SETTLED):
+            return await self._readiness(path, verbose=verbose)
         document = self._documents.get(path)
         if document is None:
             return None
@@ -95,15 +98,16 @@ class Monitoring:
         turn = self._turns.setdefault((path, media_type(accept), small), _PageTurn())
         return await turn.shared(lambda: _made(document, accept, small=small))
 
-    async def _readiness(self, *, verbose: bool) -> PageAnswer:
+    async def _readiness(self, path: str, *, verbose: bool) -> PageAnswer:
         found = await self.health.findings()
-        is_ready = not any(each.problem for each in found)
+        problems = [each for each in found if each.problem]
+        is_well = all(path == SETTLED and each.is_on_purpose for each in problems)
         lines = [each.line for each in found] if verbose else []
         if verbose:
-            lines.append("readyz passed" if is_ready else "readyz failed")
+            lines.append(f"{path} passed" if is_well else f"{path} failed")
         else:
-            lines.append("ok" if is_ready else "not ready")
-        return PageAnswer(200 if is_ready else 503, ("\n".join(lines) + "\n").encode())
+            lines.append("ok" if is_well else "not ready")
+        return PageAnswer(200 if is_well else 503, ("\n".join(lines) + "\n").encode())
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

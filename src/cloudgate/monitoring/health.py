@@ -31,6 +31,8 @@ class CheckResult:
     """For the operator; empty when it is well."""
     remark: str = ""
     """What does not keep it from being ready."""
+    is_on_purpose: bool = False
+    """Whether the problem is what an operator has asked for, and so needs nobody."""
 
     @property
     def line(self) -> str:

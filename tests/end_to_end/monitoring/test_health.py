@@ -64,6 +64,26 @@ def test_a_gateway_that_takes_no_new_tunnels_is_not_ready(watched: Site) -> None
     until(host.is_ready)
 
 
+def test_one_that_is_closed_on_purpose_is_settled_and_keeps_no_upgrade_of_others_waiting(
+    watched: Site,
+) -> None:
+    host = watched.host
+    until(host.is_ready)
+    assert host.get("/settledz").text == "ok\n"
+    envoy = envoy_of(watched.folder)
+    os.kill(envoy, signal.SIGSTOP)
+    try:
+        until(lambda: host.get("/settledz").status_code == 503)
+        assert host.get("/settledz?verbose").text.endswith("settledz failed\n")
+    finally:
+        os.kill(envoy, signal.SIGCONT)
+    watched.say("gateway", "edit", "gw1.example", "--disable")
+    until(lambda: host.get("/settledz?verbose").text.endswith("settledz passed\n"))
+    assert not host.is_ready()
+    watched.say("gateway", "edit", "gw1.example", "--enable")
+    until(host.is_ready)
+
+
 @pytest.mark.parametrize("name", ["manager", "host"])
 def test_systemd_hears_that_a_service_is_ready_and_lives(watched: Site, name: str) -> None:
     said = getattr(watched, name).systemd

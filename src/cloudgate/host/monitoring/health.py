@@ -16,6 +16,7 @@ from cloudgate.protocol import GatewayState
 
 AWAY_SECONDS = 60.0
 """A manager that was not heard of for so long is away."""
+_CLOSED = (GatewayState.DRAINING, GatewayState.CLOSED)
 
 
 def host_health(
@@ -36,8 +37,8 @@ def host_health(
     """
 
     async def envoy() -> str:
-        if known.gateway_status.gateway is None:
-            return ""
+        if known.gateway_status.gateway is None or not known.gateway_status.is_accepting:
+            return ""  # one that is closed has none
         return "" if await admin.is_ready() else "Envoy does not answer"
 
     def tenants() -> str:
@@ -71,14 +72,21 @@ def host_health(
 
 
 def gateway_finding(known: HostState, outcome: ReconcileResult | None) -> CheckResult:
-    """Whether the gateway listens, if there is to be one."""
+    """Whether the gateway listens, if there is to be one.
+
+    One that was drained or disabled, and is so, is closed on purpose; that the host service ends,
+    or that the manager has shut it out, is no such purpose.
+    """
     name, gateway_status = "gateway", known.gateway_status
     if gateway_status.is_revoked:
         return CheckResult(name, "the manager has shut this host out")
     if gateway_status.gateway is None:
         return CheckResult(name, remark="none is wanted on this host")
     if not gateway_status.is_accepting:
-        return CheckResult(name, "it is drained or disabled, and takes no new tunnels")
+        is_so = outcome is not None and outcome.state in _CLOSED
+        is_on_purpose = is_so and not gateway_status.gateway.accepting
+        problem = "it is drained or disabled, and takes no new tunnels"
+        return CheckResult(name, problem, is_on_purpose=is_on_purpose)
     if outcome is None:
         return CheckResult(name, "whether it listens is not known yet")
     if outcome.state is not GatewayState.LISTENING:
