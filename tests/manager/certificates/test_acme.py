@@ -21,7 +21,7 @@ from cloudgate.manager.storage.tables import CertificateOrder
 from cloudgate.protocol import Gateway
 from tests.support.ports import free_port
 from tests.support.programs.acme import AcmeServer, acme_server, needs_pebble
-from tests.support.running.host import ScriptedHost
+from tests.support.running.host import ScriptedHost, become_gateway
 from tests.support.running.manager import RunningManager, finished, running_manager
 from tests.support.waiting import PATIENCE_SECONDS, until
 
@@ -63,13 +63,6 @@ def certificates(client: httpx2.Client) -> list[dict[str, Any]]:
     return found
 
 
-def make_gateway(client: httpx2.Client, host: ScriptedHost) -> None:
-    spec = {"ServerHostName": host.name, "NetworkType": "Direct", "ExternalIp": "gate.example"}
-    task = client.post("/cloud/gateways", json=spec).raise_for_status().json()
-    host.obey()
-    finished(client, task)
-
-
 def told(host: ScriptedHost) -> Gateway:
     host.obey()
     assert host.assignment is not None
@@ -81,7 +74,7 @@ def told(host: ScriptedHost) -> Gateway:
 def test_a_certificate_comes_by_http_and_reaches_the_gateway(
     client: httpx2.Client, acme: AcmeServer, host: ScriptedHost, running: RunningManager
 ) -> None:
-    make_gateway(client, host)
+    become_gateway(client, host, ExternalIp="gate.example")
     task = ordered(client, acme, "gate.example", "Two.Gate.Example", Email="me@gate.example")
     assert task["Result"] == {"Success": True, "Message": "Ok"}
     entity = client.get(task["Links"][1]["Href"]).json()
@@ -114,7 +107,7 @@ def test_a_wildcard_comes_by_dns_through_the_operators_program(
 def test_a_certificate_is_renewed_when_a_third_of_its_life_is_left(
     client: httpx2.Client, acme: AcmeServer, running: RunningManager, host: ScriptedHost
 ) -> None:
-    make_gateway(client, host)
+    become_gateway(client, host, ExternalIp="gate.example")
     ordered(client, acme, "gate.example")
     (before,) = certificates(client)
     key_before = told(host).private_key_pem

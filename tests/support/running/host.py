@@ -237,10 +237,10 @@ def _meanwhile(
         host.close()  # and the thread ends by itself, at the latest when its poll is over
 
 
-def become_gateway(client: httpx2.Client, host: ScriptedHost) -> dict[str, Any]:
+def become_gateway(client: httpx2.Client, host: ScriptedHost, **spec: Any) -> dict[str, Any]:
     """Have a host be a gateway that listens: the task about it, which has ended well."""
-    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
-    task = client.post("/cloud/gateways", json=spec).raise_for_status().json()
+    body = {"ServerHostName": host.name, "NetworkType": "Direct", **spec}
+    task = client.post("/cloud/gateways", json=body).raise_for_status().json()
     host.obey()
     done = finished(client, task)
     assert done["Result"]["Success"], done

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from cloudgate.manager.storage.tables import BackupServer
 from cloudgate.protocol import EvictionProgress, GatewayState, Report
 from tests.support.running.gateways import add_gateway
-from tests.support.running.host import ScriptedHost
+from tests.support.running.host import ScriptedHost, become_gateway
 from tests.support.running.manager import RunningManager, finished
 
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
@@ -33,10 +33,7 @@ def second_host(running: RunningManager) -> Iterator[ScriptedHost]:
 
 def make_gateway(client: httpx2.Client, host: ScriptedHost) -> str:
     """The UID of a new gateway."""
-    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
-    task = client.post("/cloud/gateways", json=spec).raise_for_status().json()
-    host.obey()
-    return uid_at(client, finished(client, task)["Links"][1]["Href"])
+    return uid_at(client, become_gateway(client, host)["Links"][1]["Href"])
 
 
 def uid_at(client: httpx2.Client, href: str) -> str:
