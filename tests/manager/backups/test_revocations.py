@@ -231,6 +231,14 @@ def test_names_cannot_make_a_shell_do_something_else() -> None:
     assert found.advice == "cloudgate account link x '$(reboot) {name}'"
 
 
+def test_of_a_new_resource_its_name_says_enough() -> None:
+    said = ("CreateThing", "new"), ("EditThing", "new"), ("DeleteThing", "new")
+    assert taken(*said, ("EditThing", "old"), ("DeleteThing", "older")) == [
+        "EditThing old",
+        "DeleteThing older",
+    ]
+
+
 def test_what_another_release_calls_otherwise_is_named() -> None:
     assert taken(("TakeSomething", "x"), ("TakeSomethingElse", "x")) == [
         "TakeSomething x",

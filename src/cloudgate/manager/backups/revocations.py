@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudgate.manager.backups.change_kinds import (
-    BEGINS,
     BY_API,
     EDITS,
     HARMLESS,
@@ -21,6 +20,7 @@ from cloudgate.manager.backups.change_kinds import (
     USER,
     EditedThing,
     Entry,
+    begins,
     changed_fields,
     is_change,
 )
@@ -116,7 +116,7 @@ def _gaps(numbers: Iterable[int], after_number: int) -> Iterator[tuple[int, int]
 
 def _note(findings: _Findings, entry: Entry) -> None:
     operation, thing = str(entry["operation"]), str(entry["object_id"] or entry["object_name"])
-    if operation in BEGINS:
+    if begins(operation):
         findings.begun.add(thing)
     elif operation in HARMLESS or thing in findings.begun:
         return
@@ -130,7 +130,7 @@ def _note(findings: _Findings, entry: Entry) -> None:
             if operation == "RemovePasskey":  # perhaps not the one of this name that was added
                 history.first = before
             history.last, history.kind, history.entry = after, kind, entry
-    else:  # of another release
+    else:  # of another release, or nothing more is to be said of it
         findings.removed[f"{thing} {operation}"] = _of(entry, str(entry["text"]), BY_API)
 
 
