@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.connector import tunnel as tunnels
+from cloudgate.connector.load_balancing import MOST_GATEWAYS
 from cloudgate.connector.tls_connection import GatewayUnreachableError, Identity, connect
 from cloudgate.connector.tunnel import (
     WrongPoolError,
@@ -73,6 +75,12 @@ def answer(status: str, text: str = "") -> bytes:
         (b"220 mail.example ESMTP\r\n", GatewayUnreachableError, NO_GATEWAY),
         (b"HTTP/1.1 OK\r\n\r\n", GatewayUnreachableError, NO_GATEWAY),
         (b"HTTP/1.1 200\r\nX: " + b"x" * 20_000, GatewayUnreachableError, NO_GATEWAY),
+        (b"HTTP/1.1 200 OK\r\n" + b"x" * 20_000 + b"\r\n", GatewayUnreachableError, NO_GATEWAY),
+        (
+            b"HTTP/1.1 503 x\r\nContent-Length: 99999999\r\n\r\n",
+            GatewayUnreachableError,
+            NO_GATEWAY,
+        ),
         (b"HTTP/1.1 503 x\r\nContent-Length: many\r\n\r\n", GatewayUnreachableError, NO_GATEWAY),
         (answer("401 x"), NotAuthenticatedError, "does not accept the name acme"),
         (answer("407 x"), NotAuthenticatedError, "does not accept the name acme"),
@@ -120,3 +128,29 @@ async def test_a_document_that_is_none_of_a_gateway_is_not_believed(
     async with answering(tmp_path, authority, answer("200 OK", text)) as port:
         with pytest.raises(GatewayUnreachableError, match="no gateway of Cloudgate"):
             await the_document(HostPort("localhost", port), who)
+
+
+@pytest.mark.parametrize("count", [300, MOST_GATEWAYS])
+async def test_a_document_of_however_many_gateways_is_read(
+    tmp_path: Path, authority: Authority, who: Identity, count: int
+) -> None:
+    each = {"Name": "n" * 200, "Address": "a" * 253, "Port": 65535, "Failover": False}
+    text = json.dumps({"Gateways": [each] * count})
+    async with answering(tmp_path, authority, answer("200 OK", text)) as port:
+        told = await fetch_discovery_document(HostPort("localhost", port), who)
+    assert len(told["Gateways"]) == count
+
+
+async def test_what_a_target_says_at_once_comes_after_the_answer_however_much_it_is(
+    tmp_path: Path, authority: Authority, who: Identity
+) -> None:
+    greeting = b"y" * 100_000
+    said = b"HTTP/1.1 200 OK\r\n\r\n" + greeting
+    async with answering(tmp_path, authority, said) as port:
+        line = await connect(HostPort("localhost", port), who, who.http1)
+        tunnel = await request_tunnel(line, TARGET, who)
+        heard = b""
+        while len(heard) < len(greeting):
+            heard += await tunnel.read()
+        tunnel.close()
+    assert heard == greeting

@@ -1,12 +1,15 @@
 """HTTP/1.1 tunnel: how is it carried? After the answer to CONNECT, the line is the tunnel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cloudgate.connector.load_balancing import MOST_GATEWAYS
 from cloudgate.connector.tls_connection import GatewayUnreachableError, TlsConnection, lost
 from cloudgate.network.hostport import HostPort
 
 _LONGEST_HEAD_BYTES = 16 * 1024
-_LONGEST_BODY_BYTES = 4 * 1024 * 1024
+_LONGEST_BODY_BYTES = MOST_GATEWAYS * 1024 + 4 * 1024 * 1024
+"""Of the document, the longest: of each gateway it has name and address, and it names targets."""
 OK = 200
 
 
@@ -114,8 +117,8 @@ async def _ask(line: TlsConnection, request: str, *, is_tunnel: bool) -> tuple[A
         status = int(first.split()[1])
         if is_tunnel and status == OK:
             return Answer(status), rest
-        length = int(dict(each.split(": ", 1) for each in others).get("content-length", "0"))
-        while len(rest) < min(length, _LONGEST_BODY_BYTES) and (more := await line.read()):
+        length = _length(others)
+        while len(rest) < length and (more := await line.read()):
             rest += more
         return Answer(status, rest[:length].decode("utf-8", "replace").strip()), rest[length:]
     except OSError as problem:
@@ -124,11 +127,28 @@ async def _ask(line: TlsConnection, request: str, *, is_tunnel: bool) -> tuple[A
         raise GatewayUnreachableError(f"What answers at {line.gateway} is no gateway.") from None
 
 
+def _length(header_lines: Sequence[str]) -> int:
+    """How many bytes the body has.
+
+    Raises:
+        ValueError: that is not said, or it would be too long.
+    """
+    said = dict(each.split(": ", 1) for each in header_lines).get("content-length", "0")
+    if not 0 <= (length := int(said)) <= _LONGEST_BODY_BYTES:
+        raise ValueError
+    return length
+
+
 async def _until_head(line: TlsConnection) -> bytes:
+    """The head, and what has come with it, which may be much: what is read at once is far longer.
+
+    Raises:
+        ValueError: what came is too long for a head, or ended before it was whole.
+    """
     said = b""
     while b"\r\n\r\n" not in said:
         more = await line.read()
         said += more
-        if not more or len(said) > _LONGEST_HEAD_BYTES:
+        if not more or (b"\r\n\r\n" not in said and len(said) > _LONGEST_HEAD_BYTES):
             raise ValueError
     return said
