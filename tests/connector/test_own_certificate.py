@@ -141,6 +141,36 @@ async def test_while_it_is_good_that_it_is_not_renewed_is_said_and_tried_again(
     assert kept.keeper.failures == 0
 
 
+@pytest.mark.parametrize("above", ["", "Bag Attributes\n    friendlyName: acme\n"])
+async def test_one_that_another_program_wrote_certificate_first_is_renewed_with_its_key(
+    tmp_path: Path, office: Office, ca_file: Path, above: str
+) -> None:
+    made, key = datetime.now(UTC), new_key()
+    subject = CertificateSubject(uuid4(), UUID(int=1), None, "acme", key.public_key(), made + DAY)
+    certificate = office.signer.issue(subject, made).public_bytes(serialization.Encoding.PEM)
+    written = above + certificate.decode() + above + key_pem(key)
+    (tmp_path / "own.pem").write_text(written)
+    kept = kept_in(tmp_path, ca_file, office.gateway, password=None)
+    kept.ahead = OVERDUE
+    await kept.keeper.begin()
+    assert kept.key == key_pem(key)
+    assert kept.file.read_text().startswith(key_pem(key))
+    assert certificate.decode() not in kept.file.read_text()
+    assert await kept.discovers()
+
+
+async def test_one_that_is_due_as_soon_as_it_comes_is_not_asked_for_again_at_once(
+    tmp_path: Path, office: Office, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_certificate, "_LOOK_SECONDS", 0.01)
+    kept = kept_in(tmp_path, ca_file, office.gateway, password=PASSWORD)
+    kept.ahead = OVERDUE
+    await kept.keeper.begin()
+    async with kept.looked_after():
+        await until_async(lambda: kept.clock_was_read > 50)
+    assert len(office.issued) == 1
+
+
 async def test_one_that_has_ended_and_cannot_be_renewed_is_said_at_the_start(
     tmp_path: Path, office: Office, ca_file: Path
 ) -> None:

@@ -7,6 +7,7 @@ is not good any more. What does not succeed is tried again, more and more seldom
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,9 @@ RENEWED_AFTER_PART = 2 / 3
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
 """After an attempt that has failed, and at most."""
 _LOOK_SECONDS = 0.5
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +45,9 @@ class OwnCertificate:
     """A certificate with its key, as it is in the file."""
 
     pem: str
+    """All that the file has."""
     key_pem: str
+    """The key alone."""
     name: str
     """Whose it is, as it logs in."""
     ends_at: datetime
@@ -71,10 +77,12 @@ def read_certificate(file: Path) -> OwnCertificate | None:
 
 
 def _certificate(text: str) -> OwnCertificate | None:
-    begins = text.find("-----BEGIN CERTIFICATE-----")
+    key = _PRIVATE_KEY.search(text)
+    # Other programs write the certificate first, and what they call it above (OpenSSL).
+    key_pem = f"{key[0]}\n" if key else ""
     try:
-        shown = x509.load_pem_x509_certificate(text[begins:].encode())
-        asked = x509.load_pem_x509_csr(request_pem(text).encode())
+        shown = x509.load_pem_x509_certificate(text.encode())
+        asked = x509.load_pem_x509_csr(request_pem(key_pem).encode())
     except UNREADABLE:
         return None
     if shown.public_key() != asked.public_key():
@@ -84,7 +92,7 @@ def _certificate(text: str) -> OwnCertificate | None:
     life = ends_at - issued_at(shown)
     return OwnCertificate(
         pem=text,
-        key_pem=text[:begins] if begins > 0 else text,
+        key_pem=key_pem,
         name=str(names[0].value) if names else "",
         ends_at=ends_at,
         due_at=ends_at - life * (1 - RENEWED_AFTER_PART),
@@ -216,6 +224,9 @@ class CertificateKeeper:
             raise InvalidRequestError(f"Cannot write {self._file}: {problem.strerror}.") from None
         self._show()
         self.failures, self._held = 0, found
+        if self._now() >= found.due_at:
+            # By a clock that is ahead, or made for too short a time: not asked for without a pause.
+            self._not_before = self._now() + timedelta(seconds=LONGEST_PAUSE_SECONDS)
         _log.info("certificate renewed", tenant=found.name, good_until=_shown(found.ends_at))
 
     def _show(self) -> None:

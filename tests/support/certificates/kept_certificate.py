@@ -31,12 +31,14 @@ class KeptCertificate:
         self.gateways = gateways
         self.password = password
         self.ahead = timedelta()
+        self.clock_was_read = 0
+        """How often the keeper asked for the time."""
         self.keeper = CertificateKeeper(
             self.file,
             self.who,
             lambda: self.gateways,
             password=lambda: self.password,
-            now=lambda: datetime.now(UTC) + self.ahead,
+            now=self._now,
         )
 
     @property
@@ -53,6 +55,10 @@ class KeptCertificate:
     async def changed(self, before: str) -> None:
         """Wait until another certificate is in the file."""
         await until_async(lambda: self.file.read_text() != before)
+
+    def _now(self) -> datetime:
+        self.clock_was_read += 1
+        return datetime.now(UTC) + self.ahead
 
     @asynccontextmanager
     async def looked_after(self) -> AsyncIterator[None]:
