@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import cloudgate
+from cloudgate.cli.service.connector_unit import connector_unit
 from cloudgate.cli.service.manager import systemd_unit as of_manager
 from cloudgate.connector.settings import Options
-from cloudgate.connector.systemd_unit import connector_unit
 from cloudgate.host.platform import linux
 from cloudgate.processes.unit_section import unit_section
 from delivery import packages

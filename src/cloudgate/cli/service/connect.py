@@ -218,7 +218,7 @@ def _unit(said: Options, config: Path | None) -> str:
         raise InvalidRequestError("--print-unit is for systemd, which Windows does not have.")
     import pwd  # noqa: PLC0415  not everywhere
 
-    from cloudgate.connector.systemd_unit import connector_unit  # noqa: PLC0415  keeps --help fast
+    from cloudgate.cli.service.connector_unit import connector_unit  # noqa: PLC0415  keeps --help fast
 
     if config is None or said != Options():
         raise InvalidRequestError(
