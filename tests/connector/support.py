@@ -5,6 +5,7 @@ import contextlib
 import os
 import pty
 import re
+import socket
 import sys
 import termios
 from collections.abc import AsyncIterator, Sequence
@@ -202,3 +203,47 @@ async def mute(
         server.close()
         for writer in writers:
             writer.transport.abort()
+
+
+class ScriptedGateway:
+    """A gateway of which the test writes what becomes of a tunnel."""
+
+    def __init__(self, address: HostPort) -> None:
+        self.address = address
+        self.tunnels = asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]()
+        """The ends of those that it was asked for, and has given."""
+        self.given: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        self.given.append(writer)
+        self.tunnels.put_nowait((reader, writer))
+
+
+@asynccontextmanager
+async def scripted_gateway(authority: Authority, folder: Path) -> AsyncIterator[ScriptedGateway]:
+    """It listens, and holds little of what it is sent and nobody reads."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    listener.bind(("127.0.0.1", 0))
+    made = ScriptedGateway(HostPort("localhost", int(listener.getsockname()[1])))
+    context = authority.server_context(folder)
+    server = await asyncio.start_server(made.serve, sock=listener, ssl=context, limit=65536)
+    try:
+        yield made
+    finally:
+        server.close()
+        for writer in made.given:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def listening(fleet: Balancer) -> AsyncIterator[RunningConnector]:
+    """A local port, the tunnels of which go through known gateways; nobody looks after these."""
+    ports = LocalListeners(fleet)
+    port = await ports.listen(Forward(HostPort("127.0.0.1", 0), TARGET))
+    try:
+        yield RunningConnector(fleet, ports, port)
+    finally:
+        await ports.close()

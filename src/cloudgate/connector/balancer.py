@@ -17,8 +17,9 @@ from cloudgate.connector.load_balancing import (
     merged,
     ranked,
 )
+from cloudgate.connector.silence import SilenceWatch
 from cloudgate.connector.tls_connection import CertificateError, GatewayUnreachableError, Identity
-from cloudgate.connector.tunnel import Tunnel, fetch_discovery_document
+from cloudgate.connector.tunnel import Tunnel, TunnelCutError, fetch_discovery_document
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
 from cloudgate.network.hostport import HostPort
 from cloudgate.network.race import race
@@ -38,13 +39,28 @@ _log = structlog.get_logger(__name__)
 class Balancer:
     """The gateways of a tenant: which there are, which answer, and which is the best next one."""
 
-    def __init__(self, given: Sequence[HostPort], who: Identity, *, half_close: bool) -> None:
-        """`given`: those that the tenant named; `half_close`: see `Tunnel.half_closes`."""
+    def __init__(
+        self,
+        given: Sequence[HostPort],
+        who: Identity,
+        *,
+        half_close: bool,
+        silence: SilenceWatch | None = None,
+    ) -> None:
+        """How it comes by tunnels, and whom it asks first.
+
+        Args:
+            given: the gateways that the tenant named.
+            who: the tenant.
+            half_close: see `Tunnel.half_closes`.
+            silence: sees which gateways are gone without a word.
+        """
         self.on_refused: Callable[[], None] = lambda: None
         """Called when a gateway does not believe that it is the tenant."""
         self._given = tuple(GatewayEndpoint(each) for each in given)
         self._who = who
         self._half_close = half_close
+        self._silence = silence or SilenceWatch()
         self._gateways = list(self._given)
         self._used: HostPort | None = None
         self._dialled_at = 0.0
@@ -130,9 +146,10 @@ class Balancer:
         gateway, tunnel = await self._open(target)
         gateway.tunnels += 1
         try:
-            yield tunnel
-        except OSError:
-            gateway.doubted_at = _now()  # it was cut: how is its gateway?
+            with self._silence.over(tunnel.line):
+                yield tunnel
+        except TunnelCutError:
+            gateway.doubted_at = _now()  # how is it?
             raise
         finally:
             gateway.tunnels -= 1

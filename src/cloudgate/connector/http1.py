@@ -29,7 +29,7 @@ class Http1Tunnel:
 
     def __init__(self, line: TlsConnection) -> None:
         self.gateway = line.gateway
-        self._line = line
+        self.line = line
         self._rest = b""
 
     async def ask(self, target: HostPort, authorization: str) -> Answer:
@@ -39,7 +39,7 @@ class Http1Tunnel:
             LostError: what answers hung up, or is no gateway.
         """
         answer, self._rest = await _ask(
-            self._line,
+            self.line,
             f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
             f"{_header_line('Proxy-Authorization', authorization)}\r\n",
             is_tunnel=True,
@@ -53,7 +53,7 @@ class Http1Tunnel:
             OSError: the tunnel was cut.
         """
         rest, self._rest = self._rest, b""
-        return rest or await self._line.read()
+        return rest or await self.line.read()
 
     async def write(self, data: bytes) -> None:
         """Send to the target; returns when there is room for more.
@@ -61,15 +61,15 @@ class Http1Tunnel:
         Raises:
             OSError: the tunnel was cut.
         """
-        self._line.send(data)
-        await self._line.room()
+        self.line.send(data)
+        await self.line.room()
 
     async def end(self) -> None:
         """Nothing more will be written, which cannot be passed on."""
 
     def close(self) -> None:
         """Cut it, or let go of it when it has ended."""
-        self._line.close()
+        self.line.close()
 
 
 async def get(line: TlsConnection, path: str, authorization: str) -> Answer:

@@ -54,7 +54,7 @@ class Http2Tunnel:
 
     def __init__(self, line: TlsConnection) -> None:
         self.gateway = line.gateway
-        self._line = line
+        self.line = line
         self._h2 = H2Connection(H2Configuration(client_side=True))
         self._h2.state_machine = _OpenAfterGoaway()
         self._came = bytearray()
@@ -72,7 +72,7 @@ class Http2Tunnel:
         Raises:
             LostError: what answers hung up, or is no gateway.
         """
-        if not self._line.speaks_http2:
+        if not self.line.speaks_http2:
             raise GatewayUnreachableError(f"What answers at {self.gateway} does not speak HTTP/2.")
         self._h2.initiate_connection()
         self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: WINDOW_BYTES})
@@ -137,7 +137,7 @@ class Http2Tunnel:
             rest = rest[len(some) :]
             if not rest or len(some) == window:
                 self._flush()
-                await self._line.room()
+                await self.line.room()
 
     async def end(self) -> None:
         """Tell the target that nothing more will be written.
@@ -149,13 +149,13 @@ class Http2Tunnel:
             raise self._problem
         self._h2.end_stream(_STREAM)
         self._flush()
-        await self._line.room()
+        await self.line.room()
 
     def close(self) -> None:
         """Cut it, or let go of it when it has ended."""
         if self._listening is not None:
             self._listening.cancel()
-        self._line.close()
+        self.line.close()
 
     async def _wait_for_news(self) -> None:
         if self._problem:
@@ -166,7 +166,7 @@ class Http2Tunnel:
     async def _listen(self) -> None:
         """Take what comes, so that neither direction waits for the other."""
         try:
-            while data := await self._line.read():
+            while data := await self.line.read():
                 for event in self._h2.receive_data(data):
                     self._take(event)
                 self._flush()
@@ -208,4 +208,4 @@ class Http2Tunnel:
 
     def _flush(self) -> None:
         if data := self._h2.data_to_send():
-            self._line.send(data)
+            self.line.send(data)

@@ -5,14 +5,15 @@ import contextlib
 import os
 import stat
 import sys
+from functools import partial
 from typing import TextIO
 
 import structlog
 
 from cloudgate.connector.balancer import Balancer
-from cloudgate.connector.relay import LINGER_SECONDS, Traffic, relay
+from cloudgate.connector.relay import Traffic, linger, relay
 from cloudgate.connector.settings import Forward
-from cloudgate.connector.socket_options import reset
+from cloudgate.connector.socket_options import reset, unsent_bytes
 from cloudgate.connector.tls_connection import PIECE_BYTES
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.network.hostport import HostPort
@@ -78,7 +79,7 @@ class LocalListeners:
         except CloudgateError as problem:
             _log.warning("no tunnel", target=str(target), reason=problem.message)
         except OSError as problem:
-            _log.debug("tunnel cut", target=str(target), reason=problem.strerror)
+            _log.debug("tunnel cut", target=str(target), reason=problem.strerror or str(problem))
         finally:
             if not has_ended:
                 reset(writer)  # so that the program does not take it for the end
@@ -86,12 +87,24 @@ class LocalListeners:
 
 
 async def _let_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Have the program hear all there was, and the end, though it may still be speaking."""
-    with contextlib.suppress(OSError):  # ECONNRESET, EPIPE, TimeoutError: it has left, or will not
+    """Have the program hear all there was, and the end, though it may still be speaking.
+
+    What it sends is read for so long: with something unread, the end would be a reset, which takes
+    away what it has not heard yet.
+    """
+    with contextlib.suppress(OSError):  # ECONNRESET, EPIPE: it has left
         writer.write_eof()
-        async with asyncio.timeout(LINGER_SECONDS):
-            while await reader.read(PIECE_BYTES):
-                pass
+    reading = asyncio.ensure_future(_read_on(reader))
+    try:
+        await linger(reading, partial(unsent_bytes, writer))
+    finally:
+        reading.cancel()
+
+
+async def _read_on(reader: asyncio.StreamReader) -> None:
+    with contextlib.suppress(OSError):  # ECONNRESET, EPIPE: it has left
+        while await reader.read(PIECE_BYTES):
+            pass
 
 
 async def relay_standard_streams(fleet: Balancer, target: HostPort) -> None:
@@ -116,7 +129,8 @@ async def relay_standard_streams(fleet: Balancer, target: HostPort) -> None:
             writer.close()
             await writer.wait_closed()
     except OSError as problem:
-        raise UnavailableError(f"The tunnel to {target} was cut: {problem.strerror}.") from None
+        why = problem.strerror or problem
+        raise UnavailableError(f"The tunnel to {target} was cut: {why}.") from None
 
 
 def _is_stream(file: TextIO | None) -> bool:

@@ -11,15 +11,19 @@ import asyncio
 import contextlib
 import errno
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from cloudgate.connector.tls_connection import PIECE_BYTES
-from cloudgate.connector.tunnel import Tunnel
+from cloudgate.connector.tunnel import Tunnel, TunnelCutError
 from cloudgate.network.hostport import HostPort
 
 LINGER_SECONDS = 5.0
-"""How long an answer is waited for after the local program has said all, and after each piece,
-where the target cannot be told."""
+"""How long an answer is waited for after all has left that the local program has said, and after
+each piece, where the target cannot be told."""
+_LOOK_SECONDS = 0.25
+"""How often it is seen whether all has left."""
 
 
 @dataclass
@@ -43,7 +47,8 @@ async def relay(
     """Carry all there is, until the target has said all. Neither side is closed then.
 
     Raises:
-        OSError: one of the two was cut before that, or nobody knows whether it has said all.
+        TunnelCutError: the tunnel was cut before that.
+        OSError: the local program was, or nobody knows whether the target has said all.
     """
     sending = asyncio.create_task(_up(reader, tunnel, traffic))
     receiving = asyncio.create_task(_down(writer, tunnel, traffic, sending))
@@ -85,15 +90,15 @@ async def _answer(tunnel: Tunnel, sending: "asyncio.Task[None]") -> bytes:
     """What comes next; nothing when it was all.
 
     Raises:
-        OSError: the tunnel was cut, or nothing came for `LINGER_SECONDS` when it could.
+        TunnelCutError: the tunnel was cut.
+        OSError: nothing came for `LINGER_SECONDS` when it could.
     """
     if tunnel.half_closes:
-        return await tunnel.read()
-    reading = asyncio.ensure_future(tunnel.read())
+        return await _read(tunnel)
+    reading = asyncio.ensure_future(_read(tunnel))
     try:
         await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
-        if not reading.done():
-            await asyncio.wait({reading}, timeout=LINGER_SECONDS)
+        await linger(reading, tunnel.line.unsent_bytes)
         if not reading.done():
             raise ConnectionResetError(
                 errno.ECONNRESET,
@@ -103,3 +108,24 @@ async def _answer(tunnel: Tunnel, sending: "asyncio.Task[None]") -> bytes:
         return reading.result()
     finally:
         reading.cancel()
+
+
+async def linger(reading: "asyncio.Future[Any]", unsent_bytes: Callable[[], int]) -> None:
+    """Wait until something came, or nothing has for `LINGER_SECONDS` after all had left.
+
+    What the other end has not taken yet is not dropped, however long that takes: by a line that is
+    slow, or a target that stands still. That a gateway is gone is seen by `silence`.
+    """
+    loop = asyncio.get_running_loop()
+    left_at = loop.time()
+    while not reading.done() and loop.time() - left_at < LINGER_SECONDS:
+        await asyncio.wait({reading}, timeout=_LOOK_SECONDS)
+        if unsent_bytes():
+            left_at = loop.time()
+
+
+async def _read(tunnel: Tunnel) -> bytes:
+    try:
+        return await tunnel.read()
+    except OSError as problem:
+        raise TunnelCutError(problem.errno, problem.strerror or str(problem)) from None

@@ -9,7 +9,12 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudgate.connector.socket_options import set_keepalive
+from cloudgate.connector.socket_options import (
+    PeerSigns,
+    peer_signs,
+    set_keepalive,
+    unsent_bytes,
+)
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.network.happy_eyeballs import open_tls
 from cloudgate.network.hostport import HostPort
@@ -102,6 +107,7 @@ class TlsConnection:
         self._reader = reader
         self._writer = writer
         self._tls = writer.get_extra_info("ssl_object")
+        self._cut_because = "the connection was cut"
 
     @property
     def speaks_http2(self) -> bool:
@@ -116,7 +122,7 @@ class TlsConnection:
         """
         data = await self._reader.read(PIECE_BYTES)
         if not data and not self._was_ended():
-            raise ConnectionResetError(errno.ECONNRESET, "the connection was cut")
+            raise ConnectionResetError(errno.ECONNRESET, self._cut_because)
         return data
 
     def send(self, data: bytes) -> None:
@@ -131,9 +137,22 @@ class TlsConnection:
         """
         await self._writer.drain()
 
+    def unsent_bytes(self) -> int:
+        """What was sent and the gateway has not confirmed, as far as the system tells."""
+        return unsent_bytes(self._writer)
+
+    def peer_signs(self) -> PeerSigns | None:
+        """What TCP knows of the gateway; None where it says nothing."""
+        return peer_signs(self._writer)
+
     def close(self) -> None:
         """Hang up at once."""
         self._writer.transport.abort()
+
+    def cut(self, reason: str) -> None:
+        """The same, because of what whoever reads is told."""
+        self._cut_because = reason
+        self.close()
 
     def _was_ended(self) -> bool:
         # TCP's end alone may come from anybody in between, or from a gateway that was killed.

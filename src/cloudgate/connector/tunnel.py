@@ -31,6 +31,8 @@ class Tunnel(Protocol):
     """Bytes to a target and back. What is read is empty when the target has said all."""
 
     gateway: HostPort
+    line: TlsConnection
+    """That carries it, and nothing else."""
     half_closes: bool
     """Whether each direction can end by itself. Where not, the first end is the end of both."""
 
@@ -53,6 +55,10 @@ class Tunnel(Protocol):
     def close(self) -> None:
         """Cut it, or let go of it when it has ended."""
         ...
+
+
+class TunnelCutError(OSError):
+    """A live tunnel was cut from the gateway's side, by it or behind it."""
 
 
 class WrongPoolError(AccessDeniedError):
