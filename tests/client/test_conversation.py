@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.client.core.conversation import Conversation
+from cloudgate.client.core.conversation import LOGON_TIMEOUT_SECONDS, Conversation
 from cloudgate.client.core.exchange import Answer, CriticalSection, Delay, Reply, Request, Steps
 from cloudgate.client.core.logons import LogonIdentity, LogonMemory
 from cloudgate.client.core.refusals import RefusedError
 from cloudgate.client.core.retries import NONE, Retries, UnreachedError, UntrustedError
-from cloudgate.client.core.tasks import NOBODY, TaskFailedError, TaskLeftError, finished
+from cloudgate.client.core.tasks import (
+    FIRST_PAUSE_SECONDS,
+    NOBODY,
+    TaskFailedError,
+    TaskLeftError,
+    finished,
+)
 from cloudgate.errors import (
     CloudgateError,
     NotAuthenticatedError,
@@ -138,6 +144,24 @@ def test_who_ask_at_once_do_not_send_each_other_back_to_who_is_not_reached(
     assert conversation.url == TWO
 
 
+@pytest.mark.parametrize("retries", [NONE, Retries(most=1)])
+def test_a_manager_that_is_busy_is_asked_no_more_by_who_only_writes(retries: Retries) -> None:
+    script = Script(reply(503), reply(201), reply(201))
+    conversation = talk(ONE, TWO, retries=retries)
+    with pytest.raises(RefusedError) as told:
+        script.run(conversation.ask(Request("POST", "/repositories", {})))
+    assert told.value.where == f"POST {ONE}/api/repositories", "it is who has refused"
+    for _ in range(2):
+        script.run(conversation.ask(Request("POST", "/repositories", {})))
+    assert [each.url for each in script.sent] == [ONE, TWO, TWO]
+
+
+def test_what_is_no_manager_and_busy_is_named_by_its_own_address() -> None:
+    script = Script(Reply(503, "<html>"))
+    with pytest.raises(UnavailableError, match=f"{ONE} answers, but not as a manager does"):
+        script.run(talk(ONE, TWO, retries=NONE).ask(Request("POST", "/repositories", {})))
+
+
 def test_a_manager_says_when_it_is_to_be_asked_again() -> None:
     script = Script(reply(503, after="2"), reply(429, after="7"), reply(503, after="4000"))
     script.run(talk().get("/cloud"))
@@ -224,3 +248,34 @@ def test_a_task_is_left_when_its_manager_is_away_for_ten_minutes_or_patience_is_
     seconds = iter(range(100))
     with pytest.raises(TaskLeftError, match="X has not ended within 5 seconds"):
         followed([reply(200, TASK)] * 20, lambda: next(seconds), patience_seconds=5)
+
+
+class Clock(Script):
+    """A driver by whose clock each request takes all the time that it may, and pauses theirs."""
+
+    def __init__(self, *said: Said) -> None:
+        super().__init__(*said)
+        self.now = 0.0
+
+    def done(self, wanted: Any) -> Any:
+        if isinstance(wanted, Request):
+            self.now += wanted.patience_seconds(30)
+        elif isinstance(wanted, Delay):
+            self.now += wanted.seconds
+        return super().done(wanted)
+
+
+@pytest.mark.parametrize("token", [None, "token of a test"])
+@pytest.mark.parametrize("problem", [UNREACHED, LOST, reply(503), reply(429, after="600")])
+def test_a_task_is_left_when_patience_is_over_whatever_its_manager_does_not_do(
+    problem: Said, token: str | None
+) -> None:
+    clock = Clock(*[problem] * 100)
+    steps = finished(
+        talk(ONE, TWO, token=token), Answer(202, "", TASK), NOBODY, 50, clock=lambda: clock.now
+    )
+    with pytest.raises(TaskLeftError, match="X has not ended within 50 seconds"):
+        clock.run(steps)
+    assert clock.now == pytest.approx(50)
+    first, usual_seconds = clock.sent[0], 30 if token else LOGON_TIMEOUT_SECONDS
+    assert first.patience_seconds(30) == min(usual_seconds, 50 - FIRST_PAUSE_SECONDS)

@@ -100,7 +100,7 @@ class AsyncTransport:
 
     async def send(self, request: Request) -> Reply:
         """What the manager of a request's address answers; see `blocking.Transport.send`."""
-        timeout_seconds = request.timeout_seconds or self._timeout_seconds
+        timeout_seconds = request.patience_seconds(self._timeout_seconds)
         try:
             client = await self._client(request.url)
             return reply_of(await client.request(**as_sent(request, self._timeout_seconds)))

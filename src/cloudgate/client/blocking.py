@@ -108,7 +108,7 @@ class Transport:
             UnavailableError: there is no answer that can be trusted.
             InvalidRequestError: the address cannot be used.
         """
-        timeout_seconds = request.timeout_seconds or self._timeout_seconds
+        timeout_seconds = request.patience_seconds(self._timeout_seconds)
         try:
             client = self._client(request.url)
             return reply_of(client.request(**as_sent(request, self._timeout_seconds)))

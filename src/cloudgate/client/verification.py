@@ -133,7 +133,7 @@ def as_sent(request: Request, timeout_seconds: float) -> dict[str, Any]:
         "json": request.body,
         "headers": headers,
         "auth": request.user,
-        "timeout": request.timeout_seconds or timeout_seconds,
+        "timeout": request.patience_seconds(timeout_seconds),
     }
 
 

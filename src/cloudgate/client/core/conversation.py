@@ -68,11 +68,11 @@ class Conversation:
             return (yield from self._read(replace(request, token=token)))
         kept = self._logons.load()
         logon = kept or (yield CriticalSection(self._log_on(None)))
-        reply = yield from self._send(replace(request, logon=logon))
+        url, reply = yield from self._send(replace(request, logon=logon))
         if reply.status == HTTPStatus.UNAUTHORIZED and kept is not None:
             logon = yield CriticalSection(self._log_on(kept))
-            reply = yield from self._send(replace(request, logon=logon))
-        return self._answer(request.to(self.url), reply)
+            url, reply = yield from self._send(replace(request, logon=logon))
+        return self._answer(request.to(url), reply)
 
     def ask_by_password(self, request: Request) -> Steps[Answer]:
         """The same by the user's own name and password; no session is begun."""
@@ -104,14 +104,14 @@ class Conversation:
             code=self._who.code(),
             timeout_seconds=LOGON_TIMEOUT_SECONDS,
         )
-        reply = yield from self._send(request)
+        url, reply = yield from self._send(request)
         if reply.status == HTTPStatus.UNAUTHORIZED and request.code is None:
             code = None if self._who.is_tenant else self._who.asked_code()
             if code is not None:
-                reply = yield from self._send(replace(request, code=code))
+                url, reply = yield from self._send(replace(request, code=code))
         if reply.status == HTTPStatus.UNAUTHORIZED:
             raise NotAuthenticatedError(self._not_known())
-        session_id = self._answer(request.to(self.url), reply).body.get("SessionId")
+        session_id = self._answer(request.to(url), reply).body.get("SessionId")
         if not isinstance(session_id, str):
             raise self.not_the_api()
         logon = Logon(session_id)
@@ -131,11 +131,11 @@ class Conversation:
         return (self._who.user, precis.password(self._who.password()))
 
     def _read(self, request: Request) -> Steps[Answer]:
-        reply = yield from self._send(request)
-        return self._answer(request.to(self.url), reply)
+        url, reply = yield from self._send(request)
+        return self._answer(request.to(url), reply)
 
-    def _send(self, request: Request) -> Steps[Reply]:
-        """The reply of the first manager that takes the request, as often as it may be sent."""
+    def _send(self, request: Request) -> Steps[tuple[str, Reply]]:
+        """The first manager that takes the request, as often as it may be sent, and its reply."""
         number = 0
         while True:
             try:
@@ -147,13 +147,13 @@ class Conversation:
                 if seconds is None:
                     raise
             else:
+                if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    self._go_on(at)  # also where this one is not sent again: for those to come
                 if not may_follow_reply(request, reply):
-                    return reply
+                    return self._urls[at], reply
                 seconds = self._retries.pause_seconds(number, reply.retry_after)
                 if seconds is None:
-                    return reply
-                if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                    self._go_on(at)
+                    return self._urls[at], reply
             yield Wait(seconds)
             number += 1
 
@@ -186,15 +186,18 @@ class Conversation:
         try:
             body: Json = json_texts.read(text) if text else {}
         except ValueError:
-            raise self.not_the_api() from None
+            raise self._not_the_api(request.url) from None
         if type(body) is not dict or 300 <= reply.status < 400:  # noqa: PLR2004  redirects
-            raise self.not_the_api()
+            raise self._not_the_api(request.url)
         if reply.status >= HTTPStatus.BAD_REQUEST:
             raise refusal(request, reply, body)
         return Answer(reply.status, text, body, reply.location, reply.tag)
 
     def not_the_api(self) -> UnavailableError:
         """What answers is no manager, or none of a release that is known here."""
+        return self._not_the_api(self.url)
+
+    def _not_the_api(self, url: str) -> UnavailableError:
         return UnavailableError(
-            f"{self.url} answers, but not as a manager does; check {self._words.url}."
+            f"{url} answers, but not as a manager does; check {self._words.url}."
         )

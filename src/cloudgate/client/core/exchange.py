@@ -36,10 +36,17 @@ class Request:
     """Of the manager that is meant, without ``/api``."""
     timeout_seconds: float | None = None
     """How long an answer may take, where that is not the usual time."""
+    at_most_seconds: float | None = None
+    """How long whoever asks has for it, where that is less."""
 
     def to(self, url: str) -> Self:
         """The same for the manager at an address."""
         return replace(self, url=url)
+
+    def patience_seconds(self, usual_seconds: float) -> float:
+        """How long its answer is waited for."""
+        seconds = self.timeout_seconds or usual_seconds
+        return seconds if self.at_most_seconds is None else min(seconds, self.at_most_seconds)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Tasks: how does a change end? Its task is followed, also while the manager is away."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from cloudgate.client.core.conversation import Conversation
+from cloudgate.client.core.deadlines import DeadlineError, within
 from cloudgate.client.core.exchange import Answer, Delay, Steps
 from cloudgate.client.core.refusals import RefusedError
 from cloudgate.errors import CloudgateError, UnavailableError
@@ -73,18 +75,21 @@ def finished(
     """
     task, pause, away_since, began = accepted, FIRST_PAUSE_SECONDS, None, clock()
     task_id = str(accepted.body.get("TaskId"))
+
+    def left() -> float:
+        return math.inf if patience_seconds is None else began + patience_seconds - clock()
+
     while task.body.get("State") != "Finished":
-        if patience_seconds is not None and clock() - began > patience_seconds:
+        try:
+            watcher.waits()
+            task = yield from within(_looked_at(talk, accepted, pause), left)
+            away_since = None
+        except DeadlineError:
             raise TaskLeftError(
                 f"{accepted.body.get('Operation')} has not ended within {patience_seconds:g}"
                 " seconds.",
                 task_id,
-            )
-        try:
-            watcher.waits()
-            yield Delay(pause)
-            task = yield from talk.get(str(accepted.body["Href"]))
-            away_since = None
+            ) from None
         except CloudgateError as problem:
             if not _is_away(problem):
                 raise
@@ -92,7 +97,7 @@ def finished(
             if clock() - away_since > PATIENCE_SECONDS:
                 raise TaskLeftError(problem.message, task_id) from None
             watcher.is_away(problem)
-            yield Delay(pause)
+            yield Delay(min(pause, max(left(), 0.0)))
         pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
     result = task.body.get("Result") or {}
     if not result.get("Success"):
@@ -100,6 +105,12 @@ def finished(
             result.get("Message") or f"{task.body.get('Operation')} failed without a reason."
         )
     return task
+
+
+def _looked_at(talk: Conversation, accepted: Answer, pause: float) -> Steps[Answer]:
+    """The task of an answer, as it is after a pause."""
+    yield Delay(pause)
+    return (yield from talk.get(str(accepted.body["Href"])))
 
 
 def related(task: Answer) -> str | None:
