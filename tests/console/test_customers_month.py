@@ -210,17 +210,19 @@ def test_it_connects_and_is_on_both_pages_soon(
     operator: Person, tenant: Person, customer: Customer
 ) -> None:
     looks_at_it(operator)
-    tunnels, taken = [], []
-    for number, gateway in enumerate(GATEWAYS, start=1):
-        tunnels.append(customer.tunnel(gateway))
-        begun = time.monotonic()
-        operator.sees("#count", f"^{number}$")
-        tenant.sees("#count", f"^{number}$")
-        taken.append(time.monotonic() - begun)
-        operator.sees("td[data-label=Gateway]", f"^{re.escape(gateway)}$")
-    assert min(taken) < SOON_SECONDS, taken  # the others may have met with a busy machine
-    for each in tunnels:
-        each.close()
+    taken: list[float] = []
+    with ExitStack() as tunnels:
+        for number, gateway in enumerate(GATEWAYS * 4, start=1):
+            tunnels.callback(customer.tunnel(gateway).close)
+            begun = time.monotonic()
+            operator.sees("#count", f"^{number}$")
+            tenant.sees("#count", f"^{number}$")
+            taken.append(time.monotonic() - begun)
+            operator.sees("td[data-label=Gateway]", f"^{re.escape(gateway)}$")
+            # The others may have met with a busy machine.
+            if number >= len(GATEWAYS) and min(taken) < SOON_SECONDS:
+                break
+        assert min(taken) < SOON_SECONDS, taken
     operator.sees("#count", "^0$")
     tenant.sees("#count", "^0$")
 

@@ -292,7 +292,7 @@ def test_a_tenants_limit_holds_over_two_gateways_and_goes_to_where_it_sends(site
             assert both.keys() == {"gw1", "gw2"}
             assert 0.5 < sum(both.values()) < 1.25
             assert min(both.values()) > 0.15
-        within(15, lambda: speeds(site, 2)["gw2"] > 0.75)
+        until(lambda: speeds(site, 2)["gw2"] > 0.75)
         assert speeds(site, 3)["gw2"] < 1.25
 
 
