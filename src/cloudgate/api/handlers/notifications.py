@@ -172,7 +172,7 @@ def get_deliveries(call: Call) -> Answer:
     """What was told to whom in the last 30 days, or is to be, the newest first."""
     most = _most(call.query.get("most", ""))
     with call.reading() as work:
-        names = {each.id: each.name for each in operations.list_receivers(work)}
+        names = operations.receiver_names(work)
         found = outbox.list_deliveries(work, most)
         shown = tuple(_delivery(each, names.get(each.receiver_id, "")) for each in found)
     return Answer(resource=NotificationDeliveries(notification_deliveries=shown))

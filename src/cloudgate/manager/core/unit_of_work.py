@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import ColumnElement, Table, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
@@ -155,6 +155,17 @@ class UnitOfWork:
         """Have gateways learn of a change of it: a new revision, for the hosts of its site."""
         tenant.directory_revision = self.next_directory_revision()
         self.news_for.add(tenant.backup_server_id)
+
+    def touch_tenants(self, site_id: UUID, which: ColumnElement[bool], revision: int) -> None:
+        """Have gateways learn of a change of many of a site, which is of this new revision.
+
+        With one statement: thousands would be read to be written, while all others wait. Those
+        that were read before do not show it.
+        """
+        found = update(CloudTenant).where(CloudTenant.backup_server_id == site_id, which)
+        found = found.values(directory_revision=revision)
+        self.session.execute(found.execution_options(synchronize_session=False))
+        self.news_for.add(site_id)
 
     def knows_directory_revision(self, revision: int) -> bool:
         """Whether there was such a revision of the tenant directory here, in the last weeks."""

@@ -73,6 +73,12 @@ def list_receivers(work: UnitOfWork) -> Sequence[NotificationReceiver]:
     return work.session.scalars(query).all()
 
 
+def receiver_names(work: UnitOfWork) -> Mapping[UUID, str]:
+    """What all of them are called, by their ids."""
+    rows = work.session.execute(select(NotificationReceiver.id, NotificationReceiver.name))
+    return {row.id: row.name for row in rows}
+
+
 def get_receiver(work: UnitOfWork, identifier: UUID) -> NotificationReceiver:
     """A receiver by its id.
 

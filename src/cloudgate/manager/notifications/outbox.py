@@ -7,6 +7,7 @@ from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, not_, or_, select, update
+from sqlalchemy.orm import lazyload
 
 from cloudgate.manager.core.unit_of_work import SETTLED, UnitOfWork
 from cloudgate.manager.notifications import rules
@@ -41,8 +42,15 @@ class Batch:
 
 def receivers(work: UnitOfWork) -> Sequence[NotificationReceiver]:
     """All that are told anything, by name."""
-    query = select(NotificationReceiver).order_by(NotificationReceiver.name)
+    # Alone: each tenant may have one, and comes with its quotas and pools.
+    query = select(NotificationReceiver).options(lazyload("*")).order_by(NotificationReceiver.name)
     return work.session.scalars(query.where(NotificationReceiver.enabled.is_(True))).all()
+
+
+def has_receivers(work: UnitOfWork) -> bool:
+    """Whether anybody is told anything."""
+    query = select(NotificationReceiver.id).where(NotificationReceiver.enabled.is_(True))
+    return work.session.scalar(query.limit(1)) is not None
 
 
 def receiver_ids(work: UnitOfWork) -> set[UUID]:

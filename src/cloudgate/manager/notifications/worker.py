@@ -126,7 +126,7 @@ class NotificationWorker:
         """
         manager = self._manager
         with manager.reading() as work:
-            if not outbox.receivers(work):
+            if not outbox.has_receivers(work):
                 return
             seen = see_all(manager, work)
             found = self._lasting(list(seen.conditions), work.now)

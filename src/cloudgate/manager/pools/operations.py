@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager import naming
@@ -25,11 +26,12 @@ from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
     GatewayPool,
+    PoolTenant,
     Task,
 )
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.values import precis
-from cloudgate.values.enumeration import few
+from cloudgate.values.enumeration import MOST, few
 
 TYPE = "CloudGatewayPool"
 CREATED = Event(
@@ -44,6 +46,11 @@ DELETED = Event(
     WARNING,
     code=24143,
 )
+WITH_MEMBERS = (
+    selectinload(GatewayPool.gateways).load_only(CloudGateway.name).lazyload("*"),
+    selectinload(GatewayPool.tenants).load_only(CloudTenant.name).lazyload("*"),
+)
+"""How pools are read to be shown: who is in them, by name, and nothing else of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +63,19 @@ class PoolChange:
     tenants: Sequence[UUID] | None = None
 
 
-def list_pools(work: UnitOfWork) -> Sequence[GatewayPool]:
-    """All pools by name."""
-    return work.session.scalars(select(GatewayPool).order_by(GatewayPool.name)).all()
+def list_pools(work: UnitOfWork, *, with_members: bool) -> Sequence[GatewayPool]:
+    """All pools by name; `with_members` to show who is in them."""
+    query = select(GatewayPool).order_by(GatewayPool.name)
+    return work.session.scalars(query.options(*WITH_MEMBERS) if with_members else query).all()
 
 
-def get_pool(work: UnitOfWork, identifier: UUID) -> GatewayPool:
-    """A pool by its id.
+def get_pool(work: UnitOfWork, identifier: UUID, *, with_members: bool = False) -> GatewayPool:
+    """A pool by its id; `with_members` to show who is in it.
 
     Raises:
         NotFoundError: there is none.
     """
-    return work.get(GatewayPool, identifier, "gateway pool")
+    return work.get(GatewayPool, identifier, "gateway pool", *WITH_MEMBERS if with_members else ())
 
 
 def create_pool(
@@ -91,11 +99,11 @@ def create_pool(
     pool = GatewayPool(backup_server_id=site.id, name=name, description=wanted.description or "")
     pool.backup_server = site
     work.session.add(pool)
-    touched = _put_gateways(work, pool, wanted.gateways or ())
-    touched |= _put_tenants(work, pool, wanted.tenants or ())
+    _put_gateways(work, pool, wanted.gateways or ())
+    touched = _put_tenants(work, pool, wanted.tenants or ())
     work.session.flush()
-    task = _publish(work, CREATED.operation, site, touched, drain_seconds)
-    record_at_end(work, task, change_to(pool, TYPE, CREATED, after=_documented(pool)))
+    task = _publish(work, CREATED.operation, pool, touched, drain_seconds)
+    record_at_end(work, task, change_to(pool, TYPE, CREATED, after=_documented(work, pool)))
     tasks.relate_pool(task, pool)
     return task
 
@@ -113,7 +121,8 @@ def edit_pool(
         NotFoundError: a gateway or a tenant is unknown.
     """
     touched: set[CloudTenant] = set()
-    before = _documented(pool)
+    is_about_gateways = change.gateways is not None and bool(change.gateways or pool.gateways)
+    before = _documented(work, pool)
     with work.session.no_autoflush:
         name = naming.printable(change.name or "", "Name", pool.name)
         if name and precis.key(name) != precis.key(pool.name):
@@ -121,16 +130,17 @@ def edit_pool(
         pool.name = name or pool.name
         if change.description is not None:
             pool.description = change.description
-        if change.gateways is not None and (change.gateways or pool.gateways):
-            touched |= _put_gateways(work, pool, change.gateways)
+        if is_about_gateways:
+            _put_gateways(work, pool, change.gateways or ())
         if change.tenants is not None:
-            touched |= _put_tenants(work, pool, change.tenants)
-    site = pool.backup_server
-    task = _publish(work, EDITED.operation, site, touched, drain_seconds)
+            touched = _put_tenants(work, pool, change.tenants)
+    task = _publish(
+        work, EDITED.operation, pool, touched, drain_seconds, with_members=is_about_gateways
+    )
     record_at_end(
         work,
         task,
-        change_to(pool, TYPE, EDITED, before=before, after=_documented(pool)),
+        change_to(pool, TYPE, EDITED, before=before, after=_documented(work, pool)),
     )
     return task
 
@@ -143,29 +153,36 @@ def delete_pool(work: UnitOfWork, pool: GatewayPool, drain_seconds: int | None =
     Raises:
         InvalidRequestError: tenants are assigned to it, who would silently come in elsewhere.
     """
-    if pool.tenants:
+    if count := work.session.scalar(select(func.count()).where(PoolTenant.pool_id == pool.id)):
         raise InvalidRequestError(
             f"The gateway pool {pool.name} is in use by"
-            f" {few(tenant.name for tenant in pool.tenants)}. Take these tenants out of it first."
+            f" {few(_tenant_names(work, pool, MOST), total=count)}. Take these tenants out of it"
+            " first."
         )
-    site = pool.backup_server
-    change = change_to(pool, TYPE, DELETED, before=_documented(pool))
-    touched = _put_gateways(work, pool, (), may_be_empty=True)
+    change = change_to(pool, TYPE, DELETED, before=_documented(work, pool))
+    _put_gateways(work, pool, (), may_be_empty=True)
     work.session.flush()
     work.session.delete(pool)
-    task = _publish(work, DELETED.operation, site, touched, drain_seconds)
+    task = _publish(work, DELETED.operation, pool, (), drain_seconds)
     record_at_end(work, task, change)
     tasks.relate_pools(task)
     return task
 
 
-def _documented(pool: GatewayPool) -> dict[str, Any]:
+def _documented(work: UnitOfWork, pool: GatewayPool) -> dict[str, Any]:
     return {
         "Name": pool.name,
         "Description": pool.description,
         "CloudGateways": [gateway.name for gateway in pool.gateways],
-        "CloudTenants": [tenant.name for tenant in pool.tenants],
+        "CloudTenants": _tenant_names(work, pool),
     }
+
+
+def _tenant_names(work: UnitOfWork, pool: GatewayPool, most: int | None = None) -> Sequence[str]:
+    """What the tenants of a pool are called, or the first of them."""
+    members = select(CloudTenant.name).join(PoolTenant, PoolTenant.tenant_id == CloudTenant.id)
+    chosen = members.where(PoolTenant.pool_id == pool.id).order_by(CloudTenant.name)
+    return work.session.scalars(chosen.limit(most)).all()
 
 
 def pools_of_uids(
@@ -189,8 +206,7 @@ def pools_of_uids(
 
 def _put_gateways(
     work: UnitOfWork, pool: GatewayPool, identifiers: Sequence[UUID], *, may_be_empty: bool = False
-) -> set[CloudTenant]:
-    """Make these the gateways of a pool, and say whose directory entry may have to change."""
+) -> None:
     wanted = [get_gateway(work, identifier) for identifier in dict.fromkeys(identifiers)]
     if not wanted and not may_be_empty:
         raise InvalidRequestError("CloudGateways is empty; a pool needs at least one gateway.")
@@ -204,7 +220,6 @@ def _put_gateways(
     pool.gateways = wanted
     for gateway in moved:
         review_scope(work, gateway.managed_server)
-    return set(pool.tenants)
 
 
 def _check_may_be_in(pool: GatewayPool, gateway: CloudGateway) -> None:
@@ -225,8 +240,9 @@ def _check_may_be_in(pool: GatewayPool, gateway: CloudGateway) -> None:
 def _put_tenants(
     work: UnitOfWork, pool: GatewayPool, identifiers: Sequence[UUID]
 ) -> set[CloudTenant]:
+    known = {*pool.tenants}  # together: one by one takes a query for each
     wanted = [_tenant(work, pool, identifier) for identifier in dict.fromkeys(identifiers)]
-    touched = {*wanted} ^ {*pool.tenants}
+    touched = {*wanted} ^ known
     before = {tenant: pools_of(tenant) for tenant in touched}
     pool.tenants = wanted
     work.session.flush()
@@ -246,9 +262,11 @@ def _tenant(work: UnitOfWork, pool: GatewayPool, identifier: UUID) -> CloudTenan
 
 
 def _check_name_is_free(work: UnitOfWork, site: BackupServer, name: str) -> None:
-    for other in list_pools(work):
-        if other.backup_server_id == site.id and precis.key(other.name) == precis.key(name):
-            raise InvalidRequestError(f"A gateway pool named {other.name} is there already.")
+    wanted = precis.key(name)
+    of_site = select(GatewayPool.name).where(GatewayPool.backup_server_id == site.id)
+    for other in work.session.scalars(of_site):
+        if precis.key(other) == wanted:
+            raise InvalidRequestError(f"A gateway pool named {other} is there already.")
 
 
 def begin_pool_drain(work: UnitOfWork, site: BackupServer, drain_seconds: int | None) -> None:
@@ -267,14 +285,24 @@ def begin_pool_drain(work: UnitOfWork, site: BackupServer, drain_seconds: int | 
 def _publish(
     work: UnitOfWork,
     operation: str,
-    site: BackupServer,
-    touched: set[CloudTenant],
+    pool: GatewayPool,
+    touched: Iterable[CloudTenant],
     drain_seconds: int | None,
+    *,
+    with_members: bool = False,
 ) -> Task:
+    """Have gateways learn of a change to a pool; `touched` whose directory entry it changes.
+
+    `with_members`: those of all of its tenants may have changed.
+    """
+    site = pool.backup_server
     begin_pool_drain(work, site, drain_seconds)
     revision = work.next_directory_revision()
     for tenant in touched:
         tenant.directory_revision = revision
+    if with_members:
+        members = select(PoolTenant.tenant_id).where(PoolTenant.pool_id == pool.id)
+        work.touch_tenants(site.id, CloudTenant.id.in_(members), revision)
     work.session.flush()
     work.news_for.add(site.id)
     task = tasks.start_directory_task(work, operation, site.id, revision)

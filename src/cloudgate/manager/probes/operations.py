@@ -7,22 +7,32 @@ import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import case, func, or_, select, update
 
 from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes import rules
 from cloudgate.manager.probes.rules import Method, Probe, Subject, from_document
 from cloudgate.manager.probes.service_passwords import ServicePassword, check_may_be_named
-from cloudgate.manager.quotas.operations import host_fields, keep_use
+from cloudgate.manager.quotas.operations import barred_tenants, keep_use
 from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 
 NEWS = UUID("3b9f2a53-7c1e-4f0e-9a41-5d3f6f0c8b17")
 """The key of the wakeup that comes when there is something new to measure."""
 _PASSWORD = ServicePassword("UsageProbe", "sealed_probe_password")
+_MEASURED_AT_ONCE: Mapping[str, Any] = {"measure_after": None}
+_UNMEASURED: Mapping[str, Any] = {
+    **_MEASURED_AT_ONCE,
+    "used_bytes": None,
+    "measured_at": None,
+    "measuring_warning": "",
+}
+"""Columns of a quota of which nothing is known."""
 AT_ONCE = 50
 """How many tenants of a repository are measured before others have their turn."""
 _DUE_AT = func.coalesce(TenantResource.measure_after, datetime(1970, 1, 1, tzinfo=UTC))
@@ -122,8 +132,8 @@ def _check_may_be_named(work: UnitOfWork, probe: Probe) -> None:
 
 def forget_figure(resource: TenantResource) -> None:
     """What was measured is about something else."""
-    resource.used_bytes = resource.measured_at = resource.measure_after = None
-    resource.measuring_warning = ""
+    for name, value in _UNMEASURED.items():
+        setattr(resource, name, value)
 
 
 def warnings_of(work: UnitOfWork, repositories: Iterable[Repository]) -> Mapping[UUID, str]:
@@ -235,16 +245,16 @@ def _gone(resource: TenantResource, outcome: Outcome) -> str:
 def _forget(work: UnitOfWork, repository: Repository, *, figures: bool) -> None:
     if figures:
         repository.measured_capacity_bytes = repository.measured_free_bytes = None
-    for resource in work.session.scalars(
-        select(TenantResource).where(TenantResource.repository_id == repository.id)
-    ):
-        resource.measure_after = None
-        if not figures:
-            continue
-        if host_fields(resource):
-            tenant = work.session.get_one(CloudTenant, resource.tenant_id)
-            work.touch_tenant(tenant)
-        forget_figure(resource)
+        if barred := barred_tenants(work, repository):
+            revision = work.next_directory_revision()
+            for some in id_batches(barred):
+                which = CloudTenant.id.in_(some)
+                work.touch_tenants(repository.backup_server_id, which, revision)
+    work.session.execute(
+        update(TenantResource)
+        .where(TenantResource.repository_id == repository.id)
+        .values(**_UNMEASURED if figures else _MEASURED_AT_ONCE)
+    )
 
 
 def _server(work: UnitOfWork, repository: Repository, probe: Probe) -> UUID:

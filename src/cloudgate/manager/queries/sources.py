@@ -7,6 +7,7 @@ from sqlalchemy import Integer, String, case, cast, func, literal, not_, null, s
 from sqlalchemy.orm import contains_eager
 
 from cloudgate import __version__
+from cloudgate.manager.pools.operations import WITH_MEMBERS
 from cloudgate.manager.queries.fields import Field, Fields, Kind
 from cloudgate.manager.queries.pages import Source
 from cloudgate.manager.repositories import space
@@ -79,7 +80,7 @@ POOLS: Source[Any] = Source(
         ),
         {},
     ),
-    _with_site(GatewayPool),
+    _with_site(GatewayPool).options(*WITH_MEMBERS),
     GatewayPool.id,
 )
 TENANTS: Source[Any] = Source(

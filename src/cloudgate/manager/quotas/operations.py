@@ -1,7 +1,11 @@
 """Quota operations: what is known of a tenant's quota on a repository, and who is to hear of it?"""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
 
 from cloudgate.manager.audit.events import WARNING, Change, Event
 from cloudgate.manager.audit.log import record
@@ -46,6 +50,29 @@ def host_fields(resource: TenantResource) -> dict[str, Any]:
         "full": rules.full_text(endpoint, use, wanted),
         "full_until": use.trusted_until,
     }
+
+
+def barred_tenants(work: UnitOfWork, repository: Repository) -> Sequence[UUID]:
+    """The tenants whose quotas on a repository are exceeded so that gateways are told."""
+    wanted = rules_of(repository)
+    if not wanted.enforced:
+        return ()
+    # As plain rows: there may be thousands.
+    rows = work.session.execute(
+        select(
+            TenantResource.tenant_id,
+            TenantResource.quota_mb,
+            TenantResource.used_bytes,
+            TenantResource.measured_at,
+        ).where(TenantResource.repository_id == repository.id)
+    )
+    return [
+        tenant_id
+        for tenant_id, quota_mb, used_bytes, measured_at in rows
+        if used_bytes is not None
+        and measured_at is not None
+        and rules.is_full(QuotaUse(quota_mb, used_bytes, measured_at), wanted)
+    ]
 
 
 def keep_use(work: UnitOfWork, resource: TenantResource, used_bytes: int) -> None:

@@ -258,12 +258,6 @@ def _identity(name: str, endpoint: str) -> tuple[str, str]:
 
 
 def _republish_tenants(work: UnitOfWork, repository: Repository) -> None:
+    there = select(TenantResource.tenant_id).where(TenantResource.repository_id == repository.id)
     revision = work.next_directory_revision()
-    tenants = work.session.scalars(
-        select(CloudTenant)
-        .join(TenantResource, TenantResource.tenant_id == CloudTenant.id)
-        .where(TenantResource.repository_id == repository.id)
-    )
-    for tenant in tenants:
-        tenant.directory_revision = revision
-    work.news_for.add(repository.backup_server_id)
+    work.touch_tenants(repository.backup_server_id, CloudTenant.id.in_(there), revision)

@@ -89,7 +89,7 @@ def _links(root: str, pool: tables.GatewayPool, place: ResourceLocation) -> tupl
 def get_pools(call: Call) -> Answer:
     """All gateway pools."""
     with call.reading() as work:
-        return FORMS.all(call, operations.list_pools(work))
+        return FORMS.all(call, operations.list_pools(work, with_members=call.wants_entity))
 
 
 @ROUTES_OF_TENANT.add(
@@ -119,7 +119,8 @@ def get_pools_of_tenant(call: Call) -> Answer:
 def get_pool(call: Call) -> Answer:
     """One gateway pool."""
     with call.reading() as work:
-        return FORMS.one(call, operations.get_pool(work, call.identifier(TYPE)))
+        identifier, is_whole = call.identifier(TYPE), call.wants_entity
+        return FORMS.one(call, operations.get_pool(work, identifier, with_members=is_whole))
 
 
 @ROUTES.add(

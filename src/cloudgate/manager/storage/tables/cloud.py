@@ -82,12 +82,13 @@ class GatewayPool(Base):
     description: Mapped[str] = mapped_column(default="")
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
+    # A pool comes with each of its gateways and tenants: what else is in it may be thousands.
     gateways: Mapped[list[CloudGateway]] = relationship(
-        lazy="selectin", order_by="CloudGateway.name", back_populates="pool"
+        lazy="select", order_by="CloudGateway.name", back_populates="pool"
     )
     tenants: Mapped[list["CloudTenant"]] = relationship(
         secondary="pool_tenants",
-        lazy="selectin",
+        lazy="select",
         order_by="CloudTenant.name",
         back_populates="pools",
     )
