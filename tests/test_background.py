@@ -1,14 +1,19 @@
 """Background work: one attempt may fail with anything, and nothing else ends because of it."""
 
 import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
 from cloudgate import background
-from cloudgate.background import Background, FailingJob, Job
+from cloudgate.background import Background, FailingJob, Job, counted
 from cloudgate.errors import UnavailableError
+from cloudgate.manager.jobs.threads import run_in_thread
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio
@@ -233,3 +238,108 @@ async def test_whoever_ends_it_ends_it_also_while_it_fails() -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(asyncio.CancelledError):
             await running
+
+
+class Processors:
+    """What each thread has had of a processor, as a test says."""
+
+    def __init__(self) -> None:
+        self._seconds: Counter[int] = Counter()
+
+    def thread_time(self) -> float:
+        """Of the thread that asks."""
+        return self._seconds[threading.get_ident()]
+
+    def work(self) -> None:
+        """Take a processor for an hour."""
+        self._seconds[threading.get_ident()] += 3600
+
+
+@pytest.fixture
+def processors(monkeypatch: pytest.MonkeyPatch) -> Processors:
+    found = Processors()
+    monkeypatch.setattr(time, "thread_time", found.thread_time)
+    return found
+
+
+async def _on_the_loop(work: Callable[[], None]) -> None:
+    await asyncio.sleep(0)
+    work()
+    await asyncio.sleep(0)
+
+
+async def _in_a_thread(work: Callable[[], None]) -> None:
+    await run_in_thread(work)
+
+
+async def _in_a_thread_of_a_task(work: Callable[[], None]) -> None:
+    await asyncio.gather(asyncio.to_thread(counted, work))
+
+
+@pytest.mark.parametrize(
+    "attempt", [lambda work: work(), _on_the_loop, _in_a_thread, _in_a_thread_of_a_task]
+)
+async def test_who_takes_much_of_a_processor_is_tried_rarely_wherever_it_does_so(
+    processors: Processors, attempt: Callable[[Callable[[], None]], Awaitable[None] | None]
+) -> None:
+    busy, other = 0, Work()
+
+    def work() -> None:
+        nonlocal busy
+        busy += 1
+        processors.work()
+
+    heavy = Job(name="Heavy", attempt=lambda: attempt(work), interval_seconds=0.0, largest_part=0.5)
+    running = asyncio.create_task(Background((heavy, job(other, "Looking"))).run())
+    await until_async(lambda: busy)
+    await other.wait_until_tried(5)
+    assert busy == 1, "its next attempt is hours away"
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_what_others_take_of_the_processor_meanwhile_is_not_held_against_a_job(
+    processors: Processors,
+) -> None:
+    light = Work()
+
+    async def attempt() -> None:
+        asyncio.get_running_loop().call_soon(processors.work)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await light.attempt()
+
+    waiting = Job(name="Light", attempt=attempt, interval_seconds=0.01, largest_part=0.5)
+    running = asyncio.create_task(Background((waiting,)).run())
+    await light.wait_until_tried(3)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_an_attempt_whose_steps_are_counted_is_ended_by_its_deadline_as_any() -> None:
+    ended = asyncio.Event()
+
+    async def attempt() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.set()
+
+    late = Job(
+        name="Late",
+        attempt=attempt,
+        interval_seconds=0.01,
+        largest_part=0.5,
+        deadline_seconds=0.01,
+    )
+    together = Background((late,))
+    running = asyncio.create_task(together.run())
+    await until_async(lambda: together.failing)
+    assert ended.is_set()
+    assert "0.01 seconds" in together.failing[0].reason
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

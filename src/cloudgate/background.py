@@ -7,11 +7,15 @@ succeeds. Nothing else ends because of it.
 
 import asyncio
 import secrets
+import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 
@@ -30,6 +34,8 @@ _LONGEST_REASON = 500
 
 _log = structlog.get_logger(__name__)
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 Attempt = Callable[[], "Awaitable[float | None] | float | None"]
 """Tries once; how many seconds until the next attempt, None for the interval of the job."""
 
@@ -48,7 +54,10 @@ class Job:
     longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
     """Between two attempts, however often it has failed."""
     largest_part: float = 1.0
-    """Of one processor, that it may take: with more to do, attempts are rarer."""
+    """Of one processor, that it may take: with more to do, attempts are rarer.
+
+    What counts is what an attempt does on the event loop, and in threads what `counted` calls.
+    """
     first_after_seconds: float = 0.0
     """From the start to the first attempt."""
     rest_seconds: float = 0.0
@@ -148,7 +157,8 @@ class Background:
     async def _repeat(self, each: "_SupervisedJob") -> None:
         while True:
             each.woken.clear()
-            began = time.thread_time()  # not what others made it wait
+            taken = _CpuTime()
+            _of_attempt.set(taken)
             try:
                 with self._well_after_a_while(each):
                     pause_seconds = await _try(each.job)
@@ -158,8 +168,7 @@ class Background:
                 pause_seconds -= FIRST_PAUSE_SECONDS
             else:
                 self._note_success(each)
-                took_seconds = time.thread_time() - began
-                pause_seconds = max(pause_seconds, took_seconds / each.job.largest_part)
+                pause_seconds = max(pause_seconds, taken.seconds / each.job.largest_part)
                 await asyncio.sleep(each.job.rest_seconds)
             await _event_or(each.woken, pause_seconds)
 
@@ -244,13 +253,72 @@ async def _try(job: Job) -> float:
     """One attempt; how many seconds to wait after it."""
     try:
         async with asyncio.timeout(job.deadline_seconds) as limit:
-            said = job.attempt()
-            pause_seconds = said if said is None or isinstance(said, int | float) else await said
+            said = counted(job.attempt)
+            if said is None or isinstance(said, int | float):
+                pause_seconds = said
+            elif job.largest_part < 1.0:
+                pause_seconds = await _CountedSteps(said)
+            else:
+                pause_seconds = await said
     except TimeoutError:
         if not limit.expired():
             raise
         raise TooLongError(job) from None
     return job.interval_seconds if pause_seconds is None else pause_seconds
+
+
+class _CpuTime:
+    """What an attempt has taken of processors, in whichever threads; not what it waited for."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count what this thread does meanwhile."""
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            took_seconds = time.thread_time() - began
+            with self._lock:
+                self.seconds += took_seconds
+
+
+_of_attempt: ContextVar[_CpuTime | None] = ContextVar("cpu_time_of_attempt", default=None)
+"""Threads that an attempt has work see it, too, where they have its context."""
+
+
+def counted(function: Callable[Given, Result], *args: Given.args, **more: Given.kwargs) -> Result:
+    """Call what works for a job's attempt, as part of what the job takes of a processor."""
+    taken = _of_attempt.get()
+    if taken is None:
+        return function(*args, **more)
+    with taken.counting():
+        return function(*args, **more)
+
+
+class _CountedSteps(Awaitable[Any]):
+    """An awaitable whose own steps on the event loop are counted, and not those of others."""
+
+    def __init__(self, awaitable: Awaitable[Any]) -> None:
+        self._awaitable = awaitable
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps: Any = self._awaitable.__await__()
+        go_on = partial(next, steps)
+        while True:
+            try:
+                waits_for = counted(go_on)
+            except StopIteration as end:
+                return end.value
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001  it is the awaitable's to handle
+                go_on = partial(steps.throw, error)
+            else:
+                go_on = partial(next, steps)
 
 
 class TooLongError(CloudgateError):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
-from cloudgate.background import Job
+from cloudgate.background import Job, counted
 from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import PERIOD_SECONDS
 from cloudgate.host.envoy.process_set import EnvoyProcesses
@@ -104,7 +104,7 @@ class LostEndFinder:
         silent = [each for each in silent if each.connections]
         names = {name for each in silent for name in each.connections}
         # In a thread: there may be tens of thousands to look at.
-        there = set(await asyncio.to_thread(self._look, pid, names))
+        there = set(await asyncio.to_thread(counted, self._look, pid, names))
         there -= self._heard_connections(mark, {each.tunnel for each in silent})
         return {each.tunnel for each in silent if there.isdisjoint(each.connections)}
 

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from anyio import to_thread
 
+from cloudgate.background import counted
 from cloudgate.errors import UnavailableError
 
 GRACE_SECONDS = 5.0
@@ -22,10 +23,11 @@ async def run_in_thread(
 ) -> Result:
     """Call what blocks in one of the threads that answer requests, too; they are so many in all.
 
-    What is called sees the context variables of its caller. Whoever waits and is cancelled waits
+    What is called sees the context variables of its caller, and counts as what a job's attempt
+    takes of a processor. Whoever waits and is cancelled waits
     for its end all the same, and so does the manager's end.
     """
-    return await to_thread.run_sync(partial(function, *args, **more))
+    return await to_thread.run_sync(partial(counted, function, *args, **more))
 
 
 async def run_in_daemon_thread(name: str, function: Callable[[], object]) -> None:
