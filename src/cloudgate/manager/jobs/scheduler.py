@@ -22,6 +22,7 @@ from cloudgate.manager.jobs.threads import TimeLimitedTask, run_in_thread
 from cloudgate.manager.registries.hosts.listening_time import BEAT_SECONDS
 from cloudgate.manager.sessions.operations import write_pending_sessions
 from cloudgate.manager.storage.tables import Task
+from cloudgate.manager.tasks import retention
 from cloudgate.manager.tenants import passwords
 from cloudgate.manager.usage.compaction import compact_usage
 from cloudgate.manager.usage.held_back import write_held_back
@@ -41,6 +42,9 @@ RENEWING_REST_SECONDS = 0.1
 """Between the certificates of some gateways and those of the next."""
 RENEWING_PORT = "Renewing the manager's own certificate"
 COMPACTING = "Adding up old usage"
+REMOVING_TASKS = "Removing old tasks"
+REMOVING_REST_SECONDS = 0.1
+"""Between some tasks that are removed and the next."""
 HOLDING_BACK = "Writing down when tenants were held back"
 LISTENING = "Noting that hosts are heard"
 PRESENCE = "Noting which hosts are there"
@@ -132,6 +136,7 @@ class Scheduler:
             each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
             each_tick(name=SEALING, attempt=self._every_six_hours(self._seal_audit_log)),
             once_settled(name=COMPACTING, attempt=self._every_six_hours(self._compact)),
+            once_settled(name=REMOVING_TASKS, attempt=self._every_six_hours(self._remove_tasks)),
             once_settled(name=AUDITING, attempt=self._every_six_hours(self._keep_audit_log)),
             each_tick(name=RENEWING_PORT, attempt=self._every_six_hours(self._renew_own)),
         )
@@ -243,6 +248,21 @@ class Scheduler:
     def _compact_some(self) -> bool:
         with self._manager.changing() as work:
             return compact_usage(work)
+
+    async def _remove_tasks(self) -> None:
+        has_more = await run_in_thread(self._remove_some_tasks)
+        while has_more:
+            await asyncio.sleep(REMOVING_REST_SECONDS)
+            has_more = await run_in_thread(self._remove_some_tasks)
+
+    def _remove_some_tasks(self) -> bool:
+        """Whether there may be more."""
+        with self._manager.reading() as work:
+            old = retention.old_tasks(work)
+        if old:
+            with self._manager.changing() as work:
+                retention.remove_tasks(work, old)
+        return len(old) == retention.MOST_AT_ONCE
 
     async def _seal_audit_log(self) -> None:
         await run_in_thread(self._seal_chain)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy.orm import defer
 
 from cloudgate import trace_context
 from cloudgate.errors import NotFoundError
@@ -34,6 +35,8 @@ DIRECTORY_DEADLINE = timedelta(seconds=10)
 """How long gateways may take to confirm a change of the tenant directory."""
 LONGEST_DIRECTORY_WAIT = timedelta(seconds=60)
 """How long a change waits for gateways that are there, and say nothing against it."""
+MOST_LISTED = 2000
+"""Tasks in one list; queries have all of them, page by page."""
 OK = "Ok"
 _PREFIX = "task-"
 
@@ -227,9 +230,12 @@ ALL_TASKS = TaskScope(all=True)
 
 
 def list_tasks(work: UnitOfWork, whose: TaskScope = ALL_TASKS) -> list[Task]:
-    """Tasks that were not removed, oldest first."""
+    """The newest `MOST_LISTED` of the tasks that were not removed, oldest first."""
     chosen = select(Task).where(Task.hidden.is_(False), whose.condition)
-    return list(work.session.scalars(chosen.order_by(Task.number)))
+    newest = chosen.order_by(Task.number.desc()).limit(MOST_LISTED)
+    # What else is noted of each is most of it, and a list shows none.
+    found = work.session.scalars(newest.options(defer(Task.steps), defer(Task.audit)))
+    return list(found)[::-1]
 
 
 def count_running_tasks(work: UnitOfWork) -> int:
