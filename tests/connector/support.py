@@ -208,26 +208,33 @@ async def mute(
 class ScriptedGateway:
     """A gateway of which the test writes what becomes of a tunnel."""
 
-    def __init__(self, address: HostPort) -> None:
+    def __init__(self, address: HostPort, says: str) -> None:
         self.address = address
+        self.says = says
         self.tunnels = asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]()
         """The ends of those that it was asked for, and has given."""
         self.given: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.write(f"HTTP/1.1 {self.says}\r\n\r\n".encode())
         self.given.append(writer)
         self.tunnels.put_nowait((reader, writer))
 
 
 @asynccontextmanager
-async def scripted_gateway(authority: Authority, folder: Path) -> AsyncIterator[ScriptedGateway]:
-    """It listens, and holds little of what it is sent and nobody reads."""
+async def scripted_gateway(
+    authority: Authority, folder: Path, *, port: int = 0, says: str = "200 OK"
+) -> AsyncIterator[ScriptedGateway]:
+    """It listens, and holds little of what it is sent and nobody reads.
+
+    `says` is its answer.
+    """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-    listener.bind(("127.0.0.1", 0))
-    made = ScriptedGateway(HostPort("localhost", int(listener.getsockname()[1])))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    made = ScriptedGateway(HostPort("localhost", int(listener.getsockname()[1])), says)
     context = authority.server_context(folder)
     server = await asyncio.start_server(made.serve, sock=listener, ssl=context, limit=65536)
     try:

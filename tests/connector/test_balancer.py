@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
+from cloudgate.connector import balancer
 from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.load_balancing import (
     MOST_GATEWAYS,
@@ -19,7 +20,7 @@ from cloudgate.connector.load_balancing import (
     merged,
     ranked,
 )
-from cloudgate.connector.tls_connection import GatewayUnreachableError, Identity
+from cloudgate.connector.tls_connection import CertificateError, GatewayUnreachableError, Identity
 from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.network.hostport import HostPort
@@ -30,11 +31,12 @@ from tests.connector.support import (
     RunningConnector,
     connected_to,
     mute,
+    scripted_gateway,
     until_known,
 )
 from tests.host.support import PASSWORD, Authority, Client, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import until_async
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 FAILOVER_SECONDS = 2.0
 """What the connector promises while one gateway is dead."""
@@ -123,6 +125,55 @@ async def test_a_gateway_that_cuts_a_tunnel_is_asked_though_nobody_dials(
     await until_async(
         lambda: [each.address for each in connected.fleet.gateways if not each.healthy] == [used]
     )
+
+
+SET_APART = "It is set apart for others."
+NOT_FOR_THE_TENANT = f"403 Forbidden\r\nContent-Length: {len(SET_APART)}\r\n\r\n{SET_APART}"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("other", ["is for others", "cannot be verified"])
+async def test_a_gateway_that_restarts_is_waited_for_whatever_another_one_says(
+    tmp_path: Path,
+    authority: Authority,
+    who: Identity,
+    other: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(balancer, "GIVE_UP_SECONDS", PATIENCE_SECONDS)
+    folders = [tmp_path / each for each in "ab"]
+    for each in folders:
+        each.mkdir()
+    signer = authority if other == "is for others" else Authority()
+    async with scripted_gateway(signer, folders[0], says=NOT_FOR_THE_TENANT) as answering:
+        away = HostPort("localhost", free_port())
+        fleet = Balancer([answering.address, away], who, half_close=False)
+        refused: list[str] = []
+        fleet.on_refused = lambda: refused.append("")
+
+        async def opened() -> HostPort:
+            async with fleet.tunnel(TARGET) as tunnel:
+                return tunnel.gateway
+
+        opening = asyncio.create_task(opened())
+        await until_async(lambda: opening.done() or not fleet.gateways[1].healthy)
+        async with scripted_gateway(authority, folders[1], port=away.port):
+            assert await opening == away
+        assert not refused
+
+
+@pytest.mark.anyio
+async def test_a_gateway_that_cannot_be_verified_has_not_refused_the_tenant(
+    tmp_path: Path, who: Identity
+) -> None:
+    async with scripted_gateway(Authority(), tmp_path) as stranger:
+        fleet = Balancer([stranger.address], who, half_close=False)
+        refused: list[str] = []
+        fleet.on_refused = lambda: refused.append("")
+        with pytest.raises(CertificateError):
+            async with fleet.tunnel(TARGET):
+                pass
+        assert not refused
 
 
 @pytest.mark.anyio

@@ -8,7 +8,7 @@ from typing import TypeGuard
 import structlog
 
 from cloudgate.background import Background, Job
-from cloudgate.connector.dialer import open_first
+from cloudgate.connector.dialer import NoTunnelYetError, open_first
 from cloudgate.connector.health_schedule import is_due
 from cloudgate.connector.load_balancing import (
     PATIENCE_SECONDS,
@@ -167,12 +167,13 @@ class Balancer:
                     half_close=self._half_close,
                     lost=lambda each, why: self._set_health(each, healthy=False, reason=why),
                 )
-            except NotAuthenticatedError:
-                self.on_refused()
+            except NotAuthenticatedError as problem:
+                if type(problem) is NotAuthenticatedError:  # and not that it is no gateway
+                    self.on_refused()
                 raise
-            except GatewayUnreachableError:
+            except NoTunnelYetError as problem:
                 if _now() > give_up_at:
-                    raise
+                    raise problem.reason from None
                 await asyncio.sleep(TRY_AGAIN_SECONDS)
             else:
                 self._set_health(gateway, healthy=True)

@@ -21,6 +21,15 @@ ALONE_SECONDS = 1.0
 waiting for one of the tenant's tunnels to end, where another gateway has room."""
 
 
+class NoTunnelYetError(Exception):
+    """No gateway gives one, but one that did not answer may be back in a moment."""
+
+    def __init__(self, reason: CloudgateError) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+        """What to tell if it is not."""
+
+
 async def open_first(
     gateways: Sequence[GatewayEndpoint],
     target: HostPort,
@@ -41,7 +50,7 @@ async def open_first(
     Raises:
         NotAuthenticatedError: the tenant's password is not right.
         AccessDeniedError: the tenant may not go there.
-        LostError: none of the gateways answers.
+        NoTunnelYetError: a gateway does not answer, and none that does could have given one.
         UnavailableError: one does, but the target does not or there are too many tunnels.
     """
     # Gateways take a name that is no host's in HTTP/2 only.
@@ -61,7 +70,7 @@ async def open_first(
     finally:
         asked.over()
     if found is None:
-        raise asked.reason
+        raise asked.outcome
     for late in gateways[: gateways.index(found[0])]:
         if late in asked.unconnected:
             lost(late, "Another gateway answered before it.")
@@ -88,8 +97,18 @@ class _TunnelAttempt:
         self.turn = asyncio.Event()
         """Set while another gateway may be asked."""
         self.turn.set()
-        self.reason: CloudgateError = GatewayUnreachableError("No gateway is known.")
-        """What to tell if none gives one."""
+        self._reason: CloudgateError = GatewayUnreachableError("No gateway is known.")
+        self._may_come_back = False
+
+    @property
+    def outcome(self) -> Exception:
+        """What to raise if none gives one."""
+        if isinstance(self._reason, GatewayUnreachableError):
+            return NoTunnelYetError(self._reason)
+        # Those that answer are for others, or are no gateways: the one that is away may be.
+        if self._may_come_back and isinstance(self._reason, WrongPoolError | CertificateError):
+            return NoTunnelYetError(self._reason)
+        return self._reason
 
     async def attempt(self, gateway: GatewayEndpoint) -> Tunnel:
         """Connect to a gateway, and ask it when it is its turn."""
@@ -107,7 +126,8 @@ class _TunnelAttempt:
         Raises:
             CloudgateError: no other one would.
         """
-        self.reason = _judged(problem, self.reason, gateway, self._lost)
+        self._reason = _judged(problem, self._reason, gateway, self._lost)
+        self._may_come_back |= isinstance(problem, GatewayUnreachableError)
 
     def over(self) -> None:
         """No gateway is asked any more."""

@@ -36,7 +36,7 @@ class Http1Tunnel:
         """Ask for the tunnel, once and before anything else; what the gateway says.
 
         Raises:
-            LostError: what answers hung up, or is no gateway.
+            GatewayUnreachableError: what answers hung up, or is no gateway.
         """
         answer, self._rest = await _ask(
             self.line,
@@ -76,7 +76,7 @@ async def get(line: TlsConnection, path: str, authorization: str) -> Answer:
     """Ask for a document.
 
     Raises:
-        LostError: what answers hung up, or is no gateway.
+        GatewayUnreachableError: what answers hung up, or is no gateway.
     """
     answer, _ = await _ask(
         line,
@@ -91,7 +91,7 @@ async def post(line: TlsConnection, path: str, authorization: str, body: str) ->
     """Ask for what is made of a body.
 
     Raises:
-        LostError: what answers hung up, or is no gateway.
+        GatewayUnreachableError: what answers hung up, or is no gateway.
     """
     length = len(body.encode())
     answer, _ = await _ask(

@@ -70,7 +70,7 @@ class Http2Tunnel:
         """Ask for the tunnel, once and before anything else; what the gateway says.
 
         Raises:
-            LostError: what answers hung up, or is no gateway.
+            GatewayUnreachableError: what answers hung up, or is no gateway.
         """
         if not self.line.speaks_http2:
             raise GatewayUnreachableError(f"What answers at {self.gateway} does not speak HTTP/2.")

@@ -173,8 +173,8 @@ async def connect(gateway: HostPort, who: Identity, context: ssl.SSLContext) -> 
         context: `who`'s, for the version of HTTP that is wanted.
 
     Raises:
-        LostError: it does not answer.
-        UntrustedError: its certificate is not to be trusted.
+        GatewayUnreachableError: it does not answer.
+        CertificateError: its certificate is not to be trusted.
     """
     try:
         async with asyncio.timeout(DIAL_SECONDS):

@@ -72,9 +72,9 @@ async def request_tunnel(
 
     Raises:
         NotAuthenticatedError: the tenant's password is not right.
-        SetApartError: another gateway may let the tenant in.
+        WrongPoolError: another gateway may let the tenant in.
         AccessDeniedError: the tenant may not go there.
-        LostError: the gateway does not answer.
+        GatewayUnreachableError: the gateway does not answer.
         UnavailableError: the target does not, or the tenant has all its tunnels here.
     """
     tunnel: Tunnel = Http2Tunnel(line) if half_close else Http1Tunnel(line)
