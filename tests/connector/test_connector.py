@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from cloudgate.connector import tls_connection
+from cloudgate.connector.balancer import Balancer
+from cloudgate.connector.run import Output, run_connector
 from cloudgate.connector.socket_options import set_keepalive
 from cloudgate.connector.tls_connection import Identity, identity
 from cloudgate.connector.tunnel import fetch_discovery_document
@@ -35,6 +37,31 @@ async def test_bytes_go_both_ways_and_an_answer_outlives_the_question(
     await until_async(lambda: not connected.ports.traffic.tunnels)
     traffic = connected.ports.traffic
     assert (traffic.bytes_up, traffic.bytes_down) == (len(data), len(data))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_a_connector_that_waits_for_its_first_gateway(
+    who: Identity, number: signal.Signals
+) -> None:
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with server:
+        silent = HostPort("localhost", server.sockets[0].getsockname()[1])
+        told: list[str] = []
+        work = asyncio.create_task(
+            run_connector(Balancer([silent], who, half_close=False), [], Output(told.append))
+        )
+        await asked.wait()
+        os.kill(os.getpid(), number)
+        await work  # a connector that went on would say that nobody answers
+    assert told == []
 
 
 @pytest.mark.alone

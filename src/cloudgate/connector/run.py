@@ -1,9 +1,10 @@
 """Connector run: what does the connector do from its start to its end?"""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from cloudgate.background import Background, Job
 from cloudgate.connector.balancer import Balancer
@@ -48,10 +49,10 @@ async def run_connector(
     with on_end(stop.set):
         try:
             opened = [await ports.listen(forward) for forward in forwards]
+            if not await _ends_before(stop, _begin(fleet, keeper)):
+                return
             if keeper is not None:
-                await keeper.begin()
                 fleet.on_refused = keeper.refused
-            await fleet.discover()
             for forward, number in zip(forwards, opened, strict=True):
                 told.say(f"{HostPort(forward.local.host, number)} leads to {forward.target}")
             told.say("ready")
@@ -81,10 +82,34 @@ async def run_standard_streams(
     Raises:
         CloudgateError: there is no tunnel, or it was cut.
     """
+    await _begin(fleet, keeper)
+    await relay_standard_streams(fleet, target)
+
+
+async def _begin(fleet: Balancer, keeper: CertificateKeeper | None) -> None:
+    """Have what the tenant shows, and know the gateways."""
     if keeper is not None:
         await keeper.begin()
     await fleet.discover()
-    await relay_standard_streams(fleet, target)
+
+
+async def _ends_before(stop: asyncio.Event, steps: Coroutine[Any, Any, None]) -> bool:
+    """Whether steps end before that is set; if not, they are cancelled.
+
+    Raises:
+        CloudgateError: as they do.
+    """
+    work, stopped = asyncio.create_task(steps), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            return False
+        work.result()
+        return True
+    finally:
+        work.cancel()
+        stopped.cancel()
+        await asyncio.gather(work, stopped, return_exceptions=True)
 
 
 async def _show(fleet: Balancer, traffic: Traffic, show: Callable[[str], None]) -> None:
