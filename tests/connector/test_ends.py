@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -260,6 +261,29 @@ async def test_a_cut_of_standard_streams_is_said_and_is_no_success(
         _, complaint = await process.communicate()
     assert process.returncode == 1
     assert complaint.startswith(b"Error: The tunnel to repo.example:443 was cut")
+
+
+@pytest.mark.anyio
+async def test_standard_output_that_nobody_reads_any_more_is_said_in_words(
+    tmp_path: Path, authority: Authority
+) -> None:
+    async with setting(tmp_path, authority, half_close=False) as there:
+        there.repository.greeting = DATA * 8
+        reading, writing = os.pipe()
+        words = ("--tenant", "acme", "--ca", str(there.ca_file), "-W", str(TARGET))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cloudgate", "connect", f"localhost:{there.gateway}", *words),
+            stdin=subprocess.PIPE,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "CLOUDGATE_TENANT_PASSWORD": PASSWORD},
+        )
+        os.close(writing)
+        os.close(reading)
+        _, complaint = await process.communicate()
+    assert process.returncode == 1
+    said = rb"Error: The tunnel to repo.example:443 was cut: (Connection lost|Broken pipe)\.\n"
+    assert re.fullmatch(said, complaint), complaint
 
 
 @pytest.mark.anyio

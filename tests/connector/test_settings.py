@@ -16,6 +16,7 @@ from cloudgate.network.hostport import HostPort
         ("0.0.0.0:1:h:2", ("0.0.0.0", 1, "h", 2)),
         ("[::1]:1:[2001:db8::1]:2", ("::1", 1, "2001:db8::1", 2)),
         ("0:h:2", ("127.0.0.1", 0, "h", 2)),
+        (f"{'0' * 4400}:h:2", ("127.0.0.1", 0, "h", 2)),
     ],
 )
 def test_a_forward_is_read_as_it_is_written(text: str, expected: tuple[object, ...]) -> None:
@@ -23,7 +24,10 @@ def test_a_forward_is_read_as_it_is_written(text: str, expected: tuple[object, .
     assert (found.local.host, found.local.port, found.target.host, found.target.port) == expected
 
 
-@pytest.mark.parametrize("text", ["", "8443", "a:b", "x:h:1", "1:h:0", "1:h:65536", "1:2:3:4:5"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "8443", "a:b", "x:h:1", "1:h:0", "1:h:65536", "1:2:3:4:5", f"{'0' * 4400}1:h:1"],
+)
 def test_what_is_no_forward_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequestError):
         read_forward(text)

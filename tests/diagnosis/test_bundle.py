@@ -1,6 +1,8 @@
 """Does a support bundle come about, and keep quiet, on a machine on which much is not well?"""
 
+import errno
 import json
+import socket
 import sqlite3
 import tarfile
 from collections.abc import AsyncIterator
@@ -235,3 +237,15 @@ def test_who_may_not_read_the_folder_is_told_as_whom_to_run_it(
     assert said.exit_code == 1
     assert "the user who runs the service" in said.stderr
     assert isinstance(said.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("problem", "why"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "as asyncio words it"), "Connection refused"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not kn"),
+        (TimeoutError(), "it does not answer"),
+    ],
+)
+def test_the_doctor_says_in_words_why_nobody_answers(problem: OSError, why: str) -> None:
+    assert machine._why(problem).startswith(why)

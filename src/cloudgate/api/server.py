@@ -310,8 +310,11 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener = _open(host, port)
     except OSError as problem:
         where = f"{host or 'all addresses'}, port {port}"
+        # Python adds to the system's words; those that are no system's have a number below 0.
+        number = problem.errno or 0
+        why = os.strerror(number) if number > 0 else problem.strerror or problem
         raise CloudgateError(
-            f"Cannot listen on {where}: {os.strerror(problem.errno or 0)}."
+            f"Cannot listen on {where}: {why}."
             " Stop what uses that port, or choose another with --port."
         ) from None
     # Connections inherit it. Otherwise, the second packet of an answer would wait until the client

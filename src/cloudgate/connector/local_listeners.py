@@ -14,7 +14,7 @@ from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.relay import Traffic, linger, relay
 from cloudgate.connector.settings import Forward
 from cloudgate.connector.socket_options import reset, unsent_bytes
-from cloudgate.connector.tls_connection import PIECE_BYTES
+from cloudgate.connector.tls_connection import PIECE_BYTES, why
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.network.hostport import HostPort
 
@@ -53,7 +53,7 @@ class LocalListeners:
             ) from None
         except OSError as error:
             raise UnavailableError(
-                f"Cannot listen on {forward.local}: {error.strerror or error}. Stop what uses that"
+                f"Cannot listen on {forward.local}: {why(error)}. Stop what uses that"
                 " port, or choose another one."
             ) from None
         self._servers.append(server)
@@ -79,7 +79,7 @@ class LocalListeners:
         except CloudgateError as problem:
             _log.warning("no tunnel", target=str(target), reason=problem.message)
         except OSError as problem:
-            _log.debug("tunnel cut", target=str(target), reason=problem.strerror or str(problem))
+            _log.debug("tunnel cut", target=str(target), reason=why(problem))
         finally:
             if not has_ended:
                 reset(writer)  # so that the program does not take it for the end
@@ -129,8 +129,7 @@ async def relay_standard_streams(fleet: Balancer, target: HostPort) -> None:
             writer.close()
             await writer.wait_closed()
     except OSError as problem:
-        why = problem.strerror or problem
-        raise UnavailableError(f"The tunnel to {target} was cut: {why}.") from None
+        raise UnavailableError(f"The tunnel to {target} was cut: {why(problem)}.") from None
 
 
 def _is_stream(file: TextIO | None) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudgate.connector.tls_connection import PIECE_BYTES
+from cloudgate.connector.tls_connection import PIECE_BYTES, why
 from cloudgate.connector.tunnel import Tunnel, TunnelCutError
 from cloudgate.network.hostport import HostPort
 
@@ -128,4 +128,4 @@ async def _read(tunnel: Tunnel) -> bytes:
     try:
         return await tunnel.read()
     except OSError as problem:
-        raise TunnelCutError(problem.errno, problem.strerror or str(problem)) from None
+        raise TunnelCutError(problem.errno, why(problem)) from None

@@ -15,6 +15,7 @@ from cloudgate.named_files import text_of
 from cloudgate.network import hostport
 from cloudgate.network.hostport import HostPort
 from cloudgate.values.enumeration import few
+from cloudgate.values.numbers import whole
 
 DEFAULT_GATEWAY_PORT = 6180
 LOOPBACK = "127.0.0.1"
@@ -61,7 +62,7 @@ def read_forward(text: str) -> Forward:
     try:
         target = HostPort(hostport.parse_host(there), hostport.parse_port(there_port))
         # Locally, port 0 is any that is free, and a host may stand for all of this machine's.
-        free = here_port.isascii() and here_port.isdigit() and not int(here_port)
+        free = whole(here_port, 0, 0) == 0
         return Forward(HostPort(here, 0 if free else hostport.parse_port(here_port)), target)
     except hostport.InvalidHostError as problem:
         raise InvalidRequestError(f"{text!r}: {problem.message}.") from None

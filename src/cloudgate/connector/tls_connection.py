@@ -211,5 +211,10 @@ def lost(gateway: HostPort, problem: OSError) -> GatewayUnreachableError:
     return GatewayUnreachableError(f"The gateway {gateway} does not answer: {problem.strerror}.")
 
 
+def why(problem: OSError) -> str:
+    """In words. What the event loop raises by itself has none of the system's."""
+    return problem.strerror or str(problem) or "the connection was lost"
+
+
 def _hex(text: str) -> bool:
     return all(character in "0123456789abcdef" for character in text)

@@ -267,7 +267,9 @@ async def _manager(known: Enrolment) -> AsyncIterator[Finding]:
 
 
 def _why(problem: OSError) -> str:
-    return os.strerror(problem.errno) if problem.errno else "it does not answer"
+    if problem.errno and problem.errno > 0:
+        return os.strerror(problem.errno)
+    return problem.strerror or "it does not answer"
 
 
 def _anybody(_: object) -> str:

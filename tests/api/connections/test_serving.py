@@ -12,6 +12,7 @@ import pytest
 
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import ServerOptions, open_listener
+from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit import outlets
 from cloudgate.manager.audit.outlets import FileOutlet
 from cloudgate.manager.jobs import scheduler, threads
@@ -25,6 +26,14 @@ def log_on(client: httpx2.Client) -> dict[str, Any]:
     answer = client.post("/sessionMngr/?v=latest", auth=("admin", PASSWORD))
     session: dict[str, Any] = answer.raise_for_status().json()
     return session
+
+
+@pytest.mark.parametrize(
+    ("host", "why"), [("::g", "Name or service not known"), ("192.0.2.1", "annot assign requested")]
+)
+def test_why_an_address_cannot_be_listened_at_is_said_in_words(host: str, why: str) -> None:
+    with pytest.raises(CloudgateError, match=f"Cannot listen on {host}, port 0: .*{why}"):
+        open_listener(host, 0)
 
 
 def test_the_api_is_there_without_tls_where_that_is_wanted(tmp_path: Path) -> None:

@@ -24,6 +24,15 @@ def manager_url(text: str) -> str:
         InvalidRequestError: it is not one of HTTPS.
     """
     url = text.strip().rstrip("/").removesuffix("/api")
-    if not url.lower().startswith("https://") or not urlsplit(url).hostname:
+    if not url.lower().startswith("https://"):
         raise InvalidRequestError(f"The address {url} must begin with https://.")
+    try:
+        parts = urlsplit(url)
+        is_one = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket without the other one, a port that is none
+        is_one = False
+    if not is_one:
+        raise InvalidRequestError(
+            f"{url[:200]} is no address of a manager; write https://HOST or https://HOST:PORT."
+        )
     return url
