@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,15 @@ def test_a_machine_joins_once_as_the_server_that_it_is(
     assert "changed=0 " in ansible.role("host", **given, host_manager_url=running.url)
     with Client(running.url, password=PASSWORD, ca=running.ca_file) as client:
         assert client.servers.get("gw5.example").state != "Expected"
+
+    # Set up anew, it has lost what it kept.
+    shutil.rmtree(tmp_path / "state")
+    refused = ansible.role("host", succeeds=False, **given, host_manager_url=running.url)
+    assert "cloudgate server renew-token gw5.example" in refused
+    assert not (tmp_path / "state").exists()
+    again = ansible.role("host", **given, host_manager_url=running.url, host_renew_token="always")
+    assert "failed=0 " in again
+    assert (tmp_path / "state" / "host" / "membership.json").exists()
 
 
 PAGE = COLLECTION.parent / "docs" / "ansible.md"

@@ -1,6 +1,8 @@
 """Do the roles make a manager and a host of a fresh Debian, and leave alone what is so already?"""
 
+import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from cloudgate import __version__
+from delivery import released
 from delivery.tools import ROOT
 from tests.delivery.fresh_machine import Machine, fresh_machine
 from tests.support.ports import free_port
@@ -89,6 +92,54 @@ def test_a_fresh_debian_becomes_a_manager_and_a_host_by_playbook_and_is_left_alo
             {"cloudgate.cloudgate.server": {"name": "gw1.example", "renew_token": "expected"}}
         )
         assert server["changed"] is False
+
+
+def test_a_machine_stays_at_its_release_until_the_newest_of_its_sources_is_asked_for(
+    machine: Machine, package: Path, tmp_path: Path
+) -> None:
+    ansible = Ansible(
+        tmp_path / "ansible",
+        ANSIBLE_CONNECTION_PLUGINS=str(Path(__file__).parent / "connection_plugins"),
+        MACHINE=json.dumps(machine.entered(online=True)),
+    )
+    older = released.delivered(released.before())
+    if not older.exists():
+        pytest.skip("needs the release before, which make test-delivery makes")
+    (before,) = older.glob("cloudgate_*~deb12_*.deb")
+    machine.run("apt-get purge --yes cloudgate")
+    there: Any = {
+        "reached": {
+            "ansible_connection": "machine",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_remote_tmp": "/tmp/.ansible",
+        }
+    }
+    offer(machine, before)
+    machine.run("apt-get update", online=True)
+    assert "changed=1 " in ansible.role("package", **there)
+    offer(machine, before, package)
+    assert "changed=0 " in ansible.role("package", **there)
+    assert machine.run("cloudgate --version") == f"cloudgate {released.before()}\n"
+    assert "changed=1 " in ansible.role("package", **there, package_state="latest")
+    assert machine.run("cloudgate --version") == f"cloudgate {__version__}\n"
+    assert "changed=0 " in ansible.role("package", **there, package_state="latest")
+
+
+def offer(machine: Machine, *packages: Path) -> None:
+    """Have a machine's own sources have these packages, once it looks (apt-get update)."""
+    folder = machine.root / "srv" / "offered"
+    folder.mkdir(exist_ok=True)
+    told = []
+    for each in packages:
+        shutil.copy(each, folder)
+        about = subprocess.check_output(("dpkg-deb", "--field", each), text=True)
+        digest = hashlib.sha256(each.read_bytes()).hexdigest()
+        told.append(
+            f"{about}Filename: ./{each.name}\nSize: {each.stat().st_size}\nSHA256: {digest}\n"
+        )
+    (folder / "Packages").write_text("\n".join(told))
+    sources = machine.root / "etc/apt/sources.list.d/offered.list"
+    sources.write_text("deb [trusted=yes] file:/srv/offered ./\n")
 
 
 def test_the_wheel_is_installed_where_there_is_no_package_and_is_left_alone_then(

@@ -129,8 +129,10 @@ def test_hosts_are_renewed_one_by_one_a_fault_stops_it_and_no_tunnel_ends(fleet:
     done = fleet.renew()
     assert fleet.releases() == [NEXT, NEXT]
     assert done.index("gw1.example has release") < done.index("gw2.example has release")
+    assert f"gw2.example went from release {now} to {NEXT}." in done
     named = f"The manager has release {now}; gw1.example ({NEXT}), gw2.example ({NEXT})."
     assert named in fleet.site.say("status")
+    assert f"gw1.example stays at release {NEXT}: " in fleet.renew()
     assert all(each.lives() for each in tunnels)
     for each in (*tunnels, *fleet.tunnels()):
         each.close()
