@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudgate import __version__
 from delivery.tools import ROOT, TOOLS
 from tests.support.project.pages import blocks
 from tests.support.waiting import until
@@ -114,7 +115,9 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 def test_the_page_leads_from_the_image_to_a_gateway(shell: Shell) -> None:
-    load, manager, gateway, *_ = (each.text for each in blocks(PAGE) if each.language == "sh")
+    load, manager, gateway, *upgrades = (
+        each.text for each in blocks(PAGE) if each.language == "sh"
+    )
     shell.type(load.partition(" && docker push")[0])
     beginning, alias, rest = manager.partition("alias ")
     shell.type(beginning)
@@ -128,12 +131,32 @@ def test_the_page_leads_from_the_image_to_a_gateway(shell: Shell) -> None:
     said = shell.type("cloudgate gateway create gateway1.example")
     assert "Listening" in said
     assert "gateway1.example" in shell.type("cloudgate status")
+    renew(shell, *upgrades[:2])
     for service, its_seconds in (("gateway", 60), ("manager", 30)):
         shell.type(f"docker stop --time {its_seconds} cloudgate_{service}_1")
         ended = shell.type(
             f"docker inspect --format '{{{{.State.ExitCode}}}}' cloudgate_{service}_1"
         )
         assert ended == "0\n"
+
+
+def renew(shell: Shell, of_manager: str, of_gateway: str) -> None:
+    """Each takes a newer image for its own service, and leaves the other as it is."""
+    newer, before = "cloudgate:newer", images(shell)
+    shell.type(f"docker tag cloudgate:{__version__} {newer}")
+    shell.type(of_manager.replace("…", "newer"))
+    assert images(shell) == {**before, "manager": newer}
+    until(lambda: "ready" in health(shell), 120)
+    shell.type(of_gateway.replace("…", "newer"))
+    assert images(shell) == {"manager": newer, "gateway": newer}
+    until(lambda: "Listening" in shell.type("cloudgate gateway list"), 120)
+
+
+def images(shell: Shell) -> dict[str, str]:
+    """Of which image each service is that runs."""
+    listed = shell.type("docker ps --format '{{.Names}} {{.Image}}'")
+    found = (each.split() for each in listed.splitlines())
+    return {name.split("_")[1]: image.rpartition("/")[2] for name, image in found}
 
 
 def health(shell: Shell) -> str:
