@@ -36,6 +36,8 @@ _OF_DEBIAN = (
     "systemd | systemd-standalone-tmpfiles",
 )
 _OF_RPM = ("glibc >= 2.34", "systemd")
+_AT_ONCE = "install-and-renew"
+"""Debian's one script for both: it installs when the files of the release before are gone."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ TARGETS = (
 
 def stage(folder: Path, version: str, components: list[Any], seconds: int) -> None:
     """Put into a folder what does not depend on the distribution, as it lies on a machine.
+
+    Beside it comes the script that Debian runs when it is installed.
 
     Args:
         folder: what is to be ``/``.
@@ -84,6 +88,10 @@ def stage(folder: Path, version: str, components: list[Any], seconds: int) -> No
     (folder / "usr" / "bin").mkdir()
     (folder / "usr" / "bin" / "cloudgate").symlink_to("../lib/cloudgate/bin/cloudgate")
     make_even(folder, seconds)
+    install, renew = (
+        (_FILES / each).read_text("utf-8") for each in ("after-install", "renew-services")
+    )
+    folder.with_name(_AT_ONCE).write_text(f"{install}\n{renew.partition(chr(10))[2]}", "utf-8")
 
 
 def _units() -> dict[str, str]:
@@ -132,8 +140,9 @@ def _copyright(components: list[Any]) -> str:
 
 def described(target: Target, version: str, staged: Path, tree: Path) -> dict[str, Any]:
     """What nfpm makes a package of (nfpm.goreleaser.com/docs/configuration)."""
+    is_debian = target.kind == "deb"
     depends = [f"python{target.python}", *_SHARED_BY_BOTH]
-    if target.kind == "deb":
+    if is_debian:
         older, newer = target.python, f"3.{int(target.python.partition('.')[2]) + 1}"
         depends += [f"python3 (>= {older}~)", f"python3 (<< {newer}~)", *_OF_DEBIAN]
     else:
@@ -153,16 +162,23 @@ def described(target: Target, version: str, staged: Path, tree: Path) -> dict[st
         "description": _LINES,
         "depends": depends,
         "contents": [
-            *_contents(staged, is_debian=target.kind == "deb"),
+            *_contents(staged, is_debian=is_debian),
             {"src": str(tree), "dst": str(PLACE), "type": "tree"},
         ],
         "scripts": {
-            "postinstall": str(_FILES / "after-install"),
+            "postinstall": str(
+                staged.with_name(_AT_ONCE) if is_debian else _FILES / "after-install"
+            ),
             "preremove": str(_FILES / "before-remove"),
             "postremove": str(_FILES / "after-remove"),
         },
         "deb": {"compression": "gzip"},
-        "rpm": {"compression": "zstd", "summary": _LINES.splitlines()[0], "group": "System"},
+        "rpm": {
+            "compression": "zstd",
+            "summary": _LINES.splitlines()[0],
+            "group": "System",
+            "scripts": {"posttrans": str(_FILES / "renew-services")},
+        },
     }
 
 

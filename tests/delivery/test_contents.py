@@ -1,5 +1,6 @@
 """Has a package all that it is to have, in its place, and are its settings and scripts right?"""
 
+import os
 import re
 import subprocess
 from datetime import UTC, datetime
@@ -16,7 +17,6 @@ from delivery.tools import ROOT
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 LICENSED = [{"name": "h2", "version": "4", "licenses": [{"license": {"id": "MIT"}}]}]
 LOCKS = ROOT / "requirements"
-SCRIPTS = Path(packages.__file__).parent / "files"
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +57,65 @@ def test_the_settings_that_are_delivered_are_right(staged: Path, service: str) -
     assert f"d {written} 0700 {user} {user}" in folders
 
 
-@pytest.mark.parametrize("script", ["after-install", "before-remove", "after-remove"])
-def test_a_script_of_a_package_is_one_for_any_shell(script: str) -> None:
-    subprocess.run(["sh", "-n", SCRIPTS / script], check=True)
+def scripts(staged: Path, target: packages.Target) -> dict[str, Path]:
+    """What a package has run, by the moment."""
+    said = packages.described(target, "1.2.3", staged, Path("/tree"))
+    of_rpm = said["rpm"]["scripts"] if target.kind == "rpm" else {}
+    return {moment: Path(each) for moment, each in {**said["scripts"], **of_rpm}.items()}
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda each: f"{each.kind} {each.release}")
+def test_a_script_of_a_package_is_one_for_any_shell(staged: Path, target: packages.Target) -> None:
+    for each in scripts(staged, target).values():
+        assert each.read_text().count("#!/bin/sh\n") == 1
+        subprocess.run(["sh", "-n", each], check=True)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda each: f"{each.kind} {each.release}")
+def test_services_are_renewed_when_the_files_of_the_release_before_are_gone(
+    staged: Path, target: packages.Target
+) -> None:
+    """RPM's %post comes before that: what starts then finds two versions of each part."""
+    found = scripts(staged, target)
+    renewing = [each for each, script in found.items() if "try-restart" in script.read_text()]
+    assert renewing == ["posttrans" if target.kind == "rpm" else "postinstall"]
+
+
+def installed(script: Path, root: Path, *words: str) -> Path:
+    """A script as a package manager runs it, on a machine whose folders are below a root.
+
+    It is run without systemd, and the users are there: what it does to files is to be seen.
+    """
+    programs = root / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    for each in ("systemd-sysusers", "systemd-tmpfiles", "chown"):
+        (programs / each).write_text("#!/bin/sh\n")
+        (programs / each).chmod(0o755)
+    settings = root / "etc/cloudgate"
+    settings.mkdir(parents=True, exist_ok=True)
+    text = re.sub(r"(?<=[ =])/(?=etc/|var/|usr/lib/|run/)", f"{root}/", script.read_text())
+    path = f"{programs}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", text, "sh", *words], env={"PATH": path}, check=True)
+    return settings / "admin.password"
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda each: f"{each.kind} {each.release}")
+def test_a_password_is_made_for_a_new_manager_and_for_none_whose_data_were_kept(
+    staged: Path, target: packages.Target, tmp_path: Path
+) -> None:
+    """After a purge admin has a password yet: one made then would be nobody's."""
+    script = scripts(staged, target)["postinstall"]
+    first, later = (
+        (("1",), ("2",)) if target.kind == "rpm" else (("configure", ""), ("configure", "1.2.2"))
+    )
+    password = installed(script, tmp_path, *first)
+    assert len(password.read_text().strip()) == 24
+    assert password.stat().st_mode & 0o777 == 0o600
+    password.unlink()
+    assert not installed(script, tmp_path, *later).exists()
+    (tmp_path / "var/lib/cloudgate").mkdir(parents=True)
+    (tmp_path / "var/lib/cloudgate/sealing.key").touch()
+    assert not installed(script, tmp_path, *first).exists()
 
 
 def test_who_has_made_the_parts_is_said_with_their_licences(staged: Path) -> None:
