@@ -125,9 +125,8 @@ dist: .venv/run .venv/dist .venv/docs
 	$(BIN)/python -m delivery
 
 # As root: it puts a Debian together.
-image: .venv/run .venv/dist .venv/docs
+image: .venv/run .venv/dist
 	@tools/need $(IMAGE_PACKAGES)
-	@ls dist/*.whl > /dev/null 2>&1 || $(BIN)/python -m delivery
 	$(BIN)/python -m delivery.image
 
 lock: .venv/dev

@@ -35,12 +35,12 @@ def commit_seconds() -> int:
     return 1580601600
 
 
-def build() -> int:
-    """The wheel and the sources, dated as the commit is: when that was (Unix)."""
+def build(folder: Path = DIST) -> int:
+    """The wheel and the sources, dated as the commit is, in a folder: when that was (Unix)."""
     seconds = commit_seconds()
     os.environ["SOURCE_DATE_EPOCH"] = str(seconds)
     os.umask(0o022)
-    run(TOOLS / "hatchling", "build", "-d", str(DIST))
+    run(TOOLS / "hatchling", "build", "-d", str(folder))
     return seconds
 
 

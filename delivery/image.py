@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from delivery import tree
-from delivery.__main__ import DIST, OF_SERVERS, commit_seconds, write_sums
+from delivery.__main__ import DIST, OF_SERVERS, build, write_sums
 
 SUITE, PYTHON = "bookworm", "3.11"
 USER, UID = "cloudgate", 10001
@@ -149,9 +149,12 @@ def _container(storage: Path) -> Iterator[Callable[..., None]]:
 
 
 def main() -> None:
-    """Make it of the wheel in dist/."""
-    (wheel,) = DIST.glob("*.whl")
-    make(wheel, OF_SERVERS, wheel.name.split("-")[1], commit_seconds(), DIST)
+    """Make it of the sources as they are: what lies in dist/ may be of an older commit."""
+    DIST.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = build(Path(folder))
+        (wheel,) = Path(folder).glob("*.whl")
+        make(wheel, OF_SERVERS, wheel.name.split("-")[1], seconds, DIST)
     print(write_sums(), end="")
 
 

@@ -5,12 +5,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from delivery import packages
+from delivery import image, packages
 from delivery.tools import ROOT, TOOLS
 from delivery.tree import make_even, put_together
 
@@ -47,6 +48,30 @@ def test_the_same_sources_give_the_same_package_in_another_folder(
     finally:
         os.umask(umask)
     assert packed(second, target) == one
+
+
+def test_an_image_is_made_of_the_sources_whatever_was_built_of_older_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here what the wheel is made of is to be seen, and not the Debian that it is put into."""
+    if not (TOOLS / "hatchling").exists():
+        pytest.skip("needs .venv/dist, which make test-delivery makes")
+    older = tmp_path / "cloudgate-0.0.1-py3-none-any.whl"
+    older.touch()
+    taken: dict[str, bytes] = {}
+
+    def make(wheel: Path, *_: object) -> None:
+        with zipfile.ZipFile(wheel) as packed:
+            taken.update({each: packed.read(each) for each in packed.namelist()})
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")  # build() sets it, for what it starts
+    monkeypatch.setattr(image, "DIST", tmp_path)
+    monkeypatch.setattr(image, "make", make)
+    monkeypatch.setattr(image, "write_sums", str)
+    image.main()
+    for name in ("__init__.py", "cli/app.py"):
+        assert taken[f"cloudgate/{name}"] == (ROOT / "src/cloudgate" / name).read_bytes()
+    assert list(tmp_path.iterdir()) == [older]
 
 
 def test_of_parts_with_files_of_one_name_the_same_wins_each_time(tmp_path: Path) -> None:
