@@ -95,7 +95,7 @@ def is_pure(inside: Iterable[ast.AST], fixtures: frozenset[str]) -> bool:
     for node in inside:
         match node:
             case ast.ImportFrom(module=str(name)):
-                if name.startswith("tests.") and name not in START_NOTHING:
+                if name.startswith("tests.") and not _starts_nothing(name, fixtures):
                     return False
                 if name in START_SOMETHING:
                     return False
@@ -105,6 +105,12 @@ def is_pure(inside: Iterable[ast.AST], fixtures: frozenset[str]) -> bool:
             case ast.arg(arg=name) if name in fixtures:
                 return False
     return True
+
+
+def _starts_nothing(name: str, fixtures: frozenset[str]) -> bool:
+    """Whether a module of what tests share only has values, and functions of such."""
+    inside = nodes(TESTS).get(f"{name.removeprefix('tests.').replace('.', '/')}.py")
+    return name in START_NOTHING or (inside is not None and is_pure(inside, fixtures))
 
 
 if __name__ == "__main__":
