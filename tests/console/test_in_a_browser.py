@@ -185,6 +185,40 @@ def test_what_is_pressed_stays_where_it_is_until_it_is_let_go(
     tunnel.close()
 
 
+CLICKS = """() => {
+  const button = document.querySelector("main form button.main"), refused = [];
+  addEventListener("submit", (event) => {
+    refused.push(event.defaultPrevented);
+    event.preventDefault();
+  });
+  button.click();
+  button.click();
+  const said = document.getElementById("news").textContent;
+  dispatchEvent(new PageTransitionEvent("pageshow"));
+  button.click();
+  return [refused, said];
+}"""
+"""What a page does with three clicks, before the last of which somebody has gone and come back."""
+
+
+def test_a_form_whose_button_is_clicked_again_is_sent_once_and_the_old_password_stays_good(
+    operator: Person, password: str, port: int, installed: Installation
+) -> None:
+    operator.goes("tenants")
+    operator.clicks("acme")
+    operator.clicks("New password")
+    refused, said = operator.page.evaluate(CLICKS)
+    assert refused == [False, True, False]
+    assert "sent already" in said
+    operator.page.reload()
+    operator.page.dblclick("main form button.main", no_wait_after=True)
+    assert operator.page.inner_text("#made code") != password
+    ca, target = installed.product.ca_file, "vault.example:8443"
+    tunnel = open_tunnel(port, ca, target, f"acme:{password}")
+    assert tunnel.status == 200, tunnel.reason
+    tunnel.close()
+
+
 def test_an_open_page_waits_for_a_manager_that_starts_anew(
     operator: Person, password: str, installed: Installation
 ) -> None:

@@ -26,7 +26,10 @@ TAG = "etag"
 """The field of a form that says what the thing was like when it was filled in."""
 _TAG = re.compile(r'"[A-Za-z0-9._-]{1,100}"')
 OF_ANOTHER_SESSION = _("This form is not from a page of this session.")
-_WRONG, _FORBIDDEN, _CHANGED = 400, 403, 412
+REPLACED = "replaced"
+"""The field of a form that says until when an old password was good when it was shown."""
+_OLD_PASSWORD_UNTIL = "OldPasswordExpirationDate"  # noqa: S105  the name of an element
+_WRONG, _FORBIDDEN, _SENT_BEFORE, _CHANGED = 400, 403, 409, 412
 _CHOSEN = (Input.CHOICE, Input.SEVERAL)
 _NOT_SENT_WHEN_EMPTY = (Input.YES, Input.SEVERAL)
 """What a browser says nothing of where nothing is chosen."""
@@ -57,8 +60,10 @@ async def form_page(
         RefusedError: the API does not show the thing that it is done to.
     """
     subject, tag = await _subject(action, visit)
+    replaced = _replaced(subject)
     if visit.form and status != _CHANGED:
         tag = (visit.form.get(TAG) or [""])[-1]
+        replaced = (visit.form.get(REPLACED) or [replaced])[-1]
     name = str(subject.get("Name") or "")
     return ResultPage(
         template="form.html",
@@ -68,6 +73,7 @@ async def form_page(
             "fields": [await _field(each, visit, subject) for each in action.fields],
             "subject": subject,
             "tag": tag,
+            "replaced": replaced if action.rotates else None,
             "problem": problem,
             "command": command_of(action, name),
             "request": filled(action.target, visit.path),
@@ -87,6 +93,36 @@ async def form_again(action: Action, visit: Visit) -> ResultPage:
         said.append(_("Passwords have to be typed again."))
     problem = tuple(visit.language.translate(each) for each in said)
     return await form_page(action, visit, problem, _FORBIDDEN)
+
+
+def sent_before(action: Action, visit: Visit) -> ResultPage:
+    """What is said to a form that was sent before, when what came of it is not known any more."""
+    context = {"action": action, "back": filled(action.back, visit.path)}
+    return ResultPage(template="sent_before.html", context=context, status=_SENT_BEFORE)
+
+
+def _replaced(subject: Json) -> str:
+    """Until when the old password of somebody is good: another time with each new password."""
+    return str(subject.get(_OLD_PASSWORD_UNTIL) or "")
+
+
+async def _see_that_none_was_replaced(action: Action, visit: Visit) -> None:
+    """The password of now is not one that this very form, or another one, has made meanwhile.
+
+    The old password beside it, which tonight's backup has, would be good no more.
+
+    Raises:
+        RefusedError: it is.
+    """
+    if not action.rotates or REPLACED not in visit.form:
+        return
+    found = _replaced((await _subject(action, visit))[0])
+    if found and found != visit.form[REPLACED][-1]:
+        raise RefusedError(
+            _CHANGED,
+            _("A new password was made since this form was shown, and nothing was done now."),
+            _("With one more, the old password that is still good is good no more."),
+        )
 
 
 async def _subject(action: Action, visit: Visit) -> tuple[Json, str]:
@@ -113,6 +149,7 @@ async def act(action: Action, visit: Visit) -> ResultPage | Redirect:
         for each in action.fields:
             if each.required and each.name not in values:
                 raise _missing(each)
+        await _see_that_none_was_replaced(action, visit)
         answer = await _call(action, visit, values)
     except RefusedError as problem:
         if isinstance(problem, SignedOutError) and not action.by_own_password:

@@ -10,7 +10,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
 from cloudgate.console import browser, forms
-from cloudgate.console.acting import OF_ANOTHER_SESSION, Redirect, act, form_again, form_page
+from cloudgate.console.acting import (
+    OF_ANOTHER_SESSION,
+    Redirect,
+    act,
+    form_again,
+    form_page,
+    sent_before,
+)
 from cloudgate.console.api import Answer, Api, Json, RefusedError, SignedOutError
 from cloudgate.console.brand import Brand
 from cloudgate.console.declarations import Action, Page, Visit
@@ -19,6 +26,7 @@ from cloudgate.console.languages import CHOOSE, COOKIE, LANGUAGES, Language, kee
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import ASSETS, asset, asset_version, live_part, page
 from cloudgate.console.section import Section
+from cloudgate.console.sendings import Sendings
 from cloudgate.console.stream import Streams
 from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.console.texts import words as _
@@ -47,6 +55,7 @@ class Console:
         self._clock = clock
         self._brand = brand or Brand()
         self._streams = {name: Streams() for name in SECTIONS}
+        self._sendings = {name: Sendings() for name in SECTIONS}
 
     def stop(self) -> None:
         """Let nobody wait any more."""
@@ -93,7 +102,10 @@ class Console:
             return await own_password.respond(Api(self._api, request, ""), request, brand, language)
         api = Api(self._api, request, request.cookies.get(section.cookie.name, ""))
         streams = self._streams[section.name]
-        asked = _Request(api, self._clock, streams, section, brand, language, request, path)
+        sendings = self._sendings[section.name]
+        asked = _Request(
+            api, self._clock, streams, sendings, section, brand, language, request, path
+        )
         return await asked.respond()
 
 
@@ -104,6 +116,7 @@ class _Request:
     api: Api
     clock: Callable[[], datetime]
     streams: Streams
+    sendings: Sendings
     section: Section
     brand: Brand
     language: Language
@@ -184,7 +197,10 @@ class _Request:
         found = self.section.match(self.path)
         if found is None or not isinstance(found[0], Action):
             return self._problem(_NOT_FOUND, _("There is no such form."))
-        done = await act(found[0], self._visit(found[1], {}))
+        action, visit = found[0], self._visit(found[1], {})
+        sent = self.api.session, self.path, self.form
+        came_of_it = await self.sendings.once(*sent, lambda: act(action, visit))
+        done = came_of_it or sent_before(action, visit)
         if isinstance(done, Redirect):
             return _to(self._root + done.to)
         host = self.request.headers.get("host", "")

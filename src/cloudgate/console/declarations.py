@@ -168,6 +168,9 @@ class Action:
     dangerous: bool = False
     makes_password: bool = False
     """Whether a password is made where none is given, and shown once."""
+    rotates: bool = False
+    """Whether it replaces a password of the subject that stays good for a time, and no other that
+    was made since the form was shown."""
     shown: str = ""
     """The template that shows what comes back, once."""
     by_own_password: bool = False

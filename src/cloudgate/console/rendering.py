@@ -16,6 +16,7 @@ from cloudgate import __version__
 from cloudgate.console import declarations, texts
 from cloudgate.console.api import Json
 from cloudgate.console.languages import LANGUAGES, Language
+from cloudgate.console.sendings import new_word
 from cloudgate.values.units import MB
 
 ASSETS = {
@@ -82,6 +83,7 @@ def _environment(language: Language) -> Environment:
         MB=MB,
         language=language,
         known_languages=tuple(LANGUAGES.values()),
+        new_word=new_word,
     )
     made.tests["at_all"] = texts.is_at_all
     made.tests["over"] = texts.is_over

@@ -53,6 +53,15 @@
     shown.textContent = text;
   }
 
+  // A second click would send a form again, and the answer to the first would be dropped.
+  let sent = new WeakSet();
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented || event.target.method !== "post") return;
+    if (sent.has(event.target)) { event.preventDefault(); say(texts.sent); return; }
+    sent.add(event.target);
+  });
+  addEventListener("pageshow", () => { sent = new WeakSet(); });
+
   const live = document.getElementById("live");
   let stream = null;
   let used = Date.now();

@@ -127,6 +127,7 @@ ACTIONS = (
         ),
         body=lambda _visit, values: {"Password": values["password"]},
         makes_password=True,
+        rotates=True,
         command="",
         back="users",
         by_task=False,

@@ -285,6 +285,7 @@ ACTIONS = (
         body=lambda _visit, values: {"OldPasswordSeconds": int(values.get("old", "86400"))},
         command="tenant password rotate {Name} --old-for 24h",
         back="tenants/{id}",
+        rotates=True,
         shown="once.html",
     ),
     Action(

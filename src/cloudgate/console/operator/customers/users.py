@@ -119,6 +119,7 @@ ACTIONS = (
         body=lambda _visit, _values: {"OldPasswordSeconds": 86400},
         command="tenant user password rotate TENANT {Name} --old-for 24h",
         back="tenants/{id}",
+        rotates=True,
         shown="once.html",
     ),
     Action(
