@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from cloudgate.console.declarations import Action, Page
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.tenant.site_map import PORTAL
+from tests.support.certificates.client_certificates import new_key, request_pem
 from tests.support.ports import free_port
 from tests.support.programs.browser import (
     NARROW,
@@ -20,7 +21,7 @@ from tests.support.programs.browser import (
     is_too_wide,
     needs_chromium,
 )
-from tests.support.running.product import Installation, installation
+from tests.support.running.product import PASSWORD, Installation, installation
 from tests.support.running.tunnel import open_tunnel, repository
 
 pytestmark = [pytest.mark.end_to_end, needs_chromium]
@@ -217,6 +218,93 @@ def test_a_form_whose_button_is_clicked_again_is_sent_once_and_the_old_password_
     tunnel = open_tunnel(port, ca, target, f"acme:{password}")
     assert tunnel.status == 200, tunnel.reason
     tunnel.close()
+
+
+def test_what_is_opened_focused_or_selected_stays_so_while_news_come(
+    operator: Person, password: str, port: int, installed: Installation
+) -> None:
+    with installed.product.client() as client:
+        (acme,) = client.http.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+        spec = {"CertificateRequest": request_pem(new_key())}
+        issued = client.http.post(f"/cloud/tenants/{acme['UID']}/certificates", json=spec)
+        issued.raise_for_status()
+    operator.goes("tenants")
+    operator.clicks("acme")
+    operator.wait_until_live()
+    page = operator.page
+    page.click("summary[id^=summary-]")
+    is_open = "document.activeElement.matches('summary') && document.activeElement.parentNode.open"
+    assert page.evaluate(is_open)
+    ca, target = installed.product.ca_file, "vault.example:8443"
+    tunnel = open_tunnel(port, ca, target, f"acme:{password}")
+    operator.sees("#count", "^1$")
+    assert page.evaluate(is_open)
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('details pre'))")
+    tunnel.close()
+    page.wait_for_selector("#live[data-state=held]", state="attached")
+    assert "BEGIN CERTIFICATE" in page.evaluate("getSelection().toString()")
+    page.evaluate("getSelection().removeAllRanges()")
+    operator.sees("#count", "^0$")
+    assert page.evaluate(is_open)
+
+
+def test_a_live_list_goes_on_with_what_was_searched_for(operator: Person, password: str) -> None:
+    del password
+    operator.goes("gateways?page=2")
+    page = operator.page
+    operator.wait_until_live()
+    with page.expect_request(re.compile(r"events\?page=gateways%3Fsearch%3Dzz$")):
+        page.locator("#search").press_sequentially("zz")
+    operator.wait_until_live()
+    assert "No name begins so" in page.inner_text("#list")
+    name = page.evaluate("(async () => (await (await fetch('gateways')).text()))()")
+    (first,) = re.findall(r'class="thing"[^>]*><bdi>(..)', name)
+    page.fill("#search", first)
+    operator.sees("#list a.thing", f"^{first}")
+
+
+def test_what_is_typed_last_is_searched_for_also_while_an_answer_is_on_its_way(
+    operator: Person, password: str
+) -> None:
+    del password
+    operator.goes("tenants")
+    page = operator.page
+    page.route("**/tenants?search=zz", lambda _route: None)  # it is never answered
+    with page.expect_request("**/tenants?search=zz"):
+        page.fill("#search", "zz")
+    page.fill("#search", "zzz")
+    operator.sees("#list", "No name begins so")
+    page.unroute("**/tenants?search=zz")
+
+
+def test_who_is_signed_out_and_searches_is_led_to_signing_in_and_back(
+    operator: Person, password: str
+) -> None:
+    del password
+    operator.goes("tenants")
+    operator.context.clear_cookies()
+    operator.page.fill("#search", "ac")
+    operator.page.wait_for_url("**/sign-in?next=*")
+    operator.signs_in("admin", PASSWORD)
+    operator.sees("#list a.thing", "acme")
+    assert operator.page.input_value("#search") == "ac"
+
+
+def test_an_open_page_says_so_while_the_api_is_away_and_not_any_more_once_it_is_back(
+    operator: Person, password: str
+) -> None:
+    del password
+    page = operator.page
+    body = 'retry: 50\n\nevent: waiting\ndata: ""\n\n'
+    page.route(
+        "**/events?*", lambda route: route.fulfill(content_type="text/event-stream", body=body)
+    )
+    operator.goes("gateways")
+    operator.sees("#news", "does not answer")
+    assert page.locator("#list a.thing").count() == 1
+    page.unroute("**/events?*")
+    operator.wait_until_live()
+    page.wait_for_selector("#news", state="detached")
 
 
 def test_an_open_page_waits_for_a_manager_that_starts_anew(

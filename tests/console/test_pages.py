@@ -50,6 +50,7 @@ OWN_SCRIPTS = {
     for name in ("console.js", "htmx.min.js")
 }
 Known = dict[str, str]
+OWN_COOKIES = {"console": COOKIE, "portal": f"{COOKIE}-portal"}
 
 
 @pytest.fixture(scope="module")
@@ -355,6 +356,24 @@ def test_without_a_session_each_page_leads_to_signing_in_and_from_there_back(
     assert came.http.post("sign-in", data=form).headers["location"] == "audit?page=2"
     form["next"] = "//elsewhere.example/"
     assert came.http.post("sign-in", data=form).headers["location"] == "./"
+
+
+@pytest.mark.parametrize("session", ["", "ended"], ids=["no cookie", "ended"])
+@pytest.mark.parametrize("section", ["console", "portal"])
+def test_an_open_page_hears_that_it_is_signed_out_however_that_came_about(
+    running: RunningManager, section: str, session: str
+) -> None:
+    came, cookie = visitor(running, section), OWN_COOKIES[section]
+    headers = {"Cookie": f"{cookie}={session}"} if session else {}
+    with came.http.stream("GET", "events?page=", headers=headers) as heard:
+        assert heard.headers["content-type"].startswith("text/event-stream")
+        events = [line for line in heard.iter_lines() if line.startswith("event: ")]
+    assert (heard.status_code, events) == (200, ["event: signed-out"])
+
+
+def test_the_news_of_a_page_that_has_none_are_that_it_has_none(operator: Visitor) -> None:
+    said = operator.get("events?page=tenants").text
+    assert said == 'event: gone\ndata: "There is nothing live at that page."\n\n'
 
 
 def test_the_cookie_is_for_this_host_over_tls_and_for_no_script(running: RunningManager) -> None:

@@ -19,7 +19,7 @@ from cloudgate.api.table import router
 from cloudgate.cli.app import app
 from cloudgate.console import stream
 from cloudgate.console.acting import command_of
-from cloudgate.console.api import SignedOutError
+from cloudgate.console.api import RefusedError, SignedOutError
 from cloudgate.console.declarations import Action, Input, Page, filled
 from cloudgate.console.operator.audit import condition, differences
 from cloudgate.console.operator.common import by_uids
@@ -239,6 +239,39 @@ def test_a_stream_ends_with_its_session_and_says_so() -> None:
         raise SignedOutError(401, "ended")
 
     assert heard(render) == ["retry: 1000\n\n", 'event: signed-out\ndata: ""\n\n']
+
+
+def test_what_can_be_opened_on_a_live_page_has_an_id_by_which_it_stays_open() -> None:
+    pages = {each.template for each in (*CONSOLE.pages, *PORTAL.pages) if each.live}
+    found = [
+        tag
+        for name in sorted(pages)
+        for block in re.findall(
+            r"{% block live %}(.*?){% endblock %}", (TEMPLATES / name).read_text("utf-8"), re.DOTALL
+        )
+        for tag in re.findall(r"<details[^>]*><summary[^>]*>", block)
+    ]
+    assert len(found) >= 2
+    assert [each for each in found if each.count(" id=") != 2] == []
+
+
+@pytest.mark.anyio
+async def test_an_open_page_waits_while_the_api_does_not_answer_and_is_never_emptied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "EVERY_SECONDS", 0.01)
+    said: list[str | int] = [503, 503, "page", "page", 429, "page", 500, 404]
+
+    async def render() -> str:
+        now = said.pop(0)
+        if isinstance(now, int):
+            raise RefusedError(now, "refused")
+        return now
+
+    waiting, live = 'event: waiting\ndata: ""\n\n', 'event: live\ndata: "page"\n\n'
+    assert [each async for each in Streams().events(render)] == [
+        "retry: 1000\n\n", waiting, live, waiting, live, waiting, 'event: gone\ndata: "refused"\n\n'
+    ]  # fmt: skip
 
 
 def test_a_stream_that_was_long_enough_has_the_browser_ask_again(

@@ -27,7 +27,7 @@ from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import ASSETS, asset, asset_version, live_part, page
 from cloudgate.console.section import Section
 from cloudgate.console.sendings import Sendings
-from cloudgate.console.stream import Streams
+from cloudgate.console.stream import Streams, event, only, refusal
 from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.console.texts import words as _
 
@@ -35,7 +35,7 @@ SECTIONS: Mapping[str, Section] = {each.name: each for each in (CONSOLE, PORTAL)
 SIGN_IN, SIGN_OUT, EVENTS, ASSETS_BELOW = "sign-in", "sign-out", "events", "assets/"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _BY_PROVIDER = (single_sign_on.BEGIN, single_sign_on.BACK)
-_FORBIDDEN, _NOT_FOUND, _NO_SUCH_VERB, _TOO_LARGE, _BUSY = 403, 404, 405, 413, 503
+_FORBIDDEN, _NOT_FOUND, _NO_SUCH_VERB, _TOO_LARGE = 403, 404, 405, 413
 
 
 class Console:
@@ -143,10 +143,14 @@ class _Request:
             return await self._sign_in_page()
         if self.section.has_providers and self.path in _BY_PROVIDER:
             return await self._by_provider()
+        if self.path == EVENTS:
+            return StreamingResponse(
+                await self._events(),
+                media_type="text/event-stream",
+                headers={"X-Accel-Buffering": "no"},
+            )
         if not self.api.session:
             return self._to_sign_in()
-        if self.path == EVENTS:
-            return await self._events()
         found = self.section.match(self.path)
         if found is None:
             return self._problem(_NOT_FOUND, _("There is no such page."))
@@ -289,14 +293,20 @@ class _Request:
             response.headers.append("Set-Cookie", self.section.cookie.forget())
         return response
 
-    async def _events(self) -> Response:
+    async def _events(self) -> AsyncIterator[str]:
+        """The news of a page; where there are none, why."""
         path, _sep, query = self.request.query_params.get("page", "").partition("?")
         found = self.section.match(path)
         if found is None or not isinstance(found[0], Page) or not found[0].live:
-            return self._problem(_NOT_FOUND, _("There is nothing live at that page."))
-        whose = await self.section.whose(self.api) if self.section.whose else ""
+            return self._gone(_("There is nothing live at that page."))
+        if not self.api.session:
+            return only(event("signed-out"))
+        try:
+            whose = await self.section.whose(self.api) if self.section.whose else ""
+        except RefusedError as problem:
+            return only(refusal(problem))
         if not self.streams.has_room(self.api.session, whose):
-            return self._problem(_BUSY, _("Too many pages are open; this one shows no news."))
+            return self._gone(_("Too many pages are open; this one shows no news."))
         shown, variables = found[0], found[1]
         asked = {name: values[-1] for name, values in parse_qs(query).items()}
 
@@ -306,11 +316,10 @@ class _Request:
             context = {**await shown.load(visit), **known}
             return live_part(shown.template, context, self.language)
 
-        return StreamingResponse(
-            self.streams.events(render, self.api.session, whose),
-            media_type="text/event-stream",
-            headers={"X-Accel-Buffering": "no"},
-        )
+        return self.streams.events(render, self.api.session, whose)
+
+    def _gone(self, why: str) -> AsyncIterator[str]:
+        return only(event("gone", self.language.text(why)))
 
     def _visit(self, variables: Mapping[str, str], asked: Mapping[str, str]) -> Visit:
         return Visit(

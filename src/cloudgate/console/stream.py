@@ -3,6 +3,11 @@
 The live part of a page is made anew once a second, by the same calls that the page was made by, and
 sent when it differs; less often where that takes long. A stream ends with the session, with the
 manager, and after a while by itself: the browser then asks again, and shows that it is signed in.
+
+What is asked for as a stream is answered by one in any case: of another answer a browser tells the
+page nothing but that it came to nothing. Its events are ``live``, the part; ``waiting``, when
+nobody knows whether what was shown is so still; ``again``, for the page to ask for another stream;
+and two after which it asks no more, ``signed-out`` and ``gone``, which says why.
 """
 
 import asyncio
@@ -25,6 +30,7 @@ MOST_EACH = 8
 """Of one session."""
 MOST_TOGETHER = 20
 """Of those that belong together, as a tenant and its users do, however many sessions they have."""
+_FOR_GOOD = (403, 404)
 
 
 class Streams:
@@ -48,20 +54,20 @@ class Streams:
             or self._open[session] >= MOST_EACH
             or (whose != "" and self._together[whose] >= MOST_TOGETHER)
         )
-        return not is_full and not self._stopping.is_set()
+        return not is_full
 
     async def events(
         self, render: Callable[[], Awaitable[str]], session: str = "", whose: str = ""
     ) -> AsyncIterator[str]:
         """The events of one page of somebody's session; `render` makes its live part."""
         if not self.has_room(session, whose):  # others have begun since it was asked for
-            yield _event("again", "")
+            yield event("again")
             return
         self._open[session] += 1
         self._together[whose] += 1
         try:
-            async for event in self._events(render):
-                yield event
+            async for each in self._events(render):
+                yield each
         finally:
             self._open[session] -= 1
             self._together[whose] -= 1
@@ -75,18 +81,15 @@ class Streams:
         while not self._stopping.is_set():
             began = loop.time()
             try:
-                now = await render()
-            except SignedOutError:
-                yield _event("signed-out", "")
-                return
+                now = event("live", await render())
             except RefusedError as problem:
-                if problem.status in (403, 404):
-                    yield _event("gone", problem.message)
+                now = refusal(problem)
+                if is_for_good(problem):
+                    yield now
                     return
-                now = shown or ""
             silent += 1
             if now != shown:
-                yield _event("live", now)
+                yield now
                 shown, silent = now, 0
             elif silent >= _ALIVE_EVERY:
                 yield ": alive\n\n"
@@ -95,7 +98,7 @@ class Streams:
                 pause = pause_seconds(loop.time() - began)
                 await asyncio.wait_for(self._stopping.wait(), pause)
             if loop.time() >= until:
-                yield _event("again", "")
+                yield event("again")
                 return
 
 
@@ -104,5 +107,25 @@ def pause_seconds(took_seconds: float) -> float:
     return max(EVERY_SECONDS - took_seconds, _REST * took_seconds)
 
 
-def _event(name: str, text: str) -> str:
+def refusal(problem: RefusedError) -> str:
+    """The event that tells of what the API refuses: for good, or for now."""
+    if isinstance(problem, SignedOutError):
+        return event("signed-out")
+    if is_for_good(problem):
+        return event("gone", problem.message)
+    return event("waiting")
+
+
+def is_for_good(problem: RefusedError) -> bool:
+    """Whether what is refused now will be later, too."""
+    return isinstance(problem, SignedOutError) or problem.status in _FOR_GOOD
+
+
+async def only(one: str) -> AsyncIterator[str]:
+    """A stream of one event."""
+    yield one
+
+
+def event(name: str, text: str = "") -> str:
+    """One event, as it is sent."""
     return f"event: {name}\ndata: {json.dumps(text)}\n\n"

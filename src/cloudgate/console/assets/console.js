@@ -65,65 +65,99 @@
   const live = document.getElementById("live");
   let stream = null;
   let used = Date.now();
+  let asking = 0;
+  let searched = "";
   let shownAs = null;
   let pressed = false;
   let held = null;
 
-  // What has the focus keeps it; what somebody has opened stays open. While something is pressed
-  // nothing is put in its place: a click is one only if it ends where it began.
+  // What tells a thing from the others of its page, whenever that is made.
+  function nameOf(thing) { return thing?.getAttribute("href") || thing?.id; }
+
+  // Somebody selects what is there, to copy it.
+  function isSelected() {
+    const selection = getSelection();
+    return !selection.isCollapsed && selection.containsNode(live, true);
+  }
+
+  // A click is one only if it ends where it began, and what is searched for takes the place of what
+  // was there when it was asked for.
+  function isHeld() { return pressed || asking > 0 || isSelected(); }
+
+  // What has the focus keeps it; what somebody has opened stays open.
   function show(html) {
-    if (html === shownAs) return;
-    if (pressed) { held = html; live.dataset.state = "held"; return; }
+    if (html === shownAs) { held = null; return; }
+    if (isHeld()) { held = html; live.dataset.state = "held"; return; }
+    held = null;
     shownAs = html;
-    const focused = live.contains(document.activeElement) ? document.activeElement : null;
-    const where = focused?.getAttribute("href") || focused?.id;
+    const where = live.contains(document.activeElement) ? nameOf(document.activeElement) : "";
+    const opened = new Set([...live.querySelectorAll("details[open][id]")].map(nameOf));
     live.innerHTML = html;
+    for (const each of live.querySelectorAll("details[id]")) each.open = opened.has(each.id);
     dress(live);
     if (!where) return;
-    for (const each of live.querySelectorAll("a, button, input")) {
-      if (each.getAttribute("href") === where || each.id === where) { each.focus(); break; }
+    for (const each of live.querySelectorAll("a, button, input, summary[id]")) {
+      if (nameOf(each) === where) { each.focus(); break; }
     }
   }
 
   function press() { pressed = true; }
 
-  // After the click that this may be the end of.
-  function release() {
-    setTimeout(() => {
-      pressed = false;
-      if (held === null) return;
-      live.dataset.state = "live";
-      const html = held;
-      held = null;
-      show(html);
-    }, 0);
+  function unhold() {
+    if (held === null || isHeld()) return;
+    live.dataset.state = "live";
+    show(held);
   }
+
+  // After the click that this may be the end of.
+  function release() { setTimeout(() => { pressed = false; unhold(); }, 0); }
 
   function listen() {
     if (stream || document.hidden) return;
     stream = new EventSource(live.dataset.events);
-    stream.addEventListener("open", () => say(""));
     stream.addEventListener("live", (event) => {
       live.dataset.state = "live";
+      say("");
       if (Date.now() - used > IDLE_MINUTES * 60000) { hush(); say(texts.paused); return; }
       show(JSON.parse(event.data));
     });
     stream.addEventListener("again", () => { hush(); listen(); });
     stream.addEventListener("signed-out", () => { hush(); location.reload(); });
     stream.addEventListener("gone", (event) => { hush(); say(JSON.parse(event.data)); });
+    stream.addEventListener("waiting", wait);
     stream.addEventListener("error", () => {
-      live.dataset.state = "waiting";
-      say(texts.waiting);
+      wait();
       // A proxy may have answered for the manager: then the browser itself does not ask again.
       if (stream?.readyState === EventSource.CLOSED) { hush(); setTimeout(listen, 2000); }
     });
   }
 
+  function wait() { live.dataset.state = "waiting"; say(texts.waiting); }
+
   function hush() { stream?.close(); stream = null; }
 
   dress(document);
-  document.addEventListener("htmx:after:swap", () => dress(document));
+  document.addEventListener("htmx:before:request", () => { asking += 1; });
+  document.addEventListener("htmx:finally:request", () => { asking -= 1; unhold(); });
+  // A page that has no list is another one: where one signs in, or what is wrong.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { text, request } = event.detail.ctx;
+    const answer = new DOMParser().parseFromString(text, "text/html");
+    if (!answer.getElementById("list")) { event.preventDefault(); location.assign(request.action); return; }
+    searched = answer.getElementById("live")?.dataset.events;
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    dress(document);
+    if (!live || !searched) return;
+    // What is new is now that of what was searched for.
+    live.dataset.events = searched;
+    shownAs = held = null;
+    hush();
+    say("");
+    listen();
+  });
   if (live) {
+    document.addEventListener("selectionchange", unhold);
     for (const kind of ["pointerdown", "keydown", "scroll"]) {
       addEventListener(kind, () => { used = Date.now(); if (!stream) { say(""); listen(); } }, { passive: true });
     }
