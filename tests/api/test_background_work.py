@@ -11,6 +11,7 @@ from cryptography import x509
 
 from cloudgate.api.server import ServerOptions
 from cloudgate.manager.audit.outlets import open_outlet
+from cloudgate.manager.security.authority import PortCertificate
 from tests.support.machine.disks import (
     FAULTS,
     WORDS,
@@ -63,7 +64,7 @@ def shown_certificate(manager: RunningManager) -> str:
 def test_a_certificate_that_is_yet_to_begin_is_made_anew_once_the_clock_was_put_back(
     tmp_path: Path,
 ) -> None:
-    with running_manager(tmp_path / "data") as manager:
+    with running_manager(tmp_path / "data", port=PortCertificate) as manager:
         first = shown_certificate(manager)
         manager.clock.ahead = timedelta(days=400)
         manager.wake()
@@ -83,7 +84,7 @@ def test_a_disk_that_fails_at_the_moment_of_renewal_ends_nothing_and_is_made_goo
 ) -> None:
     with (
         small_disk(tmp_path / "tls") as tls,
-        running_manager(tmp_path / "data", tls=tls) as manager,
+        running_manager(tmp_path / "data", tls=tls, port=PortCertificate) as manager,
     ):
         before = shown_certificate(manager)
         FAULTS[fault](tls)
@@ -103,7 +104,7 @@ def test_a_manager_that_starts_with_a_full_disk_when_its_certificate_is_to_be_re
     tmp_path: Path,
 ) -> None:
     with small_disk(tmp_path / "tls") as tls:
-        with running_manager(tmp_path / "data", tls=tls) as manager:
+        with running_manager(tmp_path / "data", tls=tls, port=PortCertificate) as manager:
             before = shown_certificate(manager)
         take_bytes(tls)
         names = ("another.example",)  # so that the certificate does not do any more

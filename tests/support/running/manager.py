@@ -64,6 +64,13 @@ class Clock:
         self.ahead += timedelta(seconds=span_seconds - self().timestamp() % span_seconds)
 
 
+class _LastingCertificate(PortCertificate):
+    """Of the machine's clock, by which programs verify it, also while the manager's is another."""
+
+    def file(self, now: datetime) -> Path:
+        return super().file(datetime.now(UTC))
+
+
 class _LateError(Exception):
     """What a change fails with that is rolled back."""
 
@@ -167,6 +174,7 @@ def running_manager(
     outgoing: OutgoingSettings | None = None,
     dns: DnsNames | None = None,
     ahead: timedelta = timedelta(),
+    port: type[PortCertificate] = _LastingCertificate,
     protection_hook: Path | None = None,
     signing_in: Callable[[str], SigningInSettings] = lambda _url: SigningInSettings(),
     listens_at: str = "127.0.0.1",
@@ -177,7 +185,8 @@ def running_manager(
     certificate of the manager's port is, when that is elsewhere, and `names` are more names in it.
     `database_url` is of a database of PostgreSQL with all tables; a file in the folder when None.
     `outgoing` is how it sends mail, and which programs inside it may call; neither when None.
-    `dns` has the names that it keeps in DNS; none when None. `ahead` is its clock from the start.
+    `dns` has the names that it keeps in DNS; none when None. `ahead` is its clock from the start;
+    the certificate of its port ages by it where `port` is a plain `PortCertificate`.
     `protection_hook` is the operator's program that knows of snapshots. `signing_in` is how people
     sign in besides by name and password, given the manager's address.
     """
@@ -205,7 +214,7 @@ def running_manager(
     if site is not None:
         with manager.changing() as work:
             create_backup_server(work, BackupServerSettings(name=site))
-    certificate = PortCertificate(tls or folder, authority, ("localhost", "127.0.0.1", *names))
+    certificate = port(tls or folder, authority, ("localhost", "127.0.0.1", *names))
     started: list[Any] = []
     ready = threading.Event()
 
