@@ -1,4 +1,4 @@
-"""Access: who may call what? Groups of roles, and the rule. Pure.
+"""Access: who may call what? Groups of roles, and the rules. Pure.
 
 Each route says which of the groups may call it, where it is made.
 """
@@ -6,7 +6,12 @@ Each route says which of the groups may call it, where it is made.
 from collections.abc import Collection
 
 from cloudgate.api.http.router import Route
+from cloudgate.errors import AccessDeniedError
+from cloudgate.manager.portal.sessions import Visitor
+from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.roles import OF_ACCOUNTS, Role
+from cloudgate.manager.sessions.second_factor import owes_one
+from cloudgate.manager.storage.tables import LogonSession
 
 ADMINISTRATORS = frozenset({Role.PORTAL_ADMINISTRATOR})
 PROVIDERS = ADMINISTRATORS | {Role.PORTAL_USER}
@@ -41,3 +46,33 @@ def may_call(route: Route, roles: Collection[Role], *, for_tenant: bool) -> bool
     if for_tenant and not route.for_tenants:
         return False
     return not roles_for(route).isdisjoint(roles)
+
+
+def roles_of_who(who: LogonSession | Visitor) -> frozenset[Role]:
+    """The roles of who is asking."""
+    return frozenset({Role.TENANT}) if isinstance(who, Visitor) else roles_of(who.account)
+
+
+def is_open_to(route: Route, who: LogonSession | Visitor) -> bool:
+    """Whether a route is for who is asking."""
+    for_tenant = isinstance(who, LogonSession) and who.tenant_id is not None
+    return may_call(route, roles_of_who(who), for_tenant=for_tenant)
+
+
+def check(route: Route, who: LogonSession | Visitor, *, by_token: bool) -> None:
+    """See whether who is asking may call a route, by a session or by an API token.
+
+    Raises:
+        AccessDeniedError: they may not.
+    """
+    if not is_open_to(route, who):
+        raise AccessDeniedError("Access denied")
+    if isinstance(who, LogonSession) and not route.without_factor and owes_one(who):
+        raise AccessDeniedError(
+            "Access denied: your role asks for a second factor, and you have none yet. Set it up in"
+            " the console, at My second factor, or by POST /api/security/factor."
+        )
+    if by_token and not route.by_token:
+        raise AccessDeniedError(
+            "Access denied: this call wants somebody who has logged on, not an API token."
+        )

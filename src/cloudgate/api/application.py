@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cloudgate import trace_context
-from cloudgate.api.access import may_call
+from cloudgate.api import access, standing
 from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.handlers.sessions import (
     LONGEST_CODE,
@@ -62,7 +63,6 @@ from cloudgate.manager.portal import sessions as portal_sessions
 from cloudgate.manager.portal.sessions import Visitor
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.operations import use_session
-from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.sessions.second_factor import owes_one
 from cloudgate.manager.sessions.tokens import watches
 from cloudgate.manager.storage.tables import LogonSession
@@ -243,6 +243,7 @@ class Application:
         note_route(request, f"/{API}{route.path}")
         if verb not in SAFE:
             self._check_no_foreign_page(request)
+        changes = self._memory.changes
         who = await self._logon(request) if route.needs_session else None
         came = self._origin(request)
         call = Call(
@@ -256,11 +257,14 @@ class Application:
             code=request.headers.get(CODE, "")[:LONGEST_CODE],
             logon=None if isinstance(who, Visitor) else who,
             visiting=who if isinstance(who, Visitor) else None,
+            by_token=who is not None and not _session_token(request),
+            changes=changes,
+            check_standing=partial(standing.check, route),
             precondition=precondition(request.headers, verb, found.routes),
         )
         if who is not None:
             prove(request.state)
-            await self._check_access(request, call, route)
+            await self._check_access(call, route)
             if request.method == "GET" and route.cached:
                 return await self._remembered(request, route, call, form, found)
         return await self._done(request, route, call, form, found)
@@ -303,10 +307,33 @@ class Application:
             return bodies.described(route, body, content_type)
 
         if route.proof is None:
-            return await run_in_threadpool(lambda: _handled(route, call, given(), form, found))
+            whole = await self._as_it_is(request, route, call)
+            return await run_in_threadpool(lambda: _handled(route, whole, given(), form, found))
         read = await run_in_threadpool(given)
         proven = await self._proven(request, route.proof, call, read)
+        proven = await self._as_it_is(request, route, proven)
         return await run_in_threadpool(lambda: _handled(route, proven, read, form, found))
+
+    async def _as_it_is(self, request: Request, route: Route, call: Call) -> Call:
+        """The call with who is asking as they are now: body and password took their time.
+
+        A change looks again, when it has its turn: `Call.changing`.
+
+        Raises:
+            CloudgateError: they are not there any more, or may not do this any more.
+        """
+        changes = self._memory.changes
+        if call.who is None or changes == call.changes:
+            return call
+        who = await self._logon(request)
+        now = replace(
+            call,
+            logon=None if isinstance(who, Visitor) else who,
+            visiting=who if isinstance(who, Visitor) else None,
+            changes=changes,
+        )
+        await self._check_access(now, route)
+        return now
 
     async def _proven(
         self, request: Request, proof: Proof, call: Call, given: tuple[ResourceType, ...]
@@ -351,27 +378,16 @@ class Application:
                 " Pages of other sites may read and change nothing here."
             )
 
-    async def _check_access(self, request: Request, call: Call, route: Route) -> None:
-        """See whether who is asking may do this; it is noted when not.
+    async def _check_access(self, call: Call, route: Route) -> None:
+        """See whether who is asking may do this; it is noted when it is for others.
 
         Raises:
             AccessDeniedError: they may not.
         """
-        is_visitor = call.visiting is not None
-        for_tenant = not is_visitor and call.session.tenant_id is not None
-        roles = frozenset({Role.TENANT}) if is_visitor else call.roles
-        if not may_call(route, roles, for_tenant=for_tenant):
+        who = call.visiting or call.session
+        if not access.is_open_to(route, who):
             await run_in_threadpool(note_denied, self._manager, call, route.verb, route.path)
-            raise AccessDeniedError("Access denied")
-        if call.logon is not None and not route.without_factor and owes_one(call.logon):
-            raise AccessDeniedError(
-                "Access denied: your role asks for a second factor, and you have none yet. Set it"
-                " up in the console, at My second factor, or by POST /api/security/factor."
-            )
-        if not (route.by_token or _session_token(request)):
-            raise AccessDeniedError(
-                "Access denied: this call wants somebody who has logged on, not an API token."
-            )
+        access.check(route, who, by_token=call.by_token)
 
     def _origin(self, request: Request) -> Origin:
         """By which address the client came, and from where."""

@@ -1,6 +1,6 @@
 """Call: what does a handler get to see, and what does it give back?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,6 +58,12 @@ class Call:
     """Of an account."""
     visiting: Visitor | None = None
     """Of a tenant, or its user, for itself; no call has both."""
+    by_token: bool = False
+    """Whether an API token stands for the session, which then has the token's id."""
+    changes: int = 0
+    """How many changes the manager had made before it was looked at who is asking."""
+    check_standing: "Callable[[Call, UnitOfWork], None] | None" = None
+    """Sees, in a change, whether who is asking is there still and may make it."""
     code: str = ""
     """Of a second factor, as it was shown beside a password."""
     proven: Any = None
@@ -78,6 +84,11 @@ class Call:
         if self.visiting is None:
             raise LookupError("This route was not declared to be for tenants alone.")
         return self.visiting
+
+    @property
+    def who(self) -> LogonSession | Visitor | None:
+        """Who is asking; None where nobody has to be anybody."""
+        return self.visiting or self.logon
 
     @property
     def author(self) -> str:
@@ -128,13 +139,20 @@ class Call:
 
     @contextmanager
     def changing(self) -> Iterator[UnitOfWork]:
-        """Change things in the name of who is asking."""
+        """Change things in the name of who is asking, if they may still.
+
+        Raises:
+            NotAuthenticatedError: they are not there any more.
+            AccessDeniedError: they may not any more.
+        """
         account_id = self.logon.account_id if self.logon else None
         with self.manager.changing(
             self.author, self.address, account_id=account_id, administers=self.administers
         ) as work:
+            work.session.connection()  # one writes at a time: nobody comes between
+            if self.check_standing is not None:
+                self.check_standing(self, work)
             if self.precondition is not None:
-                work.session.connection()  # one writes at a time: nobody comes between
                 self.precondition.check(self, changing=True)
             yield work
 

@@ -112,31 +112,35 @@ def use(manager: Manager, identifier: UUID, address: str) -> Visitor:
             any more: disabled, without a lease, with another password, or from elsewhere.
     """
     with manager.reading() as work:
-        session = work.session.get(TenantSession, identifier)
-        who = _of(work, session) if session else None
-        now = work.now
-        is_open = manager.portal_is_open
-        if (
-            session is None
-            or who is None
-            or not (is_open and _is_good(work, session, who, address))
-        ):
-            raise NotAuthenticatedError(
-                SESSION_ENDED,
-                "The logon session does not exist or has ended (it does after 15 minutes without a"
-                " request, and when its tenant may not come any more). Log on again with POST"
-                " /api/sessionMngr/?v=latest.",
-            )
-        used_at = session.used_at
-        visitor = Visitor(
-            session_id=session.id,
-            tenant_id=session.tenant_id,
-            user_id=session.subtenant_id,
-            login=login_of(who),
-        )
-    if is_to_be_noted(used_at, now):
+        visitor = live_visitor(manager, work, identifier, address)
+        is_noted = not is_to_be_noted(get(work, visitor).used_at, work.now)
+    if not is_noted:
         _note_use(manager, identifier)
     return visitor
+
+
+def live_visitor(manager: Manager, work: UnitOfWork, identifier: UUID, address: str) -> Visitor:
+    """Whose session it is that a request from an address is of.
+
+    Raises:
+        NotAuthenticatedError: as of `use`.
+    """
+    session = work.session.get(TenantSession, identifier)
+    who = _of(work, session) if session else None
+    is_open = manager.portal_is_open
+    if session is None or who is None or not (is_open and _is_good(work, session, who, address)):
+        raise NotAuthenticatedError(
+            SESSION_ENDED,
+            "The logon session does not exist or has ended (it does after 15 minutes without a"
+            " request, and when its tenant may not come any more). Log on again with POST"
+            " /api/sessionMngr/?v=latest.",
+        )
+    return Visitor(
+        session_id=session.id,
+        tenant_id=session.tenant_id,
+        user_id=session.subtenant_id,
+        login=login_of(who),
+    )
 
 
 def owner_of(work: UnitOfWork, visitor: Visitor, *, alone: bool = False) -> Owner:

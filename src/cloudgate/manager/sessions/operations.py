@@ -18,7 +18,7 @@ from cloudgate.manager.audit.refusals import LOG_ON
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.pending_sessions import PendingSession
 from cloudgate.manager.sessions.accounts import ADMINISTRATOR, note_first_password_known
-from cloudgate.manager.storage.tables import Account, LogonSession
+from cloudgate.manager.storage.tables import Account, AccountRole, LogonSession, RequiredFactor
 
 log = structlog.get_logger(__name__)
 
@@ -214,18 +214,47 @@ def use_session(manager: Manager, identifier: UUID) -> LogonSession:
         NotAuthenticatedError: there is none of that id, or it has ended.
     """
     with manager.reading() as work:
-        session = work.session.get(LogonSession, identifier) or _begun(manager, work, identifier)
+        session = live_session(manager, work, identifier)
         now = work.now
-    used_at = manager.pending_sessions.used_at(identifier, session.used_at) if session else now
-    if session is None or has_ended(used_at, now):
+    if is_to_be_noted(manager.pending_sessions.used_at(identifier, session.used_at), now):
+        _note_use(manager, identifier)
+    return session
+
+
+def live_session(manager: Manager, work: UnitOfWork, identifier: UUID) -> LogonSession:
+    """The session of that id.
+
+    Raises:
+        NotAuthenticatedError: there is none, or it has ended.
+    """
+    session = work.session.get(LogonSession, identifier) or _begun(manager, work, identifier)
+    if session is None or has_ended(
+        manager.pending_sessions.used_at(identifier, session.used_at), work.now
+    ):
         raise NotAuthenticatedError(
             SESSION_ENDED,
             "The logon session does not exist or has ended (it does after 15 minutes without a"
             " request). Log on again with POST /api/sessionMngr/?v=latest.",
         )
-    if is_to_be_noted(used_at, now):
-        _note_use(manager, identifier)
     return session
+
+
+def is_as_read(manager: Manager, work: UnitOfWork, session: LogonSession) -> bool:
+    """Whether a session lives with the roles that it was read with, and none asks for a factor.
+
+    One look at the database: a change asks, while others wait for their turn.
+    """
+    rows = work.session.execute(
+        select(LogonSession.used_at, AccountRole.role_id, RequiredFactor.role_id)
+        .join(AccountRole, AccountRole.account_id == LogonSession.account_id)
+        .outerjoin(RequiredFactor, RequiredFactor.role_id == AccountRole.role_id)
+        .where(LogonSession.id == session.id)
+    ).all()
+    if not rows or any(required is not None for _, _, required in rows):
+        return False
+    used_at = manager.pending_sessions.used_at(session.id, rows[0][0])
+    known = {each.role_id for each in session.account.roles}
+    return not has_ended(used_at, work.now) and {role_id for _, role_id, _ in rows} == known
 
 
 def _begun(manager: Manager, work: UnitOfWork, identifier: UUID) -> LogonSession | None:

@@ -48,6 +48,7 @@ SHOWN_AFTER_END = timedelta(days=30)
 """How long one that has ended is still listed."""
 NOTE_AFTER = timedelta(minutes=1)
 """Use is written down at most this often."""
+_UNKNOWN = "The API token is not known: it was revoked, or its account was deleted."
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_CHARACTERS, _SUM_CHARACTERS = 43, 6
 _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM_CHARACTERS + _SUM_CHARACTERS}}}")
@@ -199,9 +200,33 @@ def known_token(work: UnitOfWork, secret: str) -> ApiToken:
     """
     found = work.session.scalar(select(ApiToken).where(ApiToken.secret_hash == token_hash(secret)))
     if found is None:
-        raise BadTokenError(
-            "The API token is not known: it was revoked, or its account was deleted."
-        )
+        raise BadTokenError(_UNKNOWN)
+    return found
+
+
+def is_good(work: UnitOfWork, identifier: UUID) -> bool:
+    """Whether the token of that id may be used now; one look at the database."""
+    rows = work.session.execute(
+        select(ApiToken.ends_at, ApiToken.role_id, AccountRole.role_id)
+        .join(AccountRole, AccountRole.account_id == ApiToken.account_id)
+        .where(ApiToken.id == identifier)
+    ).all()
+    if not rows or work.now >= rows[0][0]:
+        return False
+    roles = {BY_ID[each] for _, _, each in rows if each in BY_ID}
+    return may_have(roles, rows[0][1])
+
+
+def good_token(work: UnitOfWork, identifier: UUID) -> ApiToken:
+    """The token of that id, which may be used now.
+
+    Raises:
+        BadTokenError: there is none, or it is good no more.
+    """
+    found = work.session.get(ApiToken, identifier)
+    if found is None:
+        raise BadTokenError(_UNKNOWN)
+    check_good(found, work.now)
     return found
 
 

@@ -64,7 +64,8 @@ def as_it_is(work: UnitOfWork, proven: passwords.Owner) -> passwords.Owner:
     """Who has proved a password, as of now.
 
     Raises:
-        NotAuthenticatedError: it has another one meanwhile, or was removed.
+        NotAuthenticatedError: it has another one meanwhile, may not come in any more, or was
+            removed.
     """
     found: passwords.Owner | None
     if isinstance(proven, CloudTenant):
@@ -73,6 +74,8 @@ def as_it_is(work: UnitOfWork, proven: passwords.Owner) -> passwords.Owner:
         found = work.session.get(Subtenant, proven.id)
     if found is None or found.password_hash != proven.password_hash:
         raise NotAuthenticatedError("The password has been changed meanwhile.")
+    if not is_let_in(work, found):
+        raise NotAuthenticatedError("The tenant may not come in any more.")
     return found
 
 
