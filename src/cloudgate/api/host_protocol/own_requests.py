@@ -61,7 +61,7 @@ class OwnRequests:
                 return await run_in_threadpool(self._renew, name, message)
             proven = await self._gate.log_on(
                 request,
-                name,
+                own_password.guessed(name),
                 f"through {server_id}",
                 lambda: self._check(message),
                 lambda: self._note_wrong(name, message),

@@ -165,7 +165,8 @@ class LoginGate:
         except CloudgateError as problem:
             if not is_wrong(problem):
                 raise
-            delay = self._failures.failed(account, address)
+            whose = problem.whose if isinstance(problem, NotAuthenticatedError) else ""
+            delay = self._failures.failed(whose or account, address)
             await run_in_threadpool(note)
             await self._wait(delay)
             raise

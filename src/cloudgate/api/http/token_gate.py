@@ -1,7 +1,8 @@
 """Token gate: who is asking, where a call shows an API token and no session?
 
-A token that is right waits for nobody. A wrong one is answered as late as a wrong password from the
-same address would be; what has not even the form of one is refused at once.
+A token that is right waits for nobody. One that nobody knows is answered as late as a wrong
+password from the same address would be; one that was good once, and what has not even the form of
+one, are refused at once.
 """
 
 from collections import OrderedDict
@@ -87,13 +88,15 @@ class TokenGate:
             try:
                 known = await run_in_threadpool(self._look_up, secret, known)
             except BadTokenError as problem:
-                return await self._refuse(request, find_address(), UNKNOWN, problem)
+                return await self._refuse(request, find_address(), problem)
             self._keep(token_hash(secret), known)
         try:
             tokens.check_good(known.token, now)
         except BadTokenError as problem:
-            who = tokens.author(known.token)
-            return await self._refuse(request, find_address(), who, problem)
+            # Nobody guesses what was good once: it counts as no guess, and slows nobody.
+            who, address = tokens.author(known.token), find_address()
+            await run_in_threadpool(self._note, who, address, problem)
+            raise
         if known.is_to_be_noted(now):
             known.used_at = now
             await run_in_threadpool(self._note_use, known.token)
@@ -135,12 +138,10 @@ class TokenGate:
         except OperationalError as problem:
             log.warning("the use of an API token cannot be written", reason=str(problem))
 
-    async def _refuse(
-        self, request: Request, address: str, who: str, problem: BadTokenError
-    ) -> LogonSession:
-        account = f"{who} from {address}"
+    async def _refuse(self, request: Request, address: str, problem: BadTokenError) -> LogonSession:
+        account = f"{UNKNOWN} from {address}"
         await self._gate.refuse(
-            request, account, address, lambda: self._note(who, address, problem)
+            request, account, address, lambda: self._note(UNKNOWN, address, problem)
         )
         raise problem
 

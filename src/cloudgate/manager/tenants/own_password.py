@@ -20,6 +20,16 @@ def login_of(who: passwords.Owner) -> str:
     return who.name if isinstance(who, CloudTenant) else f"{who.tenant.name}\\{who.name}"
 
 
+def guessed(name: str) -> str:
+    r"""Whose password is guessed at by that name, the same however it is written.
+
+    No account is called so.
+    """
+    whose, user = login_names.read(name)
+    found = whose if user is None else f"{whose}\\{user}"
+    return f"tenant\n{rules.login(found)}"
+
+
 def authenticate(work: UnitOfWork, name: str, password: str) -> passwords.Owner:
     r"""Who has that name and password, on whichever site. ``TENANT\USER`` means a tenant's user.
 

@@ -14,6 +14,7 @@ from cloudgate.api.access import TENANTS, roles_for
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.gateways import tunnel_hosts
 from cloudgate.manager.storage.tables import CloudTenant
+from cloudgate.manager.tenants import own_password
 from cloudgate.protocol import (
     Figures,
     Guess,
@@ -432,4 +433,4 @@ def test_guesses_of_a_tenants_password_are_slowed_as_those_of_an_account(
 
     monkeypatch.setattr(login_throttle.LoginThrottle, "failed", failed)
     assert logs_on(running, "acme", "wrong").status_code == 401
-    assert seen == [("acme", "127.0.0.1")]
+    assert seen == [(own_password.guessed("ACME"), "127.0.0.1")]

@@ -19,7 +19,7 @@ def own_proof(event: Event) -> Proof:
     """The password of a tenant or its user, for a call that the audit log calls so."""
     return Proof(
         check=check_tenant_password,
-        account=lambda call: user_name(call.authorization),
+        account=lambda call: own_password.guessed(user_name(call.authorization)),
         note=lambda call: note_wrong_own_password(call, event),
     )
 
