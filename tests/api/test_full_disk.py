@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.errors import CloudgateError
-from cloudgate.manager.core.unit_of_work import DISK, UnitOfWork
+from cloudgate.manager.core.unit_of_work import DISK, Manager, UnitOfWork
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.registries.pending_sessions import PendingSession
 from cloudgate.manager.security.installation import DATABASE
@@ -137,8 +137,8 @@ def test_who_logs_off_while_sessions_are_being_written_is_out(
     client = running.client(Accept="application/json")
     write = sessions._write_begun
 
-    def log_off_meanwhile(work: UnitOfWork, begun: PendingSession) -> None:
-        write(work, begun)
+    def log_off_meanwhile(manager: Manager, work: UnitOfWork, begun: PendingSession) -> None:
+        write(manager, work, begun)
         running.manager.pending_sessions.end(begun.session.id)
 
     # The manager may be the first to write it, as soon as there is room.

@@ -164,6 +164,10 @@ def acme(running: RunningManager, admin: httpx2.Client) -> Iterator[Customer]:
         yield Customer(admin, "acme", add_vault(admin), users=("ann",))
 
 
+def _edit(admin: httpx2.Client, tenant: Customer, **said: bool) -> None:
+    finished(admin, admin.put(tenant.path, json=said).json())
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_tenant_that_may_not_come_any_more_changes_no_password_by_a_call_that_began_before(
     running: RunningManager,
@@ -176,27 +180,25 @@ def test_a_tenant_that_may_not_come_any_more_changes_no_password_by_a_call_that_
     came.post("/sessionMngr/?as=tenant", auth=("acme", SECRET)).raise_for_status()
     (user,) = came.get("/cloud/self/subtenants").json()["CloudSubtenants"]
     path = f"{user['Href']}/password"
-    edited = lambda **said: finished(admin, admin.put(acme.path, json=said).json())  # noqa: E731
-    edited(MayChangePassword=True)
+    _edit(admin, acme, MayChangePassword=True)
     said = {"Password": "a password of twelve"}
-    answer = moment(meanwhile, came, "PUT", path, said, partial(edited, Enabled=False))
+    answer = moment(meanwhile, came, "PUT", path, said, partial(_edit, admin, acme, Enabled=False))
     assert answer.status_code == 401, answer.text
-    edited(Enabled=True)
+    _edit(admin, acme, Enabled=True)
     assert running.client().post("/sessionMngr/?as=tenant", auth=("acme\\ann", SECRET)).is_success
 
 
 def test_a_tenant_that_is_disabled_meanwhile_changes_no_password_without_a_session(
     running: RunningManager, admin: httpx2.Client, meanwhile: Meanwhile, acme: Customer
 ) -> None:
-    edited = lambda **said: finished(admin, admin.put(acme.path, json=said).json())  # noqa: E731
-    edited(MayChangePassword=True)
+    _edit(admin, acme, MayChangePassword=True)
     came = running.client(Accept="application/json")
     came.auth = httpx2.BasicAuth("acme", SECRET)
     said = {"Password": "a password of twelve"}
-    disable = partial(edited, Enabled=False)
+    disable = partial(_edit, admin, acme, Enabled=False)
     moment = meanwhile.before_the_change_has_its_turn
     assert moment(came, "PUT", "/cloud/password", said, disable).status_code == 401
-    edited(Enabled=True)
+    _edit(admin, acme, Enabled=True)
     assert running.client().post("/sessionMngr/?as=tenant", auth=("acme", SECRET)).is_success
 
 

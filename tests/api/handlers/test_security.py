@@ -4,14 +4,16 @@ import socket
 import time
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 from lxml import etree
 
 from cloudgate.api.access import EVERYBODY, roles_for
+from cloudgate.api.handlers.sessions import session_id_of
 from cloudgate.api.table import ROUTES
+from cloudgate.manager.sessions import administration
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.trust.login_throttle import (
     FREE_FAILURES,
@@ -20,6 +22,7 @@ from cloudgate.trust.login_throttle import (
     LoginThrottle,
     delay_seconds,
 )
+from cloudgate.trust.password_hashes import hash_password
 from tests.api.handlers.accounts import PUBLISHED, account_spec, add_account, logged_on_as
 from tests.support.running.manager import PASSWORD, RunningManager, finished
 
@@ -121,6 +124,28 @@ def test_a_new_password_ends_the_sessions_that_the_old_one_opened(
     everything = repr([(event.before, event.after) for event in running.audited()])
     assert "n3w" not in everything
     assert "s3cret" not in everything
+
+
+def test_a_password_that_was_shown_before_it_was_reset_changes_nothing(
+    running: RunningManager, client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = add_account(client, "kim", Role.PORTAL_ADMINISTRATOR)
+    kim = logged_on_as(running, "kim")
+    session, reset = session_id_of(kim.cookies["X-RestSvcSessionId"]), hash_password("reset")
+
+    def resets_meanwhile(password: str) -> str:
+        with running.manager.changing("kim") as work:
+            account = administration.get_account(work, UUID(where.rpartition("/")[2]))
+            administration.set_password(work, account, reset, keep=session)
+        return hash_password(password)
+
+    monkeypatch.setattr("cloudgate.api.handlers.security.hash_password", resets_meanwhile)
+    change = {"CurrentPassword": "s3cret", "Password": "chosen"}
+    refused = kim.put("/security/password", json=change)
+    assert refused.status_code == 403
+    assert "changed meanwhile" in refused.json()["Message"]
+    assert logged_on_as(running, "kim", "reset").get("/tasks").status_code == 200
+    client.delete(where).raise_for_status()
 
 
 def test_an_account_without_a_password_cannot_log_on(

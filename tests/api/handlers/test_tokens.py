@@ -121,6 +121,23 @@ def test_each_sees_and_revokes_the_own_ones_and_an_administrator_everybodys(
     assert user.post(PATH, json={"Name": "same", "Role": "Metrics"}).status_code == 400
 
 
+def test_a_program_with_a_lesser_role_sees_and_revokes_its_own_token_alone(
+    running: RunningManager, admin: httpx2.Client
+) -> None:
+    automation = make(admin, "automation", "Portal Administrator")
+    little = make(admin, "little", "File Restore Operator")
+    program = shows(running, little["Secret"])
+    seen = program.get(f"{PATH}?format=Entity").json()["ApiTokens"]
+    assert [each["Name"] for each in seen] == ["little"]
+    for verb in ("GET", "DELETE"):
+        assert program.request(verb, f"{PATH}/{_id(automation)}").status_code == 404
+    strong = shows(running, automation["Secret"])
+    seen = strong.get(f"{PATH}?format=Entity").json()["ApiTokens"]
+    assert {"automation", "little"} <= {each["Name"] for each in seen}
+    assert program.delete(f"{PATH}/{_id(little)}").status_code == 204
+    assert program.get("/tasks").status_code == 401
+
+
 def test_who_is_revoked_ended_or_whose_account_is_gone_is_refused_at_once(
     running: RunningManager, admin: httpx2.Client, user: httpx2.Client
 ) -> None:

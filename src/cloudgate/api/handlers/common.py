@@ -27,8 +27,8 @@ PAGED = (
 
 def check_own_password(
     call: Call, spec: EnterpriseAccountPasswordSpec | CurrentPasswordSpec
-) -> None:
-    """See whether who is asking, by an account, knows its password.
+) -> str:
+    """See whether who is asking, by an account, knows its password. Returns the hash of it.
 
     Raises:
         AccessDeniedError: the current one is wrong.
@@ -36,6 +36,7 @@ def check_own_password(
     with call.reading() as work:
         account = administration.get_account(work, call.session.account_id)
     administration.check_password(account, spec.current_password or "")
+    return account.password_hash
 
 
 def document_of(document: Mapping[str, Any] | None) -> str | None:

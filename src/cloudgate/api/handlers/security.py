@@ -118,6 +118,7 @@ def put_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
     password_hash = hash_password(spec.password or "")
     with call.changing() as work:
         account = administration.get_account(work, call.session.account_id)
+        administration.check_has_password(account, call.proven)
         administration.set_password(work, account, password_hash, keep=call.session.id)
     return Answer(status=204)
 

@@ -1,14 +1,12 @@
 """Tokens: what does the API say of tokens for programs, and who may make one? Extensions."""
 
-from uuid import UUID
-
 from cloudgate.api.access import EVERYBODY
 from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import ResourceLocation
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows_either
 from cloudgate.manager.sessions import tokens
-from cloudgate.manager.sessions.tokens import TYPE, NewToken
+from cloudgate.manager.sessions.tokens import TYPE, NewToken, OwnTokens
 from cloudgate.manager.storage import tables
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.tokens import ApiToken, ApiTokens, CreateApiTokenSpec
@@ -46,9 +44,12 @@ def _entity(root: str, token: tables.ApiToken, secret: str | None = None) -> Api
 FORMS = Forms(_reference, _entity, lambda found: ApiTokens(api_tokens=found))
 
 
-def _whose(call: Call) -> UUID | None:
-    """Whose tokens who is asking may see and revoke; None for everybody's."""
-    return None if call.administers else call.session.account_id
+def _whose(call: Call) -> OwnTokens | None:
+    """Which tokens who is asking may see and revoke; None for everybody's."""
+    if call.administers:
+        return None
+    shown = call.session.id if call.by_token else None
+    return OwnTokens(account_id=call.session.account_id, shown=shown)
 
 
 @ROUTES.add(Route(verb="GET", path=PATH, answers=shows_either(EntityReferences, ApiTokens)))

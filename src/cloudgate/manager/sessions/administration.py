@@ -175,6 +175,16 @@ def check_password(account: Account, password: str) -> None:
         raise AccessDeniedError("Access denied: CurrentPassword is wrong.")
 
 
+def check_has_password(account: Account, proven_hash: str) -> None:
+    """See whether the password that somebody has shown is that of an account still.
+
+    Raises:
+        AccessDeniedError: it has another one meanwhile.
+    """
+    if account.password_hash != proven_hash:
+        raise AccessDeniedError("Access denied: the password has been changed meanwhile.")
+
+
 def check_not_last_administrator(work: UnitOfWork, account: Account) -> None:
     """See whether somebody administers besides an account, if it does.
 

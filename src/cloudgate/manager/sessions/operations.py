@@ -17,7 +17,11 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.refusals import LOG_ON
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.pending_sessions import PendingSession
-from cloudgate.manager.sessions.accounts import ADMINISTRATOR, note_first_password_known
+from cloudgate.manager.sessions.accounts import (
+    ADMINISTRATOR,
+    comes_by_provider_alone,
+    note_first_password_known,
+)
 from cloudgate.manager.storage.tables import Account, AccountRole, LogonSession, RequiredFactor
 
 log = structlog.get_logger(__name__)
@@ -108,7 +112,7 @@ def begin_session(
     try:
         with manager.changing(account.name, address) as work:
             found = work.session.get(Account, account.id)
-            if found is None or found.password_hash != account.password_hash:
+            if found is None or not _logs_on_still(manager, work, found, account.password_hash):
                 raise NotAuthenticatedError("The user name or the password is wrong.")
             session = open_session(work, found, version, tenant_id)
             session.account = found
@@ -142,7 +146,7 @@ def write_pending_sessions(manager: Manager) -> None:
     def write(begun: list[PendingSession], used: dict[UUID, datetime]) -> None:
         with manager.changing() as work:
             for each in begun:
-                _write_begun(work, each)
+                _write_begun(manager, work, each)
             for identifier, at in used.items():
                 session = work.session.get(LogonSession, identifier)
                 if session is not None:
@@ -155,9 +159,15 @@ def write_pending_sessions(manager: Manager) -> None:
     manager.pending_sessions.write(write, remove)
 
 
-def _write_begun(work: UnitOfWork, begun: PendingSession) -> None:
+def _logs_on_still(manager: Manager, work: UnitOfWork, account: Account, proven_hash: str) -> bool:
+    """Whether an account would still be let in by the password that somebody has shown."""
+    is_same = account.password_hash == proven_hash
+    return is_same and not comes_by_provider_alone(manager, work, account.id)
+
+
+def _write_begun(manager: Manager, work: UnitOfWork, begun: PendingSession) -> None:
     account = work.session.get(Account, begun.session.account_id)
-    if account is None or account.password_hash != begun.password_hash:
+    if account is None or not _logs_on_still(manager, work, account, begun.password_hash):
         return
     kept = begun.session
     if work.session.get(LogonSession, kept.id) is not None:
@@ -263,7 +273,7 @@ def _begun(manager: Manager, work: UnitOfWork, identifier: UUID) -> LogonSession
     if begun is None:
         return None
     account = work.session.get(Account, begun.session.account_id)
-    if account is None or account.password_hash != begun.password_hash:
+    if account is None or not _logs_on_still(manager, work, account, begun.password_hash):
         manager.pending_sessions.end(identifier)
         return None
     kept = begun.session
@@ -331,12 +341,12 @@ def get_session(work: UnitOfWork, identifier: UUID) -> LogonSession:
 
 
 def end_sessions(
-    work: UnitOfWork, account_id: UUID, came_by: str, *, keep: UUID | None = None
+    work: UnitOfWork, account_id: UUID, came_by: str | None = None, *, keep: UUID | None = None
 ) -> None:
-    """End the sessions of an account but `keep` that were begun by what is good no more."""
-    found = delete(LogonSession).where(
-        LogonSession.account_id == account_id, LogonSession.came_by == came_by
-    )
+    """End the sessions of an account but `keep`, all or those begun by what is good no more."""
+    found = delete(LogonSession).where(LogonSession.account_id == account_id)
+    if came_by is not None:
+        found = found.where(LogonSession.came_by == came_by)
     work.session.execute(found if keep is None else found.where(LogonSession.id != keep))
 
 

@@ -203,6 +203,8 @@ def begin_session(
     """
     with manager.changing(proven.account.name, address) as work:
         passkey = _use(work, proven)
+        if comes_by_provider_alone(manager, work, passkey.account_id):
+            raise NotAuthenticatedError(NOT_TAKEN)
         after = {"By": PASSKEY, "Passkey": passkey.name}
         session = open_session(work, passkey.account, version, came_by=PASSKEY, after=after)
         session.account = passkey.account

@@ -294,8 +294,12 @@ def identity_of(work: UnitOfWork, account: Account) -> AccountIdentity | None:
     return work.session.get(AccountIdentity, account.id)
 
 
-def link(work: UnitOfWork, account: Account, issuer: str, subject: str) -> None:
+def link(
+    work: UnitOfWork, account: Account, issuer: str, subject: str, *, keep: UUID | None = None
+) -> None:
     """Have a person of the provider come in as this account from now on, and nobody else there.
+
+    The sessions that it has end, but `keep`: whoever began them need not be that person.
 
     Raises:
         InvalidRequestError: the account is the way in without a provider, or the person has one.
@@ -319,10 +323,11 @@ def link(work: UnitOfWork, account: Account, issuer: str, subject: str) -> None:
     before = None if found is None else {"Issuer": found.issuer, "Subject": found.subject}
     if found is None:
         work.session.add(AccountIdentity(account_id=account.id, issuer=issuer, subject=subject))
-    elif (found.issuer, found.subject) != (issuer, subject):
+    else:
         found.issuer, found.subject = issuer, subject
-        end_sessions(work, account.id, SSO)
     after = {"Issuer": issuer, "Subject": subject}
+    if before != after:
+        end_sessions(work, account.id, keep=keep)
     record(work, change_to(account, TYPE, _LINKED, before=before, after=after))
 
 

@@ -100,22 +100,35 @@ class NewToken:
     days: int | None = None
 
 
-def list_tokens(work: UnitOfWork, account_id: UUID | None) -> Sequence[ApiToken]:
-    """The tokens of an account, or of all, by name."""
+@dataclass(frozen=True, kw_only=True)
+class OwnTokens:
+    """The tokens that somebody may see and revoke who does not administer."""
+
+    account_id: UUID
+    shown: UUID | None = None
+    """The token that they show; then it is that one alone: others may do more than it does."""
+
+    def includes(self, token: ApiToken) -> bool:
+        """Whether it is one of these."""
+        return token.account_id == self.account_id and self.shown in (None, token.id)
+
+
+def list_tokens(work: UnitOfWork, whose: OwnTokens | None) -> Sequence[ApiToken]:
+    """Somebody's tokens, or all, by name."""
     found = select(ApiToken).order_by(ApiToken.name, ApiToken.id)
-    if account_id is not None:
-        found = found.where(ApiToken.account_id == account_id)
-    return work.session.scalars(found).all()
+    if whose is not None:
+        found = found.where(ApiToken.account_id == whose.account_id)
+    return [each for each in work.session.scalars(found) if whose is None or whose.includes(each)]
 
 
-def get_token(work: UnitOfWork, identifier: UUID, account_id: UUID | None) -> ApiToken:
-    """A token by its id; of that account, where one is named.
+def get_token(work: UnitOfWork, identifier: UUID, whose: OwnTokens | None) -> ApiToken:
+    """A token by its id; of somebody's, where it is said whose.
 
     Raises:
         NotFoundError: there is none.
     """
     found = work.get(ApiToken, identifier, "API token")
-    if account_id is not None and found.account_id != account_id:
+    if whose is not None and not whose.includes(found):
         raise NotFoundError(f"There is no API token with the id {identifier}.")
     return found
 

@@ -20,12 +20,15 @@ from joserfc.jwk import RSAKey
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.cli.service.manager.options import SigningInOptions
 from cloudgate.cli.service.manager.signing_in import signing_in_of
-from cloudgate.errors import CloudgateError, TooManyRequestsError
+from cloudgate.errors import CloudgateError, NotAuthenticatedError, TooManyRequestsError
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.sessions.accounts import authenticate
 from cloudgate.manager.sessions.openid_keys import public_keys
+from cloudgate.manager.sessions.operations import begin_session
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.sessions.single_sign_on import roles_said
 from cloudgate.manager.storage.tables import Account
+from cloudgate.network.api_headers import SESSION_ID
 from tests.support.programs.authenticator import Authenticator
 from tests.support.programs.openid import (
     CLIENT,
@@ -557,8 +560,15 @@ def test_accounts_may_have_to_be_known_and_to_come_by_the_provider_alone(
         asked = stranger.post(begin, json=spec).json()
         made = {"Kept": asked["Kept"], "Credential": key.make(asked["Options"]), "Name": "n"}
         assert stranger.post("/security/passkeys", json=made).status_code == 200
-        assert by_passkey(strict, key).status_code == 201
+        came = by_passkey(strict, key)
+        assert came.status_code == 201
+        with_key = strict.client(**{SESSION_ID: came.headers[SESSION_ID]})
+        assert [each.get("/tasks").status_code for each in (stranger, with_key)] == [200, 200]
+        proven = authenticate(strict.manager, "ann", "s3cret")
         assert client.put(f"{where}/identity", json={"Subject": "person-1"}).status_code == 204
+        assert [each.get("/tasks").status_code for each in (stranger, with_key)] == [401, 401]
+        with pytest.raises(NotAuthenticatedError):
+            begin_session(strict.manager, proven, "latest", None, "127.0.0.1")
         refused = stranger.post("/sessionMngr/", auth=("ann", "s3cret"))
         assert refused.status_code == 401
         assert come(strict, provider).status_code == 201

@@ -99,6 +99,7 @@ def begin_passkey(call: Call, _spec: CurrentPasswordSpec) -> Answer:
     """Begin to make a passkey, with the own password once more."""
     with call.reading() as work:
         account = administration.get_account(work, call.session.account_id)
+        administration.check_has_password(account, call.proven)
         return _challenge(passkeys.begin_making(call.manager, account, call.root))
 
 
@@ -140,6 +141,8 @@ def remove_passkey(call: Call, _spec: CurrentPasswordSpec) -> Answer:
     """Remove one of the own passkeys, with the own password once more."""
     with call.changing() as work:
         own = call.session
+        account = administration.get_account(work, own.account_id)
+        administration.check_has_password(account, call.proven)
         passkeys.remove(work, own.account_id, call.identifier(TYPE), keep=own.id)
     return Answer(status=204)
 

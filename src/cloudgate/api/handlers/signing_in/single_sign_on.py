@@ -107,7 +107,8 @@ def put_identity(call: Call, identity: AccountIdentity) -> Answer:
     """Have a person of the provider come in as this account."""
     issuer = single_sign_on.settings_of(call.manager).issuer
     with call.changing() as work:
-        single_sign_on.link(work, _account(call, work), issuer, identity.subject or "")
+        account, subject = _account(call, work), identity.subject or ""
+        single_sign_on.link(work, account, issuer, subject, keep=call.session.id)
     return Answer(status=204)
 
 
