@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.probes import rules
-from cloudgate.manager.probes.rules import Method, Probe, Subject
+from cloudgate.manager.probes.rules import Probe, ProbeMethod, Subject
 from cloudgate.values.units import MB
 
 ACME = Subject("acme", UUID(int=7))
@@ -66,7 +66,7 @@ def test_no_name_leads_out_of_its_place(name: str) -> None:
     ],
 )
 def test_a_server_is_dialled_by_the_usual_form_of_its_name(typed: str, dialled: str) -> None:
-    rules.check(Probe(method=Method.WEBDAV, url=typed), "")
+    rules.check(Probe(method=ProbeMethod.WEBDAV, url=typed), "")
     base = rules.collection_of(typed, ACME).base
     assert base == dialled
     assert httpx2.URL(base).host  # what it cannot read would be a fault that nobody foresaw
@@ -74,7 +74,7 @@ def test_a_server_is_dialled_by_the_usual_form_of_its_name(typed: str, dialled: 
 
 def test_a_port_is_one() -> None:
     with pytest.raises(InvalidRequestError):
-        rules.check(Probe(method=Method.WEBDAV, url="https://dav.example:0/{tenant}/"), "")
+        rules.check(Probe(method=ProbeMethod.WEBDAV, url="https://dav.example:0/{tenant}/"), "")
 
 
 @pytest.mark.parametrize("template", ["/srv/.{tenant}", "/srv/{tenant}/../x", "/srv/../{tenant}"])

@@ -16,10 +16,9 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.probes import measuring, rules, s3, webdav
 from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.operations import Batch, Share
-from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, Subject
+from cloudgate.manager.probes.rules import NotMeasuredError, Probe, ProbeMethod, Subject
 from cloudgate.manager.protection import object_lock
-from cloudgate.manager.protection import rules as protection
-from cloudgate.manager.protection.rules import Protection, ProtectionFinding
+from cloudgate.manager.protection.rules import Protection, ProtectionFinding, ProtectionMethod
 from cloudgate.manager.settings.reachable import ReachableTargets
 from tests.support.ports import free_port
 from tests.support.programs.storage import (
@@ -58,7 +57,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dav_size(
     root: str, subject: Subject = ACME, limits: Limits | None = None, **more: Any
 ) -> int | None:
-    probe = Probe(method=Method.WEBDAV, url=f"{root}/all/{{tenant}}", username=USER)
+    probe = Probe(method=ProbeMethod.WEBDAV, url=f"{root}/all/{{tenant}}", username=USER)
     probe = replace(probe, **more)
     return webdav.measure(probe, PASSWORD, rules.collection_of(probe.url, subject), limits)
 
@@ -195,7 +194,7 @@ def test_an_s3_server_lists_what_a_tenant_has(stored: Path, tmp_path: Path, s3_r
     store_objects(stored, s3_root, "vault")
     store_objects(tmp_path / "many", s3_root, "vault")
     probe = Probe(
-        method=Method.S3, url=s3_root, bucket="vault", prefix="all/{tenant}/", username=USER
+        method=ProbeMethod.S3, url=s3_root, bucket="vault", prefix="all/{tenant}/", username=USER
     )
 
     def size(subject: Subject, password: str = PASSWORD, **more: Any) -> int | None:
@@ -223,7 +222,7 @@ _RETENTION = "<DefaultRetention><Mode>{}</Mode><{}>{}</{}></DefaultRetention>"
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs the Debian package curl")
 def test_a_bucket_keeps_what_is_deleted_by_an_object_lock_that_nobody_passes(s3_root: str) -> None:
     def look(bucket: str, password: str = PASSWORD) -> ProtectionFinding:
-        asked = Protection(method=protection.Method.S3, url=s3_root, bucket=bucket, username=USER)
+        asked = Protection(method=ProtectionMethod.S3, url=s3_root, bucket=bucket, username=USER)
         return object_lock.check_object_lock(asked, password, ReachableTargets())
 
     for bucket, rule in (
@@ -266,7 +265,9 @@ def test_a_list_that_goes_round_in_circles_is_given_up() -> None:
 
     with serving(circling) as url, pytest.raises(NotMeasuredError, match="how its list"):
         s3.measure(
-            Probe(method=Method.S3, url=url, bucket="vault", prefix="{tenant}/", username=USER),
+            Probe(
+                method=ProbeMethod.S3, url=url, bucket="vault", prefix="{tenant}/", username=USER
+            ),
             PASSWORD,
             "vault",
             "acme/",
@@ -297,7 +298,7 @@ def test_a_share_that_fails_unforeseen_fails_no_other(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(measuring, "_measure_one", fail_for_one)
     shares = tuple(Share(uuid4(), Subject(name, uuid4())) for name in ("one", "odd", "other"))
-    batch = Batch(uuid4(), Probe(method=Method.WEBDAV), "", shares)
+    batch = Batch(uuid4(), Probe(method=ProbeMethod.WEBDAV), "", shares)
     one, odd, other = measuring.measure(cast(Manager, None), batch, Limits())
     assert (one.used_bytes, other.used_bytes) == (5, 5)
     assert odd.used_bytes is None

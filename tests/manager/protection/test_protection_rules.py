@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.protection import rules
 from cloudgate.manager.protection.rules import (
-    Method,
     Protection,
     ProtectionFinding,
+    ProtectionMethod,
     ProtectionRecord,
 )
 
 NOW = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SERVICES = ("vault.example:8443", "10.0.0.5:443")
-REST = Protection(method=Method.REST_SERVER, url="https://VAULT.example:8443/cloudgate/")
-S3 = Protection(method=Method.S3, url="https://10.0.0.5", bucket="vault", username="key")
-SNAPSHOTS = Protection(method=Method.SNAPSHOTS)
+REST = Protection(method=ProtectionMethod.REST_SERVER, url="https://VAULT.example:8443/cloudgate/")
+S3 = Protection(method=ProtectionMethod.S3, url="https://10.0.0.5", bucket="vault", username="key")
+SNAPSHOTS = Protection(method=ProtectionMethod.SNAPSHOTS)
 
 
 def refusal(protection: Protection, password: str = "") -> str:

@@ -17,7 +17,7 @@ from cloudgate.manager.notifications import outbox
 from cloudgate.manager.pools import operations as pools
 from cloudgate.manager.pools.operations import PoolChange
 from cloudgate.manager.probes.operations import ProbeChange, set_probe
-from cloudgate.manager.probes.rules import Method, Probe
+from cloudgate.manager.probes.rules import Probe, ProbeMethod
 from cloudgate.manager.repositories.operations import (
     RepositoryChange,
     edit_repository,
@@ -223,7 +223,7 @@ def test_what_was_measured_of_a_repository_is_forgotten_without_reading_it(
     with running.rolled_back() as work, _mapped() as rows:
         vault = get_repository(work, site.repository_id)
         server = str(site.server_id)
-        probe = Probe(method=Method.DIRECTORY, server_id=server, path="/srv/{tenant}")
+        probe = Probe(method=ProbeMethod.DIRECTORY, server_id=server, path="/srv/{tenant}")
         set_probe(work, vault, ProbeChange(probe))
         assert _told(work) == 0, "what was measured is as true as before"
         with _updates_of("tenant_resources") as seen:

@@ -10,7 +10,7 @@ from cloudgate.manager.fault_isolation import each_alone
 from cloudgate.manager.probes import rules, s3, webdav
 from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.operations import Batch, Disk, Outcome, Share
-from cloudgate.manager.probes.rules import Method, NotMeasuredError
+from cloudgate.manager.probes.rules import NotMeasuredError, ProbeMethod
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import ManagedServer
 from cloudgate.protocol import DirectoryProbe, DirectorySize
@@ -57,11 +57,11 @@ def _measure_one(
 ) -> tuple[int | None, Disk | None]:
     """How much there is of a share, and how large the whole is where that is told."""
     probe = batch.probe
-    if probe.method is Method.DIRECTORY:
+    if probe.method is ProbeMethod.DIRECTORY:
         place = rules.directory_of(probe.path, share.subject)
         asked = DirectoryProbe(base=place.base, parts=place.parts, limit_seconds=limits.seconds)
         return _ask_host(manager, UUID(probe.server_id), asked)
-    if probe.method is Method.WEBDAV:
+    if probe.method is ProbeMethod.WEBDAV:
         place = rules.collection_of(probe.url, share.subject)
         used_bytes = webdav.measure(probe, batch.password, place, limits)
         is_first = share is batch.shares[0]  # it is the same for all of them

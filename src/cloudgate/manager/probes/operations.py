@@ -15,7 +15,7 @@ from sqlalchemy import case, func, or_, select, update
 from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes import rules
-from cloudgate.manager.probes.rules import Method, Probe, Subject, from_document
+from cloudgate.manager.probes.rules import Probe, ProbeMethod, Subject, from_document
 from cloudgate.manager.probes.service_passwords import ServicePassword, check_may_be_named
 from cloudgate.manager.quotas.operations import barred_tenants, keep_use
 from cloudgate.manager.servers.managed_servers import get_managed_server
@@ -123,7 +123,7 @@ def set_probe(work: UnitOfWork, repository: Repository, change: ProbeChange) -> 
 
 def _check_may_be_named(work: UnitOfWork, probe: Probe) -> None:
     """See whether who is asking may have the manager look there."""
-    if probe.method is Method.DIRECTORY:
+    if probe.method is ProbeMethod.DIRECTORY:
         base = rules.directory_of(probe.path, rules.ANYBODY).base
         work.reachable.check_folder(base, administers=work.administers)
         return

@@ -30,7 +30,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_NAME_BYTES = 255
 
 
-class Method(StrEnum):
+class ProbeMethod(StrEnum):
     """How it is measured."""
 
     DIRECTORY = "Directory"
@@ -53,7 +53,7 @@ class NotMeasuredError(UnavailableError):
 class Probe:
     """How it is measured what each tenant keeps in one repository, but for the password."""
 
-    method: Method
+    method: ProbeMethod
     server_id: str = ""
     """Of the managed server that has the directory."""
     path: str = ""
@@ -102,7 +102,7 @@ def opened_by(method: str, url: str, username: str, authority_pem: str) -> tuple
 
 def from_document(document: dict[str, Any]) -> Probe:
     """From the database."""
-    return fields.from_document(Probe, document, method=Method(document["method"]))
+    return fields.from_document(Probe, document, method=ProbeMethod(document["method"]))
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,9 @@ def check(probe: Probe, password: str) -> Probe:
         InvalidRequestError: an element is missing, malformed, or of another method.
     """
     _check_elements(probe, password)
-    if probe.method is Method.DIRECTORY:
+    if probe.method is ProbeMethod.DIRECTORY:
         directory_of(probe.path, ANYBODY)
-    elif probe.method is Method.WEBDAV:
+    elif probe.method is ProbeMethod.WEBDAV:
         check_url(probe.url, open_password=bool(password))
         collection_of(probe.url, ANYBODY)
     else:
@@ -246,15 +246,17 @@ def longest_pause(probe: Probe) -> timedelta:
 
 
 ANYBODY = Subject("acme", UUID(int=0))
-_USED: dict[Method, frozenset[str]] = {
-    Method.DIRECTORY: frozenset({"ManagedServerUid", "Path"}),
-    Method.WEBDAV: frozenset({"Url", "Username", "Password", "CaFile"}),
-    Method.S3: frozenset({"Url", "Region", "Bucket", "Prefix", "Username", "Password", "CaFile"}),
+_USED: dict[ProbeMethod, frozenset[str]] = {
+    ProbeMethod.DIRECTORY: frozenset({"ManagedServerUid", "Path"}),
+    ProbeMethod.WEBDAV: frozenset({"Url", "Username", "Password", "CaFile"}),
+    ProbeMethod.S3: frozenset(
+        {"Url", "Region", "Bucket", "Prefix", "Username", "Password", "CaFile"}
+    ),
 }
-_NEEDED: dict[Method, Sequence[str]] = {
-    Method.DIRECTORY: ("ManagedServerUid", "Path"),
-    Method.WEBDAV: ("Url",),
-    Method.S3: ("Url", "Bucket", "Username", "Password"),
+_NEEDED: dict[ProbeMethod, Sequence[str]] = {
+    ProbeMethod.DIRECTORY: ("ManagedServerUid", "Path"),
+    ProbeMethod.WEBDAV: ("Url",),
+    ProbeMethod.S3: ("Url", "Bucket", "Username", "Password"),
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.protection import append_only, object_lock, rules
 from cloudgate.manager.protection.operations import DueCheck
-from cloudgate.manager.protection.rules import Method, ProtectionFinding
+from cloudgate.manager.protection.rules import ProtectionFinding, ProtectionMethod
 from cloudgate.manager.settings.reachable import ReachableTargets
 from cloudgate.processes.programs import ask
 
@@ -23,9 +23,9 @@ def check_protection(
     if elsewhere := rules.elsewhere(wanted.protection, wanted.services):
         return ProtectionFinding(holds=False, problem=elsewhere)
     try:
-        if wanted.protection.method is Method.S3:
+        if wanted.protection.method is ProtectionMethod.S3:
             return object_lock.check_object_lock(wanted.protection, wanted.password, reachable)
-        if wanted.protection.method is Method.REST_SERVER:
+        if wanted.protection.method is ProtectionMethod.REST_SERVER:
             return append_only.check_append_only(wanted.protection, wanted.password, reachable)
         return _of_snapshots(hook, wanted.name, now)
     except UnavailableError as problem:

@@ -31,7 +31,7 @@ MAY_BE_AHEAD = timedelta(minutes=10)
 """By how much another clock, or that of before it was put back, may differ from the manager's."""
 
 
-class Method(StrEnum):
+class ProtectionMethod(StrEnum):
     """How what is deleted is kept."""
 
     REST_SERVER = "RestServer"
@@ -46,7 +46,7 @@ class Method(StrEnum):
 class Protection:
     """How a repository keeps what is deleted there, but for the password."""
 
-    method: Method
+    method: ProtectionMethod
     url: str = ""
     """Of a restic repository of the provider's own, or of an S3 server."""
     region: str = ""
@@ -110,7 +110,7 @@ class ProtectionRecord:
 
 def from_document(document: Mapping[str, Any]) -> Protection:
     """From the database."""
-    return fields.from_document(Protection, document, method=Method(document["method"]))
+    return fields.from_document(Protection, document, method=ProtectionMethod(document["method"]))
 
 
 def known_from_document(document: Mapping[str, Any]) -> ProtectionRecord:
@@ -127,9 +127,9 @@ def check(protection: Protection, password: str, services: Sequence[str]) -> Pro
         InvalidRequestError: an element is missing, malformed, or of another method.
     """
     _check_elements(protection, password)
-    if protection.method is Method.SNAPSHOTS:
+    if protection.method is ProtectionMethod.SNAPSHOTS:
         return protection
-    if protection.method is Method.S3:
+    if protection.method is ProtectionMethod.S3:
         check_s3_url(protection.url)
         if not is_bucket(protection.bucket):
             raise InvalidRequestError(
@@ -154,7 +154,7 @@ def check(protection: Protection, password: str, services: Sequence[str]) -> Pro
 
 def elsewhere(protection: Protection, services: Sequence[str]) -> str:
     """Why what is looked at is not what tenants reach; empty when it is."""
-    if protection.method is Method.SNAPSHOTS:
+    if protection.method is ProtectionMethod.SNAPSHOTS:
         return ""
     url = urlsplit(protection.url)
     place = hostport.join(
@@ -267,15 +267,15 @@ def snapshots_of(text: str, now: datetime) -> ProtectionFinding:
     return ProtectionFinding(holds=True, days=days)
 
 
-_USED: Mapping[Method, frozenset[str]] = {
-    Method.REST_SERVER: frozenset({"Url", "Username", "Password", "CaFile"}),
-    Method.S3: frozenset({"Url", "Region", "Bucket", "Username", "Password", "CaFile"}),
-    Method.SNAPSHOTS: frozenset(),
+_USED: Mapping[ProtectionMethod, frozenset[str]] = {
+    ProtectionMethod.REST_SERVER: frozenset({"Url", "Username", "Password", "CaFile"}),
+    ProtectionMethod.S3: frozenset({"Url", "Region", "Bucket", "Username", "Password", "CaFile"}),
+    ProtectionMethod.SNAPSHOTS: frozenset(),
 }
-_NEEDED: Mapping[Method, Sequence[str]] = {
-    Method.REST_SERVER: ("Url",),
-    Method.S3: ("Url", "Bucket", "Username", "Password"),
-    Method.SNAPSHOTS: (),
+_NEEDED: Mapping[ProtectionMethod, Sequence[str]] = {
+    ProtectionMethod.REST_SERVER: ("Url",),
+    ProtectionMethod.S3: ("Url", "Bucket", "Username", "Password"),
+    ProtectionMethod.SNAPSHOTS: (),
 }
 
 

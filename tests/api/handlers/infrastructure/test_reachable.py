@@ -14,7 +14,7 @@ from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import dial
 from cloudgate.manager.probes import webdav
 from cloudgate.manager.probes.answers import Limits
-from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, TenantStorage
+from cloudgate.manager.probes.rules import NotMeasuredError, Probe, ProbeMethod, TenantStorage
 from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.settings.reachable import reachable_by
@@ -125,7 +125,7 @@ def test_where_a_name_leads_is_seen_when_it_is_dialled(monkeypatch: pytest.Monke
         return [(0, 0, 0, "", (each, port)) for each in led_to]
 
     monkeypatch.setattr("cloudgate.network.happy_eyeballs.socket.getaddrinfo", lookup)
-    asked = Probe(method=Method.WEBDAV, url="http://rebinding.example:1/{tenant}/")
+    asked = Probe(method=ProbeMethod.WEBDAV, url="http://rebinding.example:1/{tenant}/")
     place = TenantStorage("http://rebinding.example:1/", ("acme",))
     texts = set()
     for led_to[0] in ("127.0.0.1", "169.254.169.254", "0.0.0.0"):

@@ -14,7 +14,7 @@ from cloudgate.api.http.router import DONE, Route, Routes, adds, shows_either
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import ProbeChange, probe_of, warnings_of
-from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
+from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Probe, ProbeMethod
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.protection import rules as protection_rules
 from cloudgate.manager.quotas.operations import rules_of
@@ -217,10 +217,10 @@ def _protection_change(wanted: BackupProtection | None) -> protections.Protectio
     """It is taken whole, as a usage probe is."""
     if wanted is None:
         return None
-    if wanted.method not in tuple(protection_rules.Method):
+    if wanted.method not in tuple(protection_rules.ProtectionMethod):
         return protections.ProtectionChange(None)
     protection = protection_rules.Protection(
-        method=protection_rules.Method(wanted.method),
+        method=protection_rules.ProtectionMethod(wanted.method),
         url=wanted.url or "",
         region=wanted.region or "",
         bucket=wanted.bucket or "",
@@ -234,11 +234,11 @@ def _probe_change(wanted: UsageProbe | None) -> ProbeChange | None:
     """A probe is taken whole; of the password alone, None leaves it as it is."""
     if wanted is None:
         return None
-    if wanted.method not in tuple(Method):
+    if wanted.method not in tuple(ProbeMethod):
         return ProbeChange(None)
     server = wanted.managed_server_uid
     probe = Probe(
-        method=Method(wanted.method),
+        method=ProbeMethod(wanted.method),
         server_id=str(parse(server, MANAGED_SERVER)) if server else "",
         path=wanted.path or "",
         url=wanted.url or "",
