@@ -8,9 +8,9 @@ ROOMS = ("manager/", "api/", "console/")
 OF_THE_MACHINE = {
     "manager/certificates/acme_server.py": "the library for ACME compares with the machine's",
     "manager/core/unit_of_work.py": "it is the manager's, where nobody gives it another one",
-    "manager/probes/s3.py": "a signature is good for minutes, by the clock of who is asked",
     "manager/registries/hosts/listening_time.py": "it sees that the machine's was set forward",
     "manager/security/authority.py": "a root is made before there is a manager",
+    "manager/storage_services/s3.py": "a signature is good for minutes, by the asked one's clock",
 }
 """Who may ask the machine which time it is, and why."""
 ASKED = {"datetime": {"now", "utcnow", "today"}, "date": {"today"}, "time": {"time", "time_ns"}}

@@ -72,11 +72,6 @@ def test_a_server_is_dialled_by_the_usual_form_of_its_name(typed: str, dialled: 
     assert httpx2.URL(base).host  # what it cannot read would be a fault that nobody foresaw
 
 
-def test_a_port_is_one() -> None:
-    with pytest.raises(InvalidRequestError):
-        rules.check(Probe(method=ProbeMethod.WEBDAV, url="https://dav.example:0/{tenant}/"), "")
-
-
 @pytest.mark.parametrize("template", ["/srv/.{tenant}", "/srv/{tenant}/../x", "/srv/../{tenant}"])
 def test_dots_that_come_together_are_refused(template: str) -> None:
     with pytest.raises(InvalidRequestError):

@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -14,12 +13,12 @@ import pytest
 
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.probes import measuring, rules, s3, webdav
-from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.operations import Batch, Share
-from cloudgate.manager.probes.rules import NotMeasuredError, Probe, ProbeMethod, Subject
+from cloudgate.manager.probes.rules import Probe, ProbeMethod, Subject
 from cloudgate.manager.protection import object_lock
 from cloudgate.manager.protection.rules import Protection, ProtectionFinding, ProtectionMethod
 from cloudgate.manager.settings.reachable import ReachableTargets
+from cloudgate.manager.storage_services.answers import Limits, NotMeasuredError
 from tests.support.ports import free_port
 from tests.support.programs.storage import (
     PASSWORD,
@@ -272,22 +271,6 @@ def test_a_list_that_goes_round_in_circles_is_given_up() -> None:
             "vault",
             "acme/",
         )
-
-
-def test_the_signature_is_that_of_the_published_example() -> None:
-    # AWS, Signature Calculations for the Authorization Header, "Get Bucket (List Objects)".
-    keys = s3.Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1")
-    headers = s3.authorization(
-        keys,
-        "examplebucket.s3.amazonaws.com",
-        "/",
-        "max-keys=2&prefix=J",
-        datetime(2013, 5, 24, tzinfo=UTC),
-    )
-    assert headers["Authorization"].endswith(
-        "Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
-    )
-    assert keys.secret not in repr(keys)
 
 
 def test_a_share_that_fails_unforeseen_fails_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.fault_isolation import each_alone
 from cloudgate.manager.probes import rules, s3, webdav
-from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.operations import Batch, Disk, Outcome, Share
-from cloudgate.manager.probes.rules import NotMeasuredError, ProbeMethod
+from cloudgate.manager.probes.rules import ProbeMethod
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import ManagedServer
+from cloudgate.manager.storage_services.answers import Limits, NotMeasuredError
 from cloudgate.protocol import DirectoryProbe, DirectorySize
 
 LOOK_SECONDS = 5.0

@@ -16,11 +16,11 @@ from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes import rules
 from cloudgate.manager.probes.rules import Probe, ProbeMethod, Subject, from_document
-from cloudgate.manager.probes.service_passwords import ServicePassword, check_may_be_named
 from cloudgate.manager.quotas.operations import barred_tenants, keep_use
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.id_batches import id_batches
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
+from cloudgate.manager.storage_services.service_passwords import ServicePassword, check_may_be_named
 
 NEWS = UUID("3b9f2a53-7c1e-4f0e-9a41-5d3f6f0c8b17")
 """The key of the wakeup that comes when there is something new to measure."""

@@ -1,32 +1,35 @@
 """Probe rules: what may a usage probe be, and where does it look for one tenant? Pure."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 from uuid import UUID
 
-from cryptography import x509
-
-from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.network import hostport
-from cloudgate.trust.unreadable import UNREADABLE
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.storage_services.rules import (
+    check_authority,
+    check_elements,
+    check_s3_url,
+    check_url,
+    has_braces,
+    is_bucket,
+    opened_by,
+    origin_of,
+)
 from cloudgate.values import fields, precis
 from cloudgate.values.units import MB
 
 DEFAULT_MINUTES = 60
-DEFAULT_REGION = "us-east-1"
 TENANT, TENANT_ID = "{tenant}", "{tenantId}"
 RETRY_AFTER = timedelta(minutes=10)
 """When what could not be measured is tried again, unless the probe's own interval is shorter."""
 SPREAD = 0.1
 """By which part of its interval a measurement comes sooner or later: not all come at once."""
 _PLACEHOLDER = re.compile(r"\{tenant(?:Id)?\}")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_NAME_BYTES = 255
 
 
@@ -39,14 +42,6 @@ class ProbeMethod(StrEnum):
     """By asking a WebDAV server (RFC 4918, RFC 4331)."""
     S3 = "S3"
     """By listing the objects of a bucket."""
-
-
-class NotMeasuredError(UnavailableError):
-    """It could not be measured. `everyone`: nor what the other tenants keep there."""
-
-    def __init__(self, message: str, *, everyone: bool = False) -> None:
-        super().__init__(message)
-        self.everyone = everyone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,15 +86,6 @@ class Probe:
         return (self.method, self.server_id, self.path, self.url, self.bucket, self.prefix)
 
 
-def opened_by(method: str, url: str, username: str, authority_pem: str) -> tuple[str, ...]:
-    """To whom a password is shown, and whose it is: with another of these it is given anew.
-
-    The authority says who the server is: whoever names another one could be it, on the way there.
-    """
-    scheme, netloc, *_ = urlsplit(url)
-    return (method, scheme, netloc, username, authority_pem)
-
-
 def from_document(document: dict[str, Any]) -> Probe:
     """From the database."""
     return fields.from_document(Probe, document, method=ProbeMethod(document["method"]))
@@ -142,20 +128,6 @@ def check(probe: Probe, password: str) -> Probe:
     return probe
 
 
-def check_authority(pem: str) -> None:
-    """See whether a CaFile is one.
-
-    Raises:
-        InvalidRequestError: it is none.
-    """
-    try:
-        x509.load_pem_x509_certificates(pem.encode())
-    except UNREADABLE:
-        raise InvalidRequestError(
-            "CaFile: expected certificates in PEM, to trust the server by."
-        ) from None
-
-
 def directory_of(template: str, subject: Subject) -> TenantStorage:
     """The directory of a tenant, by a Path.
 
@@ -189,14 +161,6 @@ def collection_of(template: str, subject: Subject) -> TenantStorage:
     return TenantStorage(f"{origin_of(template)}/{path}", encoded)
 
 
-def origin_of(url: str) -> str:
-    """Scheme, host and port of a Url as they are dialled: the host by its usual form."""
-    parts = urlsplit(url)
-    host = hostport.bracketed(hostport.host_known_as(parts.hostname or ""))
-    port = "" if parts.port is None else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"
-
-
 def objects_of(probe: Probe, subject: Subject) -> tuple[str, str]:
     """Bucket and prefix of a tenant's objects.
 
@@ -218,11 +182,6 @@ def objects_of(probe: Probe, subject: Subject) -> tuple[str, str]:
             " name only begins alike would be counted too."
         )
     return bucket, prefix
-
-
-def is_bucket(name: str) -> bool:
-    """Whether a bucket can have that name."""
-    return _BUCKET.fullmatch(name) is not None
 
 
 def is_same_for_all(template: str) -> bool:
@@ -276,90 +235,6 @@ def _check_elements(probe: Probe, password: str) -> None:
     check_elements(given, kind, method, _USED[method], _NEEDED[method])
 
 
-def check_elements(
-    given: Mapping[str, str],
-    kind: tuple[str, str],
-    method: str,
-    used: Collection[str],
-    needed: Sequence[str],
-) -> None:
-    """See whether a way to look at a server has what its method needs, and nothing else.
-
-    Args:
-        given: its elements by name; what is empty was not given.
-        kind: what the whole is called, as an element and in a sentence.
-        method: its method.
-        used: the elements that the method knows.
-        needed: those that it cannot do without.
-
-    Raises:
-        InvalidRequestError: it has not.
-    """
-    element, called = kind
-    for name, value in given.items():
-        if value and name not in used:
-            raise InvalidRequestError(f"{name}: {called} with the method {method} has none.")
-    missing = [name for name in needed if not given[name]]
-    if missing:
-        raise InvalidRequestError(
-            f"{element} is incomplete: the method {method} needs {' and '.join(missing)}."
-        )
-    if bool(given["Password"]) != bool(given["Username"]):
-        raise InvalidRequestError(
-            f"{element}: Username and Password belong together. The Password has to be given"
-            " again with another Method, Url, Username or CaFile."
-        )
-
-
-def check_s3_url(text: str) -> None:
-    """See whether a Url is one of S3: secret keys sign and are not sent, and it names no bucket.
-
-    Raises:
-        InvalidRequestError: it is none.
-    """
-    check_url(text, open_password=False)
-    if urlsplit(text).path.strip("/"):
-        raise InvalidRequestError("Url: expected no path; the bucket is named by Bucket.")
-
-
-def check_url(text: str, *, open_password: bool) -> None:
-    """See whether a Url is one; `open_password`: the password can be read on the way.
-
-    Raises:
-        InvalidRequestError: it is none, or the password could be read.
-    """
-    try:
-        url = urlsplit(text)
-        sound = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        sound = False
-    if not sound or any(c.isspace() or c in '<>"\\' for c in text):
-        raise InvalidRequestError(
-            f"Url: found {text[:100]!r}, expected one such as https://storage.example/."
-        )
-    try:
-        hostport.parse_host(url.hostname or "")
-    except hostport.InvalidHostError as error:
-        raise InvalidRequestError(f"Url: found {text[:100]!r}: {error.message}.") from None
-    if url.username is not None or url.query or url.fragment or _has_braces(url.netloc):
-        raise InvalidRequestError(
-            "Url: expected scheme, host, port and path only. Name and password are given as"
-            " Username and Password."
-        )
-    if open_password and url.scheme == "http" and not _is_loopback(url.hostname or ""):
-        raise InvalidRequestError(
-            "Url: with http:// the password could be read on the way; expected https://."
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    # Not what it means elsewhere: a form that another machine translates takes the password there.
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _split(
     found: Sequence[str], name: str, subject: Subject
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -380,7 +255,7 @@ def _split(
 
 def _filled(template: str, name: str, subject: Subject) -> str:
     """A template with its placeholders replaced, by what can be a part of a path only."""
-    if _has_braces(_PLACEHOLDER.sub("", template)) or "\0" in template:
+    if has_braces(_PLACEHOLDER.sub("", template)) or "\0" in template:
         raise InvalidRequestError(
             f"{name}: found {template[:100]!r}; expected no braces but {TENANT} and {TENANT_ID}."
         )
@@ -403,10 +278,6 @@ def _check_name(subject: Subject) -> None:
             f"The name {name[:100]!r} cannot be one directory or folder. Use {TENANT_ID} in the"
             " usage probe, and keep what the tenant stores by its id."
         )
-
-
-def _has_braces(text: str) -> bool:
-    return "{" in text or "}" in text
 
 
 def _no_placeholder(name: str) -> str:

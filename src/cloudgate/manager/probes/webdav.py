@@ -9,9 +9,16 @@ from urllib.parse import unquote, urljoin, urlsplit
 import httpx2
 from lxml import etree
 
-from cloudgate.manager.probes.answers import Limits, Reader, calling, explained, number
 from cloudgate.manager.probes.operations import Disk
-from cloudgate.manager.probes.rules import NotMeasuredError, Probe, TenantStorage
+from cloudgate.manager.probes.rules import Probe, TenantStorage
+from cloudgate.manager.storage_services.answers import (
+    Limits,
+    NotMeasuredError,
+    Reader,
+    calling,
+    explained,
+    number,
+)
 
 _DAV = "{DAV:}"
 _ASKED = (

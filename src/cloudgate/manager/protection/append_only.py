@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from cloudgate.manager.probes.answers import calling, explained
-from cloudgate.manager.probes.rules import NotMeasuredError, origin_of
 from cloudgate.manager.protection.rules import Protection, ProtectionFinding
 from cloudgate.manager.settings.reachable import ReachableTargets
+from cloudgate.manager.storage_services.answers import NotMeasuredError, calling, explained
+from cloudgate.manager.storage_services.rules import origin_of
 
 CONTENT = b"By this the manager sees whether what is stored here can be deleted.\n"
 _NAME = hashlib.sha256(CONTENT).hexdigest()

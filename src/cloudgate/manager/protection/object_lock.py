@@ -7,11 +7,16 @@ import time
 
 from lxml import etree
 
-from cloudgate.manager.probes.answers import Limits, Reader, calling, number
-from cloudgate.manager.probes.rules import DEFAULT_REGION, NotMeasuredError
-from cloudgate.manager.probes.s3 import Bucket, Keys, RefusedError
 from cloudgate.manager.protection.rules import Protection, ProtectionFinding
 from cloudgate.manager.settings.reachable import ReachableTargets
+from cloudgate.manager.storage_services.answers import (
+    Limits,
+    NotMeasuredError,
+    Reader,
+    calling,
+    number,
+)
+from cloudgate.manager.storage_services.s3 import DEFAULT_REGION, Bucket, Keys, RefusedError
 
 _ANSWER_BYTES = 64 * 1024
 _DAYS_OF_A_YEAR = 365

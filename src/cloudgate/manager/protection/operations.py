@@ -14,11 +14,11 @@ from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.probes.service_passwords import ServicePassword, check_may_be_named
 from cloudgate.manager.protection import rules
 from cloudgate.manager.protection.rules import Protection, ProtectionFinding, ProtectionRecord
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.manager.storage.tenant_rows import ShownTenant
+from cloudgate.manager.storage_services.service_passwords import ServicePassword, check_may_be_named
 from cloudgate.values.enumeration import few
 from cloudgate.values.timestamps import has_come
 

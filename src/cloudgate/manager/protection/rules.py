@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.probes.rules import (
+from cloudgate.manager.storage_services.rules import (
     check_authority,
     check_elements,
     check_s3_url,

@@ -13,11 +13,11 @@ from cloudgate.host.authorization.resolver import Resolver
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import dial
 from cloudgate.manager.probes import webdav
-from cloudgate.manager.probes.answers import Limits
-from cloudgate.manager.probes.rules import NotMeasuredError, Probe, ProbeMethod, TenantStorage
+from cloudgate.manager.probes.rules import Probe, ProbeMethod, TenantStorage
 from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.settings.reachable import reachable_by
+from cloudgate.manager.storage_services.answers import Limits, NotMeasuredError
 from cloudgate.trust.password_hashes import hash_password
 from tests.network.addresses import FINE, LOOPBACK, NEVER
 from tests.support.running.host import ScriptedHost

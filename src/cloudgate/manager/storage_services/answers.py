@@ -1,4 +1,4 @@
-"""Probe answers: how is a server's answer read that may be large, slow, or without an end?"""
+"""Service answers: how is a server's answer read that may be large, slow, or without an end?"""
 
 import ssl
 import time
@@ -12,7 +12,7 @@ import httpx2
 from lxml import etree
 
 from cloudgate import __version__
-from cloudgate.manager.probes.rules import NotMeasuredError
+from cloudgate.errors import UnavailableError
 from cloudgate.manager.settings.reachable import ReachableTargets
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError
 from cloudgate.network.http_transport import DiallingTransport
@@ -27,9 +27,17 @@ _MOST_UNWANTED_BYTES = 1024 * 1024
 """How much of an answer is kept in memory before an element comes that was asked for."""
 
 
+class NotMeasuredError(UnavailableError):
+    """It could not be measured. `everyone`: nor what the other tenants keep there."""
+
+    def __init__(self, message: str, *, everyone: bool = False) -> None:
+        super().__init__(message)
+        self.everyone = everyone
+
+
 @dataclass(frozen=True)
 class Limits:
-    """What measuring one tenant may cost."""
+    """What it may cost to ask."""
 
     seconds: float = 900.0
     answer_bytes: int = 512 * 1024 * 1024
@@ -37,8 +45,8 @@ class Limits:
     """Where it may lead."""
 
 
-class ProbedServer(Protocol):
-    """How a server is asked."""
+class AskedService(Protocol):
+    """What is known of a server that is asked."""
 
     @property
     def authority_pem(self) -> str:
@@ -51,14 +59,16 @@ class ProbedServer(Protocol):
 
 @contextmanager
 def calling(
-    probe: ProbedServer, reachable: ReachableTargets, seconds: float
+    service: AskedService, reachable: ReachableTargets, seconds: float
 ) -> Iterator[httpx2.Client]:
-    """A client that trusts whom `probe` names, and goes where it is told and may go only.
+    """A client that trusts whom `service` names, and goes where it is told and may go only.
 
     It is given up after `seconds`, also while the head of an answer comes byte by byte.
     """
-    context = ssl.create_default_context(cadata=probe.authority_pem or None)
-    allows = partial(reachable.may_be_dialled, named_by_administrator=probe.named_by_administrator)
+    context = ssl.create_default_context(cadata=service.authority_pem or None)
+    allows = partial(
+        reachable.may_be_dialled, named_by_administrator=service.named_by_administrator
+    )
     with httpx2.Client(
         transport=DiallingTransport(context, allows, seconds + _MARGIN_SECONDS),
         timeout=ANSWER_SECONDS,

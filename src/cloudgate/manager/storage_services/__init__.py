@@ -1,0 +1,1 @@
+"""Storage services: how does the manager ask a server that keeps what tenants store?"""
