@@ -1,5 +1,7 @@
 """What may be said of a storage service, whoever looks at it, and where does its password go?"""
 
+from dataclasses import dataclass
+
 import pytest
 
 from cloudgate.errors import InvalidRequestError
@@ -70,17 +72,27 @@ def test_a_service_is_described_by_what_its_method_knows(given: dict[str, str], 
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    method: str = "WebDAV"
+    url: str = "https://a.example/x"
+    username: str = "u"
+    authority_pem: str = "pem"
+    named_by_administrator: bool = True
+
+
 @pytest.mark.parametrize(
     "other",
     [
-        ("S3", "https://a.example/x", "u", "pem"),
-        ("WebDAV", "http://a.example/x", "u", "pem"),
-        ("WebDAV", "https://a.example:1/x", "u", "pem"),
-        ("WebDAV", "https://a.example/x", "v", "pem"),
-        ("WebDAV", "https://a.example/x", "u", ""),
+        Service(method="S3"),
+        Service(url="http://a.example/x"),
+        Service(url="https://a.example:1/x"),
+        Service(username="v"),
+        Service(authority_pem=""),
     ],
+    ids=str,
 )
-def test_a_password_is_given_anew_for_another_service(other: tuple[str, str, str, str]) -> None:
-    known = rules.opened_by("WebDAV", "https://a.example/y", "u", "pem")
-    assert rules.opened_by("WebDAV", "https://a.example/x", "u", "pem") == known
-    assert rules.opened_by(*other) != known
+def test_a_password_is_given_anew_for_another_service(other: Service) -> None:
+    known = rules.opened_by_password(Service())
+    assert rules.opened_by_password(Service(url="https://a.example/y")) == known
+    assert rules.opened_by_password(other) != known

@@ -17,7 +17,6 @@ from cloudgate.manager.storage_services.rules import (
     check_url,
     has_braces,
     is_bucket,
-    opened_by,
     origin_of,
 )
 from cloudgate.values import fields, precis
@@ -74,11 +73,6 @@ class Probe:
     def machine(self) -> str:
         """What answers: one of these is asked for one tenant at a time."""
         return self.server_id or urlsplit(self.url).netloc
-
-    @property
-    def opened_by_password(self) -> tuple[str, ...]:
-        """To whom the password is shown, and whose it is."""
-        return opened_by(self.method, self.url, self.username, self.authority_pem)
 
     @property
     def place(self) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from cloudgate.manager.storage_services.rules import (
     check_s3_url,
     check_url,
     is_bucket,
-    opened_by,
 )
 from cloudgate.network import hostport
 from cloudgate.values import fields
@@ -60,11 +59,6 @@ class Protection:
     def as_document(self) -> dict[str, Any]:
         """For the database."""
         return {**asdict(self), "method": self.method.value}
-
-    @property
-    def opened_by_password(self) -> tuple[str, ...]:
-        """To whom the password is shown, and whose it is."""
-        return opened_by(self.method, self.url, self.username, self.authority_pem)
 
     @property
     def place(self) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 import httpx2
 from lxml import etree
@@ -14,6 +13,7 @@ from lxml import etree
 from cloudgate import __version__
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.settings.reachable import ReachableTargets
+from cloudgate.manager.storage_services.rules import StorageService
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError
 from cloudgate.network.http_transport import DiallingTransport
 from cloudgate.values.numbers import whole
@@ -45,21 +45,9 @@ class Limits:
     """Where it may lead."""
 
 
-class AskedService(Protocol):
-    """What is known of a server that is asked."""
-
-    @property
-    def authority_pem(self) -> str:
-        """Whom to trust that it is the server; the public authorities when empty."""
-
-    @property
-    def named_by_administrator(self) -> bool:
-        """Whether it may lead where only administrators may have the manager look."""
-
-
 @contextmanager
 def calling(
-    service: AskedService, reachable: ReachableTargets, seconds: float
+    service: StorageService, reachable: ReachableTargets, seconds: float
 ) -> Iterator[httpx2.Client]:
     """A client that trusts whom `service` names, and goes where it is told and may go only.
 

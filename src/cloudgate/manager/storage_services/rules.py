@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -14,13 +15,37 @@ from cloudgate.trust.unreadable import UNREADABLE
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
-def opened_by(method: str, url: str, username: str, authority_pem: str) -> tuple[str, ...]:
-    """To whom a password is shown, and whose it is: with another of these it is given anew.
+class StorageService(Protocol):
+    """A server and its user, as whoever has the manager look there has named them."""
+
+    @property
+    def method(self) -> str:
+        """How it is looked at."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+
+    @property
+    def username(self) -> str:
+        """Whose the password is."""
+
+    @property
+    def authority_pem(self) -> str:
+        """Whom to trust that it is the server; the public authorities when empty."""
+
+    @property
+    def named_by_administrator(self) -> bool:
+        """Whether it may lead where only administrators may have the manager look."""
+
+
+def opened_by_password(service: StorageService) -> tuple[str, ...]:
+    """To whom its password is shown, and whose it is: with another of these it is given anew.
 
     The authority says who the server is: whoever names another one could be it, on the way there.
     """
-    scheme, netloc, *_ = urlsplit(url)
-    return (method, scheme, netloc, username, authority_pem)
+    scheme, netloc, *_ = urlsplit(service.url)
+    return (service.method, scheme, netloc, service.username, service.authority_pem)
 
 
 def origin_of(url: str) -> str:

@@ -5,20 +5,12 @@ it was given: whoever names another place gives it again.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import Repository
+from cloudgate.manager.storage_services.rules import StorageService, opened_by_password
 from cloudgate.network import hostport
-
-
-class ServiceAccess(Protocol):
-    """A way to look at a service."""
-
-    @property
-    def opened_by_password(self) -> object:
-        """Where a password goes, and for whom."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +39,11 @@ class ServicePassword:
         self,
         work: UnitOfWork,
         repository: Repository,
-        before: ServiceAccess | None,
-        wanted: ServiceAccess,
+        before: StorageService | None,
+        wanted: StorageService,
     ) -> str:
         """The one that is kept, if it goes to where it went before; else empty."""
-        if before is None or before.opened_by_password != wanted.opened_by_password:
+        if before is None or opened_by_password(before) != opened_by_password(wanted):
             return ""
         return self.open(work, repository)
 
