@@ -18,7 +18,7 @@ from cloudgate.manager.probes.rules import Probe, ProbeMethod, Subject
 from cloudgate.manager.protection import object_lock
 from cloudgate.manager.protection.rules import Protection, ProtectionFinding, ProtectionMethod
 from cloudgate.manager.settings.reachable import ReachableTargets
-from cloudgate.manager.storage_services.answers import Limits, NotMeasuredError
+from cloudgate.manager.storage_services.answers import Limits, UnansweredError
 from tests.support.ports import free_port
 from tests.support.programs.storage import (
     PASSWORD,
@@ -61,8 +61,8 @@ def dav_size(
     return webdav.measure(probe, PASSWORD, rules.collection_of(probe.url, subject), limits)
 
 
-def refusal(root: str, limits: Limits | None = None, **more: Any) -> NotMeasuredError:
-    with pytest.raises(NotMeasuredError) as caught:
+def refusal(root: str, limits: Limits | None = None, **more: Any) -> UnansweredError:
+    with pytest.raises(UnansweredError) as caught:
         dav_size(root, limits=limits, **more)
     return caught.value
 
@@ -209,7 +209,7 @@ def test_an_s3_server_lists_what_a_tenant_has(stored: Path, tmp_path: Path, s3_r
         (PASSWORD, {"username": "other"}, "InvalidAccessKeyId): correct Username"),
     )
     for password, more, reason in wrong:
-        with pytest.raises(NotMeasuredError) as caught:
+        with pytest.raises(UnansweredError) as caught:
             size(ACME, password, **more)
         assert caught.value.everyone
         assert reason in caught.value.message
@@ -247,7 +247,7 @@ def test_a_bucket_keeps_what_is_deleted_by_an_object_lock_that_nobody_passes(s3_
         ("absent", PASSWORD, "NoSuchBucket): correct Bucket, or make the bucket"),
         ("days", "wrong", "refused to read the bucket's object lock (403, SignatureDoesNotMatch)"),
     ):
-        with pytest.raises(NotMeasuredError) as caught:
+        with pytest.raises(UnansweredError) as caught:
             look(bucket, password)
         assert words in caught.value.message
 
@@ -262,7 +262,7 @@ def test_a_list_that_goes_round_in_circles_is_given_up() -> None:
         start_response("200 OK", [("Content-Type", "application/xml")])
         return [page]
 
-    with serving(circling) as url, pytest.raises(NotMeasuredError, match="how its list"):
+    with serving(circling) as url, pytest.raises(UnansweredError, match="how its list"):
         s3.measure(
             Probe(
                 method=ProbeMethod.S3, url=url, bucket="vault", prefix="{tenant}/", username=USER

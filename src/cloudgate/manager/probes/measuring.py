@@ -12,7 +12,7 @@ from cloudgate.manager.probes.operations import Batch, Disk, Outcome, Share
 from cloudgate.manager.probes.rules import ProbeMethod
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import ManagedServer
-from cloudgate.manager.storage_services.answers import Limits, NotMeasuredError
+from cloudgate.manager.storage_services.answers import Limits, UnansweredError
 from cloudgate.protocol import DirectoryProbe, DirectorySize
 
 LOOK_SECONDS = 5.0
@@ -34,7 +34,7 @@ def measure(manager: Manager, batch: Batch, limits: Limits | None = None) -> Ite
             return Outcome(share, warning=wrong_for_all)
         try:
             used_bytes, disk = _measure_one(manager, batch, share, limits)
-        except NotMeasuredError as problem:
+        except UnansweredError as problem:
             wrong_for_all = problem.message if problem.everyone else ""
             return Outcome(share, warning=problem.message)
         except InvalidRequestError as problem:
@@ -72,7 +72,7 @@ def _measure_one(
     bucket, prefix = rules.objects_of(probe, share.subject)
     found = s3.measure(probe, batch.password, bucket, prefix, limits)
     if found is None and rules.is_same_for_all(probe.bucket):
-        raise NotMeasuredError(
+        raise UnansweredError(
             f"There is no bucket {bucket} at {probe.url}: correct Bucket in the usage probe, or"
             " make the bucket.",
             everyone=True,
@@ -90,7 +90,7 @@ def _ask_host(
     try:
         while (answer := manager.host_queries.resolve(question, LOOK_SECONDS)) is None:
             if time.monotonic() > deadline:
-                raise NotMeasuredError(
+                raise UnansweredError(
                     f"The managed server {name} did not say how much is in {directory.base} within"
                     f" {directory.limit_seconds:g} seconds. See whether its disk is in order."
                 )
@@ -99,7 +99,7 @@ def _ask_host(
         manager.host_queries.discard(question)
     measured = answer.measured
     if measured is None:
-        raise NotMeasuredError(
+        raise UnansweredError(
             f"The host service of {name} is of a release that cannot measure directories: update"
             " it.",
             everyone=True,
@@ -109,7 +109,7 @@ def _ask_host(
 
 def _measured_by_host(name: str, measured: DirectorySize) -> tuple[int | None, Disk | None]:
     if measured.reason:
-        raise NotMeasuredError(f"The managed server {name} cannot measure {measured.reason}")
+        raise UnansweredError(f"The managed server {name} cannot measure {measured.reason}")
     if measured.capacity_bytes is None or measured.free_bytes is None:
         return measured.used_bytes, None
     return measured.used_bytes, Disk(measured.capacity_bytes, measured.free_bytes)
@@ -119,19 +119,19 @@ def _name_if_online(manager: Manager, server_id: UUID) -> str:
     """The name of a managed server that is there.
 
     Raises:
-        NotMeasuredError: it is not.
+        UnansweredError: it is not.
     """
     with manager.reading() as work:
         server = work.session.get(ManagedServer, server_id)
         name = server.name if server is not None else ""
         online = server is not None and is_online(work, server)
     if not name:
-        raise NotMeasuredError(
+        raise UnansweredError(
             "The managed server that measured it was removed: name another in the usage probe.",
             everyone=True,
         )
     if not online:
-        raise NotMeasuredError(
+        raise UnansweredError(
             f"The managed server {name} is offline: start its host service.", everyone=True
         )
     return name

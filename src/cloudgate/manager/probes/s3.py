@@ -7,8 +7,8 @@ from lxml import etree
 from cloudgate.manager.probes.rules import Probe
 from cloudgate.manager.storage_services.answers import (
     Limits,
-    NotMeasuredError,
     Reader,
+    UnansweredError,
     calling,
     number,
 )
@@ -26,7 +26,7 @@ def measure(
     Blocks.
 
     Raises:
-        NotMeasuredError: the server does not say, with the reason.
+        UnansweredError: the server does not say, with the reason.
     """
     limits = limits or Limits()
     deadline = time.monotonic() + limits.seconds
@@ -57,7 +57,7 @@ def measure(
             if not truncated:
                 return used_bytes
             if token in ("", previous):
-                raise NotMeasuredError(
+                raise UnansweredError(
                     f"The S3 server does not say how its list of {listed.shown} goes on."
                 )
 

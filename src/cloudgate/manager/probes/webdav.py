@@ -13,8 +13,8 @@ from cloudgate.manager.probes.operations import Disk
 from cloudgate.manager.probes.rules import Probe, TenantStorage
 from cloudgate.manager.storage_services.answers import (
     Limits,
-    NotMeasuredError,
     Reader,
+    UnansweredError,
     calling,
     explained,
     number,
@@ -65,7 +65,7 @@ def measure(
     """How many bytes a collection holds; None when it is not there. Blocks.
 
     Raises:
-        NotMeasuredError: the server does not say, with the reason.
+        UnansweredError: the server does not say, with the reason.
     """
     limits = limits or Limits()
     with calling(probe, limits.reachable, limits.seconds) as client:
@@ -85,7 +85,7 @@ class _WebdavWalk:
     def disk(self, url: str) -> Disk | None:
         try:
             found = self._itself(url)
-        except NotMeasuredError:
+        except UnansweredError:
             return None  # the account sees its own folder only, or the server fails
         if found is None or found.available_bytes is None or found.used_bytes is None:
             return None
@@ -95,13 +95,13 @@ class _WebdavWalk:
         itself = self._itself(url)
         if itself is None:
             if self._itself(base) is None:
-                raise NotMeasuredError(
+                raise UnansweredError(
                     f"There is nothing at {base}: correct the Url of the usage probe.",
                     everyone=True,
                 )
             return None
         if not itself.is_collection:
-            raise NotMeasuredError(f"{url} is a file; expected a folder of the tenant's own.")
+            raise UnansweredError(f"{url} is a file; expected a folder of the tenant's own.")
         if itself.used_bytes is not None and self._is_its_own(itself.used_bytes, base):
             return itself.used_bytes
         return self._sum(url)
@@ -115,7 +115,7 @@ class _WebdavWalk:
         """
         try:
             around = self._itself(base)
-        except NotMeasuredError:
+        except UnansweredError:
             return True  # the account sees its own folder only
         if around is None or around.used_bytes is None:
             return True
@@ -160,7 +160,7 @@ class _WebdavWalk:
                         known.add(each.path)
                         waiting.append(urljoin(url, urlsplit(each.href).path))
                     if len(known) > MOST_COLLECTIONS:
-                        raise NotMeasuredError(
+                        raise UnansweredError(
                             f"{url} has more than {MOST_COLLECTIONS} folders, and the server does"
                             " not list them at once. Have it allow PROPFIND with Depth: infinity."
                         )
@@ -226,24 +226,24 @@ def _path_of(href: str) -> str:
     return unquote(urlsplit(href).path).rstrip("/")
 
 
-def _refused(url: str, status: int) -> NotMeasuredError:
+def _refused(url: str, status: int) -> UnansweredError:
     if status == _NOT_AUTHENTICATED:
-        return NotMeasuredError(
+        return UnansweredError(
             f"The WebDAV server does not accept Username and Password for {url} (401): correct"
             " them in the usage probe.",
             everyone=True,
         )
     if status == _FORBIDDEN:
-        return NotMeasuredError(
+        return UnansweredError(
             f"The WebDAV server does not let the probe's user read {url} (403): give that user the"
             " right to."
         )
     if status in _ELSEWHERE:
-        return NotMeasuredError(
+        return UnansweredError(
             f"The WebDAV server sends whoever asks for {url} elsewhere ({status}): name in Url"
             " where it sends them."
         )
-    return NotMeasuredError(
+    return UnansweredError(
         f"The WebDAV server answered {status} for {url} to PROPFIND; expected 207. Is it the"
         " address of a WebDAV server, and is it in order?"
     )

@@ -11,7 +11,7 @@ import httpx2
 
 from cloudgate.manager.protection.rules import Protection, ProtectionFinding
 from cloudgate.manager.settings.reachable import ReachableTargets
-from cloudgate.manager.storage_services.answers import NotMeasuredError, calling, explained
+from cloudgate.manager.storage_services.answers import UnansweredError, calling, explained
 from cloudgate.manager.storage_services.rules import origin_of
 
 CONTENT = b"By this the manager sees whether what is stored here can be deleted.\n"
@@ -28,7 +28,7 @@ def check_append_only(
     """Whether the server refuses to delete an object, and to write over it. Blocks.
 
     Raises:
-        NotMeasuredError: nobody can say, with the reason.
+        UnansweredError: nobody can say, with the reason.
     """
     with calling(protection, reachable, SECONDS) as client:
         there = _AppendOnlyServer(client, protection, password)
@@ -80,13 +80,13 @@ class _AppendOnlyServer:
         ):
             return response.status_code
 
-    def _strange(self, verb: str, status: int) -> NotMeasuredError:
+    def _strange(self, verb: str, status: int) -> UnansweredError:
         if status == _NOT_AUTHENTICATED:
-            return NotMeasuredError(
+            return UnansweredError(
                 f"The server does not accept Username and Password for {self.shown} (401): correct"
                 " them in BackupProtection."
             )
-        return NotMeasuredError(
+        return UnansweredError(
             f"The server at {self.shown} answered {status} to {verb}. Is it one of restic's REST"
             " protocol, in order, and may the user of BackupProtection store something there?"
         )

@@ -11,8 +11,8 @@ from cloudgate.manager.protection.rules import Protection, ProtectionFinding
 from cloudgate.manager.settings.reachable import ReachableTargets
 from cloudgate.manager.storage_services.answers import (
     Limits,
-    NotMeasuredError,
     Reader,
+    UnansweredError,
     calling,
     number,
 )
@@ -30,7 +30,7 @@ def check_object_lock(
     """What the bucket's object lock says. Blocks.
 
     Raises:
-        NotMeasuredError: nobody can say, with the reason.
+        UnansweredError: nobody can say, with the reason.
     """
     limits = Limits(seconds=30, answer_bytes=_ANSWER_BYTES, reachable=reachable)
     keys = Keys(protection.username, password, protection.region or DEFAULT_REGION)
@@ -63,7 +63,7 @@ def _finding(shown: str, said: dict[str, str]) -> ProtectionFinding:
         )
     kept = days if days is not None else (years or 0) * _DAYS_OF_A_YEAR
     if not kept:
-        raise NotMeasuredError(f"The object lock of the bucket {shown} is for 0 days.")
+        raise UnansweredError(f"The object lock of the bucket {shown} is for 0 days.")
     return ProtectionFinding(holds=True, days=kept)
 
 

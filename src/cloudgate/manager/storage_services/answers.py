@@ -27,8 +27,8 @@ _MOST_UNWANTED_BYTES = 1024 * 1024
 """How much of an answer is kept in memory before an element comes that was asked for."""
 
 
-class NotMeasuredError(UnavailableError):
-    """It could not be measured. `everyone`: nor what the other tenants keep there."""
+class UnansweredError(UnavailableError):
+    """What was asked is not known. `everyone`: nor is it, if asked of another tenant."""
 
     def __init__(self, message: str, *, everyone: bool = False) -> None:
         super().__init__(message)
@@ -72,12 +72,12 @@ def explained(url: str) -> Iterator[None]:
     """Turns what can go wrong on the way into words.
 
     Raises:
-        NotMeasuredError: it went wrong.
+        UnansweredError: it went wrong.
     """
     try:
         yield
     except NoAllowedAddressError:
-        raise NotMeasuredError(
+        raise UnansweredError(
             f"{url} leads to an address that the manager does not dial: the machine itself, its"
             " network's own means, or outside of the networks that the operator has named. Correct"
             " the Url, or have an administrator set it.",
@@ -86,18 +86,18 @@ def explained(url: str) -> Iterator[None]:
     except httpx2.ConnectError as problem:
         text = str(problem)
         if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
-            raise NotMeasuredError(
+            raise UnansweredError(
                 f"The server of {url} cannot be trusted: {text[:300]}. Give the authority that"
                 " signed its certificate as CaFile, if it is a private one.",
                 everyone=True,
             ) from None
-        raise NotMeasuredError(
+        raise UnansweredError(
             f"The server of {url} cannot be reached: {text[:300]}. Is it running, and does the"
             " manager's machine reach it?",
             everyone=True,
         ) from None
     except httpx2.HTTPError as problem:
-        raise NotMeasuredError(
+        raise UnansweredError(
             f"The server of {url} does not answer as it should:"
             f" {(str(problem) or type(problem).__name__)[:300]}.",
             everyone=True,
@@ -126,7 +126,7 @@ class Reader:
         """Each element of these tags, once it is whole; its children are gone afterwards.
 
         Raises:
-            NotMeasuredError: the answer is no XML, is too long, takes too long, or breaks off.
+            UnansweredError: the answer is no XML, is too long, takes too long, or breaks off.
         """
         parser = etree.XMLPullParser(
             events=("end",), tag=tags, resolve_entities=False, no_network=True
@@ -143,7 +143,7 @@ class Reader:
                 parser.close()
                 yield from self._whole(parser)
         except etree.XMLSyntaxError as problem:
-            raise NotMeasuredError(
+            raise UnansweredError(
                 f"What the server answers for {self._url} is no sound XML: {problem.msg[:200]}."
             ) from None
         finally:
@@ -163,16 +163,16 @@ class Reader:
 
     def _check(self, received_bytes: int) -> None:
         if self._unwanted_bytes > _MOST_UNWANTED_BYTES:
-            raise NotMeasuredError(
+            raise UnansweredError(
                 f"What the server answers for {self._url} is XML, but none that was asked for."
             )
         if received_bytes > self._limits.answer_bytes:
-            raise NotMeasuredError(
+            raise UnansweredError(
                 f"The server's answer for {self._url} is longer than"
                 f" {self._limits.answer_bytes} bytes; it was given up."
             )
         if time.monotonic() > self._deadline:
-            raise NotMeasuredError(
+            raise UnansweredError(
                 f"The server's answers for {self._url} took longer than"
                 f" {self._limits.seconds:g} seconds; it was given up."
             )

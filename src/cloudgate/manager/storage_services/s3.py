@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from cloudgate.manager.storage_services.answers import Limits, NotMeasuredError, Reader, explained
+from cloudgate.manager.storage_services.answers import Limits, Reader, UnansweredError, explained
 from cloudgate.manager.storage_services.rules import origin_of
 
 DEFAULT_REGION = "us-east-1"
@@ -41,7 +41,7 @@ _OF_EVERYONE = frozenset(
 )
 
 
-class RefusedError(NotMeasuredError):
+class RefusedError(UnansweredError):
     """An S3 server has refused."""
 
     def __init__(self, message: str, status: int, code: str) -> None:
@@ -112,7 +112,7 @@ class Bucket:
 
         Raises:
             RefusedError: the server does not answer it.
-            NotMeasuredError: the server is not reached.
+            UnansweredError: the server is not reached.
         """
         query = "&".join(f"{each}={quote(asked[each], safe='-_.~')}" for each in sorted(asked))
         path = f"/{quote(self._bucket, safe='-_.~')}"
@@ -130,7 +130,7 @@ class Bucket:
         reader = Reader(self.shown, response, limits, time.monotonic() + limits.seconds)
         try:
             found = [node.text or "" for node in reader.elements("{*}Code")]
-        except NotMeasuredError:
+        except UnansweredError:
             return ""
         return found[0].strip()[:100] if found else ""
 

@@ -17,7 +17,7 @@ from cloudgate.manager.probes.rules import Probe, ProbeMethod, TenantStorage
 from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.settings.reachable import reachable_by
-from cloudgate.manager.storage_services.answers import Limits, NotMeasuredError
+from cloudgate.manager.storage_services.answers import Limits, UnansweredError
 from cloudgate.trust.password_hashes import hash_password
 from tests.network.addresses import FINE, LOOPBACK, NEVER
 from tests.support.running.host import ScriptedHost
@@ -129,16 +129,16 @@ def test_where_a_name_leads_is_seen_when_it_is_dialled(monkeypatch: pytest.Monke
     place = TenantStorage("http://rebinding.example:1/", ("acme",))
     texts = set()
     for led_to[0] in ("127.0.0.1", "169.254.169.254", "0.0.0.0"):
-        with pytest.raises(NotMeasuredError) as found:
+        with pytest.raises(UnansweredError) as found:
             webdav.measure(replace(asked, named_by_administrator=False), "", place)
         texts.add(found.value.message)
     assert len(texts) == 1, "what is there is not told"
     led_to[0] = "169.254.169.254"
-    with pytest.raises(NotMeasuredError, match="does not dial"):
+    with pytest.raises(UnansweredError, match="does not dial"):
         webdav.measure(asked, "", place)
     led_to[0] = "10.0.0.1"
     limits = Limits(reachable=reachable_by(["192.0.2.0/24"], []))
-    with pytest.raises(NotMeasuredError, match="does not dial"):
+    with pytest.raises(UnansweredError, match="does not dial"):
         webdav.measure(replace(asked, named_by_administrator=False), "", place, limits)
 
 
