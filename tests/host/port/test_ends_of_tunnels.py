@@ -6,7 +6,6 @@ A target's reset is the client's, which in HTTP/1.1 without the module is the ho
 """
 
 import asyncio
-import base64
 import os
 import socket
 import ssl
@@ -15,96 +14,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
-from h2.settings import SettingCodes
 
 from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.protocol import GatewayState, Target
 from tests.host.port.held_repository import held_repository, reset
-from tests.host.support import PASSWORD, Client, Machine, Tunnel, fill, resident_kib, tenant
+from tests.host.port.http2 import CUT, ENDED, FIRST_WINDOW_BYTES, End, Http2
+from tests.host.support import Client, Machine, Tunnel, fill, resident_kib, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 DATA = os.urandom(300_000)
-ENDED, CUT = "ended", "cut"
-FIRST_WINDOW_BYTES = 65_535
-"""How much a target may send in HTTP/2 before the client takes some (RFC 9113, section 6.9.2)."""
 BOTH_WAYS = True
 STALLED = 100
 MOST_KIB_OF_A_STALLED_TUNNEL = 400
 pytestmark = pytest.mark.anyio
-End = tuple[bytes, str]
-"""What was heard, and how it ended."""
-
-
-class Http2:
-    """A tunnel in HTTP/2, frame by frame."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self.writer = reader, writer
-        self._h2 = H2Connection(H2Configuration(client_side=True))
-
-    async def ask(self, target: str, window_bytes: int) -> None:
-        """Become a tunnel to `target`, which may send so much before some is taken."""
-        login = base64.b64encode(f"acme:{PASSWORD}".encode()).decode()
-        self._h2.initiate_connection()
-        self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window_bytes})
-        if window_bytes > FIRST_WINDOW_BYTES:
-            self._h2.increment_flow_control_window(window_bytes - FIRST_WINDOW_BYTES)
-        self._h2.send_headers(
-            1,
-            [
-                (":method", "CONNECT"),
-                (":authority", target),
-                ("proxy-authorization", f"Basic {login}"),
-            ],
-        )
-        self._flush()
-        while True:
-            for event in await self._events():
-                if isinstance(event, ResponseReceived):
-                    assert dict(event.headers)[b":status"] == b"200"
-                    return
-
-    def send(self, data: bytes, *, last: bool = False) -> None:
-        """Send, and end this direction when that was the last."""
-        self._h2.send_data(1, data, end_stream=last)
-        self._flush()
-
-    def reset(self) -> None:
-        """Give the tunnel up (RST_STREAM)."""
-        self._h2.reset_stream(1)
-        self._flush()
-
-    async def heard(self) -> End:
-        """All that comes, and how it ended."""
-        found = b""
-        while True:
-            events = await self._events()
-            for event in events:
-                if isinstance(event, DataReceived):
-                    found += event.data
-                    self._h2.acknowledge_received_data(event.flow_controlled_length, 1)
-                if isinstance(event, StreamEnded):
-                    return found, ENDED
-                if isinstance(event, StreamReset):
-                    return found, CUT
-            self._flush()
-
-    def close(self) -> None:
-        """Let go."""
-        self.writer.transport.abort()
-
-    async def _events(self) -> list[Event]:
-        data = await self._reader.read(65536)
-        assert data, "the gateway hung up"
-        return list(self._h2.receive_data(data))
-
-    def _flush(self) -> None:
-        self.writer.write(self._h2.data_to_send())
 
 
 @dataclass
@@ -147,12 +71,7 @@ class Setting:
         self, window_bytes: int = 2**31 - 1
     ) -> "AsyncIterator[tuple[Http2, Repository]]":
         """Both ends of a tunnel in HTTP/2."""
-        context = ssl.create_default_context(cadata=self.client.ca_pem)
-        context.set_alpn_protocols(["h2"])
-        ends = await asyncio.open_connection(
-            "127.0.0.1", self.port, ssl=context, server_hostname="localhost"
-        )
-        tunnel = Http2(*ends)
+        tunnel = await Http2.to(self.port, self.client)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await tunnel.ask(REPO, window_bytes)
@@ -304,13 +223,7 @@ async def test_in_http_2_a_name_with_an_underscore_is_a_target_as_any_other(
     assert usual is not None
     named = Target(endpoint="my_host.example:443", address=usual.targets[0].address)
     machine.know(usual.model_copy(update={"targets": (named,)}))
-    context = ssl.create_default_context(cadata=setting.client.ca_pem)
-    context.set_alpn_protocols(["h2"])
-    tunnel = Http2(
-        *await asyncio.open_connection(
-            "127.0.0.1", setting.port, ssl=context, server_hostname="localhost"
-        )
-    )
+    tunnel = await Http2.to(setting.port, setting.client)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await tunnel.ask("my_host.example:443", 2**31 - 1)
         await setting.came.get()

@@ -47,6 +47,9 @@ FIRST_REQUEST_SECONDS = 10
 """How long a client has for its TLS handshake, and then again for its request."""
 AUTHORIZER_SECONDS = 15
 """How long an answer of the authorizer may take, name lookup and waiting in line included."""
+STREAM_SECONDS = 20
+"""How long an answer may lie here that its client does not take, which is the client's choice in
+HTTP/2. Nothing comes of who waits for the authorizer, so it is more than that may take."""
 
 MOST_REQUESTS = 10
 """Of one connection, the tunnel included. A program needs two: without its password, and with it.
@@ -295,7 +298,7 @@ def _connection_manager(
             "idle_timeout": f"{FIRST_REQUEST_SECONDS}s",
             "max_requests_per_connection": MOST_REQUESTS,
         },
-        "stream_idle_timeout": "0s",
+        "stream_idle_timeout": f"{STREAM_SECONDS}s",
         "delayed_close_timeout": f"{GOODBYE_SECONDS}s",
         "http_filters": [
             *(_telling(header, value) for header, value in told.items()),

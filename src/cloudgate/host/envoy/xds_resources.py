@@ -34,8 +34,9 @@ Resource = dict[str, Any]
 
 TUNNELS = "tunnels"
 """Under which name Envoy counts the tunnels of all clusters."""
-OTHER_ADDRESSES = "others"
-"""Where the authorizer names these, with blanks between them, in the order to try them."""
+ADDRESS, OTHER_ADDRESSES = "address", "others"
+"""Where the authorizer names the target's address, and its others, with blanks between them, in the
+order to try them."""
 AUTHORIZER = "authorizer"
 CERTIFICATE = "certificate"
 ROUTES = "routes"
@@ -88,7 +89,7 @@ function envoy_on_request(handle)
   local said = handle:streamInfo():dynamicMetadata()
   local others = said:get("{AUTHORIZER_METADATA}")["{OTHER_ADDRESSES}"]
   local address, rest = string.match(others, "^(%S*) ?(.*)$")
-  said:set("{AUTHORIZER_METADATA}", "address", address)
+  said:set("{AUTHORIZER_METADATA}", "{ADDRESS}", address)
   said:set("{AUTHORIZER_METADATA}", "{OTHER_ADDRESSES}", rest)
 end
 """
@@ -205,7 +206,8 @@ def routes() -> Resource:
                 "name": "any",
                 "domains": ["*"],
                 "routes": [
-                    _connect_to_several_route(),
+                    _tunnel_to_several_route(),
+                    _tunnel_route(),
                     _connect_route(),
                     _well_known_route(),
                     *(_own_route(path, method) for path, method in OWN_METHODS.items()),
@@ -256,21 +258,35 @@ def _connect_route() -> Resource:
     }
 
 
-def _connect_to_several_route() -> Resource:
+def _tunnel_route(*also_named: str) -> Resource:
+    """Of whom the authorizer has let in: what is left for it is kept until it takes that.
+
+    Of whom it has not, the connection manager gives up what is not taken.
+    """
     route = _connect_route()
-    named = {
-        "filter": AUTHORIZER_METADATA,
-        "path": [{"key": OTHER_ADDRESSES}],
-        "value": {"present_match": True},
+    named = [_named(each) for each in (ADDRESS, *also_named)]
+    return {
+        "match": {**route["match"], "dynamic_metadata": named},
+        "route": {**route["route"], "flush_timeout": "0s"},
     }
+
+
+def _tunnel_to_several_route() -> Resource:
+    route = _tunnel_route(OTHER_ADDRESSES)
     again = {
         "retry_on": "connect-failure",
         "num_retries": MOST_OTHER_ADDRESSES,
         "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
     }
+    return {**route, "route": {**route["route"], "retry_policy": again}}
+
+
+def _named(what: str) -> Resource:
+    """That the authorizer names it in the request's metadata."""
     return {
-        "match": {**route["match"], "dynamic_metadata": [named]},
-        "route": {**route["route"], "retry_policy": again},
+        "filter": AUTHORIZER_METADATA,
+        "path": [{"key": what}],
+        "value": {"present_match": True},
     }
 
 
@@ -321,7 +337,7 @@ def _tunnels_cluster() -> Resource:
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "original_dst_lb_config": {
-            "metadata_key": {"key": AUTHORIZER_METADATA, "path": [{"key": "address"}]}
+            "metadata_key": {"key": AUTHORIZER_METADATA, "path": [{"key": ADDRESS}]}
         },
         "connect_timeout": f"{CONNECT_SECONDS}s",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
