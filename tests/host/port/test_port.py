@@ -20,7 +20,7 @@ from cloudgate.host.platform.resource_limits import (
     capacity_of,
     memory_limits,
 )
-from cloudgate.host.tunnels.connection_limit import excess_connections
+from cloudgate.host.tunnels.connection_limit import by_network, excess_connections
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import GatewayState, Target
 from tests.host.port.held_repository import held_repository, reset
@@ -104,11 +104,17 @@ async def test_tunnels_that_the_access_log_does_not_speak_of_yet_are_not_hung_up
 def test_only_those_without_a_tunnel_are_hung_up_on() -> None:
     callers = {"192.0.2.1": [1, 2, 3, 4], "2001:db8::1": [5, 6, 7], "192.0.2.9": [8]}
     carrying = {"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "[2001:db8::1]:6"}
-    assert excess_connections(callers, carrying, 2) == {
+    assert excess_connections(by_network(callers), carrying, 2) == {
         "192.0.2.1": ["192.0.2.1:4"],
-        "2001:db8::1": ["[2001:db8::1]:5"],
+        "2001:db8::/64": ["[2001:db8::1]:5"],
     }
-    assert excess_connections(callers, carrying, 4) == {}
+    assert excess_connections(by_network(callers), carrying, 4) == {}
+
+
+def test_whoever_has_a_network_of_ipv6_has_as_many_connections_as_others() -> None:
+    callers = {f"2001:db8::{number}": [7] for number in range(1, 6)} | {"2001:db8:0:1::1": [7]}
+    found = excess_connections(by_network(callers), {"[2001:db8::1]:7"}, 3)
+    assert found == {"2001:db8::/64": ["[2001:db8::2]:7", "[2001:db8::3]:7"]}
 
 
 def test_the_kernel_tells_who_is_connected() -> None:

@@ -1,8 +1,10 @@
 """Connection limit: who has more connections to the gateway than one address may have?
 
+In IPv6 whoever has one address has a network of them, which counts as one here.
 Newcomers of such an address are hung up on, and get no tunnel. Those that carry a tunnel go on.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
@@ -15,6 +17,7 @@ from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.network import address_ranges
 from cloudgate.network.hostport import join
+from cloudgate.trust.login_throttle import client_network
 
 CONNECTIONS_PER_ADDRESS = 1024
 """Unless the operator says otherwise; many tenants may come from behind one address."""
@@ -26,27 +29,33 @@ _log = structlog.get_logger(__name__)
 ConnectionsByAddress = Mapping[str, Sequence[int]]
 
 
-def excess_connections(
-    callers: ConnectionsByAddress, carrying: Collection[str], limit: int
-) -> dict[str, list[str]]:
-    """By address that has more than `limit` connections: those of them to end. Pure.
+def by_network(callers: ConnectionsByAddress) -> dict[str, list[str]]:
+    """By what one party can choose its addresses from: its connections, as ``address:port``. Pure.
 
-    Args:
-        callers: the ports that each address comes from.
-        carrying: connections that carry a tunnel, as ``address:port``.
-        limit: connections of one address.
+    `callers`: the ports that each address comes from.
     """
-    found = {}
+    found: dict[str, list[str]] = defaultdict(list)
     for address, ports in callers.items():
-        if len(ports) > limit:
-            names = [_name(address, port) for port in ports]
-            without = [name for name in names if name not in carrying]
-            found[address] = without[: len(ports) - limit]
+        found[client_network(address)] += (join(address, port) for port in ports)
     return found
 
 
-def _name(address: str, port: int) -> str:
-    return join(address, port)
+def excess_connections(
+    callers: Mapping[str, Sequence[str]], carrying: Collection[str], limit: int
+) -> dict[str, list[str]]:
+    """By who has more than `limit` connections: those of them to end. Pure.
+
+    Args:
+        callers: the connections of each, as ``address:port``.
+        carrying: those that carry a tunnel.
+        limit: how many each may have.
+    """
+    found = {}
+    for network, names in callers.items():
+        if len(names) > limit:
+            without = [name for name in names if name not in carrying]
+            found[network] = without[: len(names) - limit]
+    return found
 
 
 class ConnectionLimiter:
@@ -73,7 +82,7 @@ class ConnectionLimiter:
 
     def is_full(self, address: str) -> bool:
         """Whether an IP address has as many connections as one may have, as last counted."""
-        return address in self._full
+        return client_network(address) in self._full
 
     def job(self) -> Job:
         """What is to be run."""
@@ -100,19 +109,21 @@ class ConnectionLimiter:
             self._full = frozenset()
             return
         trusted = self._gateway_status.proxy_networks  # of whom each connection is somebody else's
-        callers = {
-            address: ports
-            for address, ports in self._look(port).items()
-            if not address_ranges.contains(trusted, address)
-        }
+        callers = by_network(
+            {
+                address: ports
+                for address, ports in self._look(port).items()
+                if not address_ranges.contains(trusted, address)
+            }
+        )
         self._full = frozenset(
-            address for address, ports in callers.items() if len(ports) >= self._limit
+            network for network, names in callers.items() if len(names) >= self._limit
         )
         if not self._full:
             return
         # The access log speaks of a tunnel a moment after it was let in.
         carrying = {tunnel.client for tunnel in self._tracker.live} | self._slots.unlogged.keys()
-        for address, names in excess_connections(callers, carrying, self._limit).items():
+        for network, names in excess_connections(callers, carrying, self._limit).items():
             ended = close_connections(pid, names) if names else 0
             if ended:
-                _log.warning("too many connections of one address", address=address, ended=ended)
+                _log.warning("too many connections of one address", address=network, ended=ended)
