@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from cloudgate.host.state.site import SiteStore
 from cloudgate.host.tunnels.restore_only import (
     REFUSED_SECONDS,
     RESTORE_REQUEST_BYTES,
@@ -126,6 +127,24 @@ async def test_when_it_is_over_everything_is_as_before(
     machine.restore_only.review()
     await send(begun, A_BACKUP_BYTES)
     await bring_back(begun)
+
+
+async def test_a_site_that_is_lost_does_not_make_a_backup_of_what_began_in_maintenance(
+    machine: Machine, client: Client, port: int
+) -> None:
+    await at_work(machine, AT_WORK)
+    begun = await client.connect(port, REPO)
+    await machine.hears_of(1)
+    await machine.leave()
+    for each in machine.paths.site.parent.glob(f"*{machine.paths.site.name}*"):
+        each.unlink()
+    machine.site = SiteStore(machine.paths.site, machine.journal)
+    await machine.start()
+    await machine.hears_of(1)
+    machine.restore_only.review()
+    await at_work(machine, AT_WORK)
+    with pytest.raises(ConnectionError):
+        await send_for_ever(begun)
 
 
 async def bring_back_for_ever(tunnel: Tunnel) -> None:

@@ -115,7 +115,8 @@ class RestoreOnlyEnforcer:
         Raises:
             UnavailableError: this system does not let the host service do so.
         """
-        if self._site.maintenance is None:
+        # What is lost may be that it is not over, and what is lifted stays so.
+        if self._site.is_certain and self._site.maintenance is None:
             self._tracker.lift_restore_only()
         by_envoy: dict[str, dict[Tunnel, list[_Restraint]]] = defaultdict(dict)
         for each in self._tracker.live:
