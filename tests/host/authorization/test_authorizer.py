@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +114,17 @@ async def test_who_has_all_its_tunnels_hears_how_many_and_one_that_is_taken_back
     door.judge.take_back(first, HERE, 1)
     assert door.slots.in_use(ACME) == 0
     assert (await door.ask(3)).denial is None
+
+
+async def test_whatever_fails_at_the_beginning_of_a_tunnel_keeps_no_slot(door: Door) -> None:
+    async def fail(*_: object) -> str:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    door.know(concurrent_tunnels=1)
+    door.judge.starts.begin = fail  # type: ignore[method-assign,assignment]
+    with pytest.raises(OSError, match="too many"):
+        await door.ask()
+    assert door.slots.in_use(ACME) == 0
 
 
 async def test_who_waits_for_a_slot_longer_than_envoy_would_is_told_so(

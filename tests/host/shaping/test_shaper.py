@@ -271,6 +271,16 @@ async def test_who_has_no_limit_or_cannot_be_slowed_is_let_in_as_before() -> Non
     assert not limited.starts.newcomers()
 
 
+@pytest.mark.anyio
+async def test_who_comes_where_the_tunnels_before_cannot_be_looked_at_is_let_in() -> None:
+    def fail(_: UUID) -> None:
+        raise UnavailableError("There are too many open files.")
+
+    limited = SlowedConnections(MEBIBYTE)
+    limited.starts.refresh = fail
+    assert await limited.starts.begin("p", ACME, "client", 0) == UNLIMITED_CLUSTER
+
+
 # ---------------------------------------------------------------------------------------------
 
 

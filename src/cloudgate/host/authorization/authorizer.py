@@ -287,7 +287,7 @@ class Authorizer:
             return Denial(503, reason, RETRY_SECONDS, kind=Refusal.TUNNELS)
         try:
             cluster = await self.starts.begin(slot_id, tenant.tenant_id, client, self._wait_seconds)
-        except asyncio.CancelledError:
+        except BaseException:  # given up, or whatever failed: nobody else would give it back
             self.slots.release(slot_id)
             raise
         if cluster is None:

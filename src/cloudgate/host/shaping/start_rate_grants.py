@@ -104,9 +104,9 @@ class StartRateGrants:
             return None
         if pause > 0:
             await asyncio.sleep(pause)
-        self.refresh(tenant_id)
-        rate = self._first_rate(tenant_id, limit)
         try:
+            self.refresh(tenant_id)
+            rate = self._first_rate(tenant_id, limit)
             connection = self.slow(client, rate)
         except UnavailableError as error:
             if not self._complained:
