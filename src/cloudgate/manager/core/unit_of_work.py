@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -109,6 +109,8 @@ class UnitOfWork:
     ended_tasks: list[EndedTask] = field(default_factory=list)
     news_for: set[UUID] = field(default_factory=set)
     """Servers and sites whose hosts are to be woken once the transaction holds."""
+    tunnels_ended: dict[UUID, Mapping[str, str]] = field(default_factory=dict)
+    """Tenants and users whose tunnels end with it, and what the audit log says of that."""
     at_end: list[Callable[[], None]] = field(default_factory=list)
     """What is called last before it holds, to write what was gathered meanwhile."""
     once_it_holds: list[Callable[[], object]] = field(default_factory=list)

@@ -1,6 +1,7 @@
 """From where may a tenant and its users come: said in the API, told to gateways, and on record?"""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,8 @@ import httpx2
 import pytest
 from lxml import etree
 
+from cloudgate.host.access_log.tunnel_metadata import is_revoked, revocation_epoch_of
+from cloudgate.host.state.principal import Principal
 from cloudgate.protocol import GatewayState, Guess, Tenant
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager, finished
@@ -145,6 +148,52 @@ def test_live_tunnels_end_when_asked_all_of_them_or_those_from_elsewhere(
     said = [json.dumps(event.after) for event in running.audited()]
     assert sum('"Tunnels": "ended"' in each for each in said) == 2
     assert sum("as far as they come from elsewhere" in each for each in said) == 2
+
+
+def test_live_tunnels_end_as_well_after_the_managers_clock_went_back(
+    running: RunningManager, client: httpx2.Client, path: str
+) -> None:
+    host = ScriptedHost(running)
+    user = user_path(client, path)
+
+    def ends(act: Callable[[], object], moment: Callable[[Tenant], datetime | None]) -> bool:
+        """Whether that ends a tunnel of the user that was opened just before."""
+        known = told(host)
+        opened = revocation_epoch_of(Principal(known, known.users[0]).tunnels_ended_at)
+        running.clock.stepped -= timedelta(minutes=1)
+        act()
+        return is_revoked(opened, moment(told(host)))
+
+    assert ends(
+        lambda: put(client, f"{user}?endTunnels=outside", ALLOWED),
+        lambda known: known.users[0].outside_end_before,
+    )
+    assert ends(
+        lambda: put(client, f"{path}?endTunnels=true", {"Enabled": True}),
+        lambda known: known.tunnels_end_before,
+    )
+    assert ends(
+        lambda: put(client, f"{user}?endTunnels=true", {"Enabled": True}),
+        lambda known: known.users[0].tunnels_end_before,
+    )
+    assert ends(
+        lambda: put(client, f"{path}?endTunnels=outside", ALLOWED),
+        lambda known: known.outside_end_before,
+    )
+    kept = client.get(f"{path}/resources").json()["CloudTenantResources"]
+    before = {each["Href"] for each in kept}
+    other = client.post("/repositories", json={"Name": "other", "Endpoint": "o.example:1"}).json()
+    quota = {"Name": "r", "RepositoryUid": other["UID"], "QuotaMb": 2048}
+    finished(client, client.post(f"{path}/resources", json=quota).json())
+    resources = client.get(f"{path}/resources").json()["CloudTenantResources"]
+    (added,) = {each["Href"] for each in resources} - before
+    assert ends(
+        lambda: finished(client, client.delete(f"{added}?endTunnels=true").json()),
+        lambda known: known.ended_targets[0].before,
+    )
+    host.close()
+    said = [(event.after or {}).get("Tunnels") for event in running.audited()]
+    assert len([each for each in said if each]) == 5
 
 
 def test_the_audit_log_has_the_lists_of_before_and_after(
