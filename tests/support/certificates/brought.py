@@ -20,7 +20,8 @@ class Made:
     def __init__(
         self,
         *names: str,
-        days: int = 30,
+        days: float = 30,
+        begun_days: float = 40,
         key: rsa.RSAPrivateKey | None = None,
         usage: x509.ObjectIdentifier | None = None,
     ) -> None:
@@ -30,7 +31,14 @@ class Made:
         self.issuer = _signed(issuer, issuer, issuer_key.public_key(), issuer_key, days=400)
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
         self.leaf = _signed(
-            subject, issuer, self.key.public_key(), issuer_key, names=names, days=days, usage=usage
+            subject,
+            issuer,
+            self.key.public_key(),
+            issuer_key,
+            names=names,
+            days=days,
+            begun_days=begun_days,
+            usage=usage,
         )
 
     @property
@@ -65,7 +73,8 @@ def _signed(
     key: ec.EllipticCurvePrivateKey,
     *,
     names: tuple[str, ...] = (),
-    days: int,
+    days: float,
+    begun_days: float = 40,
     usage: x509.ObjectIdentifier | None = None,
 ) -> x509.Certificate:
     builder = (
@@ -74,7 +83,7 @@ def _signed(
         .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - timedelta(days=40))
+        .not_valid_before(NOW - timedelta(days=begun_days))
         .not_valid_after(NOW + timedelta(days=days))
     )
     if usage is not None:

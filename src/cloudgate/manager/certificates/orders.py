@@ -2,7 +2,7 @@
 
 An order that fails the first time is gone, and its task says why. One that has given a certificate
 is asked again when a third of that one's life is left; when that fails, both stay, and it is asked
-ever more rarely. It goes with its certificate.
+ever more rarely, but several times before the certificate ends. It goes with its certificate.
 """
 
 from collections.abc import Sequence
@@ -38,6 +38,10 @@ ORDER_DEADLINE = timedelta(minutes=20)
 """How long an order may take, with the orders before it."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(hours=1), timedelta(hours=24)
 """Between attempts to renew: doubled with each failure."""
+LEAST_PAUSE = timedelta(minutes=5)
+"""Between them, however soon the certificate ends."""
+_PAUSE_SHARE = 0.25
+"""Of the life that a certificate has left, that a pause takes at most."""
 MOST_NAMES = 100
 _ORDERED = Event("OrderCloudCertificate", operations.UPDATING, code=24180)
 _RENEWED = Event("RenewCloudCertificate", operations.UPDATING, code=24180)
@@ -185,11 +189,15 @@ def _orders(work: UnitOfWork) -> Sequence[CertificateOrder]:
 def _due_at(work: UnitOfWork, order: CertificateOrder) -> datetime:
     if order.certificate_id is None:
         return datetime.min.replace(tzinfo=UTC)
-    leaf = rules.leaf_of(operations.get_certificate(work, order.certificate_id).chain_pem)
+    leaf = _leaf(work, order.certificate_id)
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
     due = leaf.not_valid_after_utc - life * RENEWAL_SHARE
     again = order.next_attempt_at
     return due if again is None or has_come(again, work.now, LONGEST_PAUSE) else max(due, again)
+
+
+def _leaf(work: UnitOfWork, certificate_id: UUID) -> x509.Certificate:
+    return rules.leaf_of(operations.get_certificate(work, certificate_id).chain_pem)
 
 
 def open_order(work: UnitOfWork, identifier: UUID) -> Order | None:
@@ -232,7 +240,8 @@ def succeed(work: UnitOfWork, identifier: UUID, brought: BroughtCertificate) -> 
         record(work, _change(_RENEWED, order))
     order.failures, order.problem = 0, ""
     # Should the server give one whose life is mostly over, it is not asked again and again.
-    order.next_attempt_at = work.now + LONGEST_PAUSE
+    left = rules.leaf_of(brought.chain_pem).not_valid_after_utc - work.now
+    order.next_attempt_at = work.now + renewal_pause(left)
     work.session.flush()
     note_warnings(work, list_gateways(work))
     task = _task_of(work, identifier)
@@ -256,7 +265,8 @@ def fail(work: UnitOfWork, identifier: UUID, reason: str) -> None:
         return
     order.failures += 1
     order.problem = reason
-    order.next_attempt_at = work.now + order_pause(order.failures)
+    left = _leaf(work, order.certificate_id).not_valid_after_utc - work.now
+    order.next_attempt_at = work.now + order_pause(order.failures, left)
     work.session.flush()
     note_warnings(work, list_gateways(work))
     record(work, _change(_RENEWED, order), success=False, message=reason)
@@ -273,9 +283,18 @@ def end_late_order(work: UnitOfWork, task: Task) -> None:
         fail(work, identifier, "The ACME server did not decide in time.")
 
 
-def order_pause(failures: int) -> timedelta:
-    """How long to wait after so many failures in a row."""
-    return doubled(FIRST_PAUSE, LONGEST_PAUSE, failures)
+def renewal_pause(left: timedelta) -> timedelta:
+    """How long not to ask for the next certificate, of one that has so much life left. Pure."""
+    return max(min(LONGEST_PAUSE, left * (1 - RENEWAL_SHARE)), LEAST_PAUSE)
+
+
+def order_pause(failures: int, left: timedelta) -> timedelta:
+    """How long to wait after so many failures in a row. Pure.
+
+    `left` is for how long the certificate is good yet: while it is, it is tried several times more.
+    """
+    pause: timedelta = doubled(FIRST_PAUSE, LONGEST_PAUSE, failures)
+    return min(pause, max(left * _PAUSE_SHARE, LEAST_PAUSE)) if left > timedelta() else pause
 
 
 def _change(event: Event, order: CertificateOrder, after: dict[str, Any] | None = None) -> Change:
