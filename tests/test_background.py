@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -154,6 +155,31 @@ async def test_the_operator_is_told_why_and_of_a_fault_of_the_program_where_the_
     unforeseen = "nobody foresaw" in said
     assert (entry["exc_info"] is surprise) == unforeseen
     assert (entry["id"] in failing.text) == unforeseen
+
+
+async def test_how_it_is_with_a_job_is_known_when_whoever_is_told_of_changes_knows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "WELL_AFTER_SECONDS", 0.02)
+    fails, works, lasts = Work(), Work(), asyncio.Event()
+    fails.problem = OSError(28, "No space left on device")
+    untried_then: list[frozenset[str]] = []
+    together = Background(
+        [
+            replace(job(fails), name="failing"),
+            replace(job(works), name="working"),
+            replace(job(Work()), name="lasting", attempt=lasts.wait, lasts=True),
+            replace(job(Work()), name="later", first_after_seconds=PATIENCE_SECONDS),
+        ],
+        on_change=lambda name, _: untried_then.append(together.untried & {name}),
+    )
+    assert together.untried == {"failing", "working", "lasting", "later"}
+    running = asyncio.create_task(together.run())
+    await until_async(lambda: together.untried == {"later"})
+    assert not lasts.is_set()
+    assert untried_then[0] == {"failing"}, "what is not awaited any more is in the warnings"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_what_lasts_is_told_once_and_logged_rarely() -> None:

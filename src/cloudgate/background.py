@@ -133,6 +133,11 @@ class Background:
         """The jobs whose last attempt has failed."""
         return tuple(each.failing for each in self._supervised.values() if each.failing)
 
+    @property
+    def untried(self) -> frozenset[str]:
+        """The jobs of which it is not known yet how it is with them: no attempt has ended."""
+        return frozenset(name for name, each in self._supervised.items() if not each.record.runs)
+
     def wake(self, *names: str) -> None:
         """Try these jobs, or all of them, as soon as possible."""
         for name in names or self._supervised:
@@ -174,7 +179,8 @@ class Background:
 
     @contextmanager
     def _well_after_a_while(self, each: "_SupervisedJob") -> Iterator[None]:
-        if not (each.job.lasts and each.failing):
+        is_known = each.record.runs and not each.failing
+        if is_known or not each.job.lasts:
             yield
             return
         loop = asyncio.get_running_loop()
@@ -202,11 +208,11 @@ class Background:
             is_needed=each.job.needed,
         )
         each.failing = failing
-        each.record.runs += 1
-        each.record.failures += 1
         is_news = before is None or before.reason != reason
         if is_news:
             self._on_change(each.job.name, failing)
+        each.record.runs += 1  # whoever is told of changes knows of it by now
+        each.record.failures += 1
         now = time.monotonic()
         if before is None or now - each.logged_at >= (
             FIRST_PAUSE_SECONDS * 2 if is_news else LOGGED_AGAIN_SECONDS

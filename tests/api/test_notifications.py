@@ -13,16 +13,19 @@ import httpx2
 import pytest
 from sqlalchemy import select, text
 
+from cloudgate.api.server import ServerOptions
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.jobs.backup_schedule import WATCHING
+from cloudgate.manager.jobs.backup_schedule import WATCHING, Schedule
 from cloudgate.manager.notifications import mail, rules, webhooks
 from cloudgate.manager.notifications.rules import RULES, Kind, delivery_pause
 from cloudgate.manager.quotas.operations import keep_use
+from cloudgate.manager.security.sealed_files import SealingSecret
 from cloudgate.manager.settings.outgoing import MailServer, OutgoingSettings, networks
+from cloudgate.manager.storage.marks import LAST_BACKUP_AT, put_mark
 from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.manager.tenants import egress
-from cloudgate.protocol import GatewayState, Guess
+from cloudgate.protocol import Figures, GatewayState, Guess
 from tests.support.certificates.brought import Made, pem_of
 from tests.support.programs.notification_receivers import (
     Mailbox,
@@ -245,6 +248,63 @@ def test_nothing_is_lost_or_told_twice_when_the_manager_is_restarted(tmp_path: P
             "Cloudgate: The lease of acme ends within one day",
             "Cloudgate: This is a test: again is told of what happens.",
         ], "and nothing that it has ended: whoever needs that has an end of it already"
+
+
+@pytest.mark.parametrize("newest", ["of three days ago", "none"])
+def test_what_is_still_so_after_a_restart_is_not_said_to_be_over(
+    tmp_path: Path, newest: str
+) -> None:
+    folder = tmp_path / "backups"
+    secret = SealingSecret(b"k" * 32, is_passphrase=False)
+    schedule = Schedule(folder, timedelta(hours=24), 2, secret)
+    with Program(tmp_path) as program, ExitStack() as stack:
+        outgoing = OutgoingSettings(networks=networks(["127.0.0.1", "::1"]))
+        data = tmp_path / "data"
+        more: dict[str, Any] = {
+            "outgoing": outgoing,
+            "extras": ServerOptions(backups=(data, schedule)),
+        }
+        server, box = stack.enter_context(mail_server(tmp_path))
+        wanted = ["BackupOverdue", "NeedsALook", "GatewayFull"]
+        with running_manager(data, **more) as running:
+            scene = Scene(running, program, server, box)
+            gateway = ScriptedHost(running)
+            running.clients.callback(gateway.close)
+            spec = {"ServerHostName": "gw1.example", "NetworkType": "Direct"}
+            made = scene.client.post("/cloud/gateways", json=spec).json()
+            gateway.obey()
+            finished(scene.client, made)
+            figures = Figures(run="1", uptime_seconds=1.0, full={"memory": 0.95})
+            gateway.report(figures=figures).raise_for_status()
+            scene.add("hook", Events={"Events": wanted})
+            if newest != "none":
+                with running.manager.changing() as work:
+                    made_at = work.now - timedelta(days=3)
+                    put_mark(work.session, LAST_BACKUP_AT, made_at.isoformat())
+            scene.later(hours=30)
+
+            def is_told() -> bool:
+                if ("GatewayFull", False) not in program.kinds():
+                    scene.later(minutes=6)  # from look to look
+                return {kind for kind, _ in program.kinds()} == set(wanted)
+
+            scene.until(is_told)
+        with running_manager(data, site=None, ahead=running.clock.ahead, **more) as running:
+            scene = replace(scene, running=running, logged_on=None)
+            for minutes, name in ((0, "one"), (11, "two")):
+                scene.later(minutes=minutes)
+                running.manager.warn(name, f"{name} is not well.")
+                scene.until(lambda: f"manager: {name} is not well." in messages(program))  # noqa: B023  called at once
+            assert [kind for kind, is_over in program.kinds() if is_over] == []
+            assert program.kinds().count(("BackupOverdue", False)) == 1, "nor is it told again"
+            with running.manager.changing() as work:
+                put_mark(work.session, LAST_BACKUP_AT, work.now.isoformat())
+            scene.until(lambda: ("BackupOverdue", True) in program.kinds())
+            assert ("GatewayFull", True) not in program.kinds()
+
+
+def messages(program: Program) -> list[str]:
+    return [each["Message"] for each in program.events()]
 
 
 def _id_of(scene: Scene, name: str) -> str:

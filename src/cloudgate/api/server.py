@@ -160,6 +160,7 @@ class ManagerServer:
             on_change=self._note_failing,
             foreseen=_foreseen,
         )
+        manager.warnings.await_kinds(lambda: self._background.untried)
         self.health = manager_health(manager, self._background)
         self._monitoring = self._shown(recent, has_outlet=extras.audit_outlet is not None)
         self._metrics_listener = extras.metrics_listener

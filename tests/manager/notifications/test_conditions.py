@@ -1,12 +1,21 @@
 """What is seen of all that somebody should know, whatever is kept of the others."""
 
+from uuid import uuid4
+
 import httpx2
 import pytest
+from sqlalchemy import text
 
+from cloudgate.manager.notifications import operations, outbox
 from cloudgate.manager.notifications.conditions import Seen, see_all
 from cloudgate.manager.notifications.rules import Kind
 from cloudgate.manager.quotas.operations import keep_use
-from cloudgate.manager.storage.tables import CloudTenant, TenantResource
+from cloudgate.manager.storage.tables import (
+    CloudTenant,
+    NotificationDelivery,
+    NotificationReceiver,
+    TenantResource,
+)
 from cloudgate.manager.tenants import egress
 from tests.support.running.manager import RunningManager, finished
 
@@ -64,3 +73,38 @@ def test_what_cannot_be_seen_of_one_kind_keeps_no_other_from_being_seen(
     found = seen(running)
     assert found.unseen.keys() == {Kind.EGRESS_LEVEL}
     assert {each.kind for each in found.conditions} >= {Kind.QUOTA_LEVEL, Kind.NEEDS_A_LOOK}
+
+
+def test_what_cannot_be_read_of_one_kind_keeps_no_other_from_being_seen(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    add_tenants(client, acme=1024)
+    fill(running)
+    with running.rolled_back() as work:
+        work.session.execute(text("ALTER TABLE cloud_certificates RENAME TO elsewhere"))
+        found = see_all(running.manager, work)
+    assert found.unseen.keys() == {Kind.CERTIFICATE_ENDING}
+    assert Kind.QUOTA_LEVEL in {each.kind for each in found.conditions}
+
+
+def test_whether_somebody_can_be_told_is_not_known_until_it_is_tried_again(
+    running: RunningManager,
+) -> None:
+    with running.rolled_back() as work:
+        receiver = NotificationReceiver(
+            id=uuid4(), name="away", kind="Webhook", address="https://hook.example/"
+        )
+        work.session.add(receiver)
+        work.session.flush()
+        event = outbox.test_event("away", work.now)
+        work.session.add(
+            NotificationDelivery(receiver_id=receiver.id, event=event, at=work.now, due_at=work.now)
+        )
+        work.session.flush()
+        key = f"NeedsALook:Manager:manager:{operations.warning_kind(receiver.id)}"
+        assert key not in see_all(running.manager, work).awaited
+        (batch,) = outbox.due(work)
+        outbox.finish(work, batch, "It is away.")
+        assert key in see_all(running.manager, work).awaited
+        outbox.finish(work, batch, "")
+        assert key not in see_all(running.manager, work).awaited

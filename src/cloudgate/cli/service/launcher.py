@@ -128,7 +128,9 @@ def _host_running(manager: Manager, data: Path) -> Background:
     def note(name: str, failing: FailingJob | None) -> None:
         manager.warn(name, failing.text if failing else "")
 
-    return Background([job], on_change=note)
+    background = Background([job], on_change=note)
+    manager.warnings.await_kinds(lambda: background.untried)
+    return background
 
 
 async def _run_host_service(data: Path) -> None:

@@ -63,6 +63,9 @@ class BackupWorker:
         self._began_at = manager.clock()
         self._ahead_since: datetime | None = None
         """Since when the newest is of a time that is yet to come; None where it is not."""
+        self._awaited = {WATCHING, AHEAD}
+        """Of what it is not known yet whether it is well."""
+        manager.warnings.await_kinds(lambda: frozenset(self._awaited))
 
     def jobs(self) -> tuple[Job, ...]:
         """What is to be run."""
@@ -115,6 +118,7 @@ class BackupWorker:
             " the journal of changes is not shortened. See that the clock is right; then move them"
             " to another folder, or delete them.",
         )
+        self._awaited.discard(AHEAD)
 
     def _write_journal(self) -> None:
         self._see_that_it_is_there()
@@ -137,6 +141,8 @@ class BackupWorker:
         if now - self._began_at <= min(late, _FIRST_MAY_TAKE):
             return
         if now - (self._ahead_since or newest or self._began_at) <= self._schedule.every + late:
+            if newest is not None and not is_ahead:  # else it may be missed since before the start
+                self._awaited.discard(WATCHING)
             return
         said = f"is of {timestamps.readable(newest)}" if newest else "was never made"
         if is_ahead:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Float, Select, cast, select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from cloudgate.manager.certificates.warnings import endings
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
@@ -14,8 +15,9 @@ from cloudgate.manager.fault_isolation import each_alone
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.jobs import backup_schedule
 from cloudgate.manager.monitoring.metrics import STALE_SECONDS
-from cloudgate.manager.monitoring.operator_warnings import operator_warnings
-from cloudgate.manager.notifications.rules import MANAGER, Condition, Kind
+from cloudgate.manager.monitoring.operator_warnings import SubjectWarning, operator_warnings
+from cloudgate.manager.notifications import operations, outbox
+from cloudgate.manager.notifications.rules import MANAGER, Condition, Kind, key_of
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.quotas import operations as quotas
 from cloudgate.manager.quotas import rules as quota_rules
@@ -53,6 +55,16 @@ class Seen:
     conditions: tuple[Condition, ...]
     unseen: Mapping[Kind, str]
     """Of which kinds nothing is known, and what the fault is called in the log."""
+    awaited: frozenset[str]
+    """Keys of what cannot be known yet, or now: as receivers know it, so it stays."""
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    """What may be so, and what cannot be known: a manager that has just begun was not told yet."""
+
+    kind: Kind
+    subject: str
 
 
 @dataclass(frozen=True)
@@ -60,29 +72,55 @@ class _Source:
     """Sees what is so of some kinds."""
 
     kinds: tuple[Kind, ...]
-    see: Callable[[Manager, UnitOfWork], Iterator[Condition]]
+    see: Callable[[Manager, UnitOfWork], Iterator[Condition | _Awaited]]
+
+
+class _UnreadError(Exception):
+    """What a source goes by cannot be read, and all else can be."""
 
 
 def see_all(manager: Manager, work: UnitOfWork) -> Seen:
     """All that is so. What cannot be seen of some kinds keeps nobody from hearing of the others."""
     unseen: dict[Kind, str] = {}
 
-    def see(source: _Source) -> tuple[Condition, ...]:
-        with work.session.begin_nested():  # PostgreSQL answers nothing more after a fault
-            return tuple(source.see(manager, work))
+    def see(source: _Source) -> tuple[Condition | _Awaited, ...]:
+        try:
+            with work.session.begin_nested():  # PostgreSQL answers nothing more after a fault
+                return tuple(source.see(manager, work))
+        except OperationalError as problem:
+            if not _can_be_read(work):
+                raise  # whosever it is
+            raise _UnreadError from problem
 
     def failed(source: _Source, fault: str) -> None:
         unseen.update(dict.fromkeys(source.kinds, fault))
 
-    found = each_alone(_SOURCES, see, failed)
-    return Seen(tuple(each for some in found for each in some), unseen)
+    found = [each for some in each_alone(_SOURCES, see, failed) for each in some]
+    return Seen(
+        conditions=tuple(each for each in found if isinstance(each, Condition)),
+        unseen=unseen,
+        awaited=frozenset(
+            key_of(each.kind, each.subject) for each in found if isinstance(each, _Awaited)
+        ),
+    )
 
 
-def _of_gateways(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
+def _can_be_read(work: UnitOfWork) -> bool:
+    """Whether the database can be, after something could not."""
+    try:
+        work.session.execute(select(1))
+    except SQLAlchemyError:
+        return False
+    return True
+
+
+def _of_gateways(manager: Manager, work: UnitOfWork) -> Iterator[Condition | _Awaited]:
     heard, now_seconds = manager.figures.latest(), manager.figures.now_seconds
     for gateway in gateways.list_gateways(work):
         said = heard.get(gateway.managed_server_id)
         is_known = said is not None and now_seconds - said.at_seconds <= STALE_SECONDS
+        if not is_known:
+            yield _Awaited(Kind.GATEWAY_FULL, str(gateway.id))
         ratios = said.figures.full if said is not None and is_known else {}
         full = {each: part for each, part in ratios.items() if part > FULL_RATIO}
         if gateways.is_wanted(gateway) and not gateways.is_up(work, gateway):
@@ -312,7 +350,11 @@ def _of_the_schema(manager: Manager, _work: UnitOfWork) -> Iterator[Condition]:
     )
 
 
-def _that_need_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
+def _that_need_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Condition | _Awaited]:
+    # Who could not be told is tried again after an hour, and is warned of then.
+    untold = map(operations.warning_kind, outbox.untold(work))
+    for cause in (*manager.warnings.awaited(), *untold):
+        yield _Awaited(*_of_warning(SubjectWarning(MANAGER, "manager", "", cause=cause)))
     unprotected = protections.warnings_of(work, list_repositories(work))
     for each in operator_warnings(manager, work):
         if isinstance(each.subject, CloudGateway) and each.text == each.subject.certificate_warning:
@@ -320,18 +362,25 @@ def _that_need_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Condition]
         of = each.subject
         if isinstance(of, Repository) and each.text == unprotected.get(of.id):
             continue  # the same
-        is_backup = each.cause == backup_schedule.WATCHING
+        kind, subject = _of_warning(each)
         of_site = getattr(each.subject, "backup_server_id", None)
         if isinstance(each.subject, BackupServer):
             of_site = each.subject.id
         yield Condition(
-            kind=Kind.BACKUP_OVERDUE if is_backup else Kind.NEEDS_A_LOOK,
-            subject=f"{each.kind}:{each.name}:{each.cause}",
+            kind=kind,
+            subject=subject,
             name=each.name,
             object_type=MANAGER if each.subject is None else each.kind,
             text=f"{each.name}: {each.text}",
             site_id=of_site,
         )
+
+
+def _of_warning(warning: SubjectWarning) -> tuple[Kind, str]:
+    """As what it is told, and what tells it from others."""
+    is_backup = warning.cause == backup_schedule.WATCHING
+    kind = Kind.BACKUP_OVERDUE if is_backup else Kind.NEEDS_A_LOOK
+    return kind, f"{warning.kind}:{warning.name}:{warning.cause}"
 
 
 _SOURCES = (

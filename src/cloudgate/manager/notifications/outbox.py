@@ -75,15 +75,15 @@ def told_so_far(work: UnitOfWork) -> dict[str, int]:
     return {row.key: row.level for row in rows}
 
 
-def still_told(work: UnitOfWork, kinds: Collection[Kind]) -> list[Condition]:
-    """What is so of some kinds as receivers know it, for as long as nobody sees how it is."""
-    if not kinds:
+def still_told(work: UnitOfWork, kinds: Collection[Kind], keys: Collection[str]) -> list[Condition]:
+    """What is so as receivers know it, of some kinds and by some keys, of which nobody sees it."""
+    if not kinds and not told_so_far(work).keys() & keys:
         return []
     known = work.session.scalars(select(NotificationCondition)).all()
     return [
         replace(rules.from_document(each.document), level=each.level)
         for each in known
-        if each.document["kind"] in kinds
+        if each.document["kind"] in kinds or each.key in keys
     ]
 
 
@@ -202,6 +202,14 @@ def _batch(work: UnitOfWork, receiver_id: UUID) -> Batch:
     numbers = tuple(each.number for each in rows)
     events = tuple(each.event for each in rows)
     return Batch(receiver_id, receiver.name, receiver.tenant_id, numbers, events)
+
+
+def untold(work: UnitOfWork) -> set[UUID]:
+    """The receivers that could not be told something that they are still to be told."""
+    tried = select(NotificationDelivery.receiver_id).where(
+        _waits(), NotificationDelivery.attempts > 0
+    )
+    return set(work.session.scalars(tried.distinct()))
 
 
 def next_due(work: UnitOfWork) -> datetime | None:

@@ -95,6 +95,11 @@ RULES = {
 }
 
 
+def key_of(kind: Kind, subject: str) -> str:
+    """Tells a condition from all others. Pure."""
+    return f"{kind}:{subject}"[:512]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """Something that is so right now, and that somebody should know."""
@@ -117,7 +122,7 @@ class Condition:
     @property
     def key(self) -> str:
         """Tells it from all others."""
-        return f"{self.kind}:{self.subject}"[:512]
+        return key_of(self.kind, self.subject)
 
     @property
     def cleared(self) -> str:

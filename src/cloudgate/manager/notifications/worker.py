@@ -129,8 +129,9 @@ class NotificationWorker:
             if not outbox.has_receivers(work):
                 return
             seen = see_all(manager, work)
-            found = self._lasting(list(seen.conditions), work.now)
-            found += outbox.still_told(work, seen.unseen)
+            # By keys: what is seen to be so comes after what is only told to be.
+            found = outbox.still_told(work, seen.unseen, seen.awaited)
+            found += self._lasting(list(seen.conditions), work.now)
             is_news = {each.key: each.level for each in found} != outbox.told_so_far(work)
         if is_news:
             with manager.changing(shown=False) as work:
