@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloudgate.console.connection_guides import connection_guides
+from cloudgate.console.operator.customers.connection_guides import connection_guides
 
 CLIENTS = Path(__file__).parents[2] / "docs" / "clients.md"
 

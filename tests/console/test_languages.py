@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.console import texts
-from cloudgate.console.connection_guides import connection_guides
 from cloudgate.console.declarations import Action, Page
 from cloudgate.console.languages import LANGUAGES, SOURCE, language_of, negotiated
+from cloudgate.console.operator.customers.connection_guides import connection_guides
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import page
 from cloudgate.console.section import Section

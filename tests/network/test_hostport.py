@@ -181,7 +181,7 @@ WRITTEN_APART = {
     "values/endpoints.py": "it sees to brackets",
     "api/http/proxies.py": "a host as a proxy has sent it, in brackets",
     "cli/resources/infrastructure/servers.py": "hosts as URLs write them, in brackets",
-    "console/connection_guides.py": "the two parts of a host:port, put together again",
+    "console/operator/customers/connection_guides.py": "two parts of a host:port, put together",
     "host/platform/windows.py": "IPv4 addresses alone",
 }
 """Modules that put a colon between a host and a port, and why that is right there."""

@@ -76,3 +76,8 @@ def check(route: Route, who: LogonSession | Visitor, *, by_token: bool) -> None:
         raise AccessDeniedError(
             "Access denied: this call wants somebody who has logged on, not an API token."
         )
+
+
+def may_ask_for(type_: str, roles: Collection[Role]) -> bool:
+    """Whether somebody with these roles is shown a type by the query service, which he may ask."""
+    return not PROVIDERS.isdisjoint(roles) or type_.lower() in RESTORERS_MAY_ASK_FOR

@@ -48,11 +48,14 @@ from cloudgate.api.monitoring_endpoint import (
     MonitoringEndpoint,
     MonitoringTarget,
 )
+from cloudgate.api.rights import refusals_of
 from cloudgate.api.table import router
 from cloudgate.console.application import Console
 from cloudgate.console.brand import Brand
+from cloudgate.console.section import Refusal
 from cloudgate.errors import (
     AccessDeniedError,
+    CloudgateError,
     InvalidRequestError,
     NotAuthenticatedError,
     NotFoundError,
@@ -109,7 +112,7 @@ class Application:
         self._memory = ResponseCache(manager)
         self._tokens = TokenGate(manager, self._logging_on)
         self._repeated = RepeatedRequests(self._memory, self._tokens.acts_still)
-        self._console = Console(self, manager.clock, brand)
+        self._console = Console(self, manager.clock, brand, self._refusals)
         self._watching = MonitoringEndpoint(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(
             manager,
@@ -194,6 +197,14 @@ class Application:
         if request.method not in ("GET", "HEAD"):
             self._after_change()
         return response
+
+    async def _refusals(self, request: Request, token: str) -> Refusal | None:
+        """What the session of a token would be told of each call; None where it has ended."""
+        try:
+            self._manager.check_sure()
+            return refusals_of(await self._session_of(request, token))
+        except CloudgateError:  # which each call is told in its turn
+            return None
 
     async def _may_watch(self, request: Request) -> bool:
         """Whether who asks may see all that there is to see of the manager's health.
@@ -420,6 +431,9 @@ class Application:
                 f"The header {SESSION_ID} is missing. Log on with POST /api/sessionMngr/?v=latest,"
                 " or show an API token as Authorization: Bearer."
             )
+        return await self._session_of(request, token)
+
+    async def _session_of(self, request: Request, token: str) -> LogonSession | Visitor:
         identifier = session_id_of(token)
         known = self._memory.session(identifier, self._manager.clock())
         if known is not None:

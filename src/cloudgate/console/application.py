@@ -25,7 +25,7 @@ from cloudgate.console.entrance import own_password, passkeys, single_sign_on
 from cloudgate.console.languages import CHOOSE, COOKIE, LANGUAGES, Language, keep, language_of
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import ASSETS, asset, asset_version, live_part, page
-from cloudgate.console.section import Section
+from cloudgate.console.section import Refusals, Rights, Section
 from cloudgate.console.sendings import Sendings
 from cloudgate.console.stream import Streams, event, only, refusal
 from cloudgate.console.tenant.site_map import PORTAL
@@ -42,7 +42,11 @@ class Console:
     """Answers what is asked for below the paths of its sections."""
 
     def __init__(
-        self, api: ASGIApp, clock: Callable[[], datetime], brand: Brand | None = None
+        self,
+        api: ASGIApp,
+        clock: Callable[[], datetime],
+        brand: Brand | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         """Serve pages.
 
@@ -50,10 +54,12 @@ class Console:
             api: the application that answers at ``/api``.
             clock: that of the manager.
             brand: what tenants see.
+            refusals: what who is signed in may not do; None has each call tell it.
         """
         self._api = api
         self._clock = clock
         self._brand = brand or Brand()
+        self._refusals = refusals
         self._streams = {name: Streams() for name in SECTIONS}
         self._sendings = {name: Sendings() for name in SECTIONS}
 
@@ -106,6 +112,9 @@ class Console:
         asked = _Request(
             api, self._clock, streams, sendings, section, brand, language, request, path
         )
+        if section.has_roles and api.session and self._refusals:
+            refusal = await self._refusals(request, api.session)
+            asked.rights = Rights(section, refusal) if refusal else asked.rights
         return await asked.respond()
 
 
@@ -124,6 +133,11 @@ class _Request:
     path: str
     """Below the section."""
     form: dict[str, list[str]] = field(default_factory=dict)
+    rights: Rights = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Until more is known, the API says of each call whether it may be made."""
+        self.rights = Rights(self.section)
 
     async def respond(self) -> Response:
         """Every answer, also when the API refuses."""
@@ -160,6 +174,7 @@ class _Request:
         asked = dict(self.request.query_params)
         visit = self._visit(variables, asked)
         if isinstance(is_of, Action):
+            self.rights.check(is_of)
             form = await form_page(is_of, visit)
             return self._page(form.template, form.context)
         shown = await is_of.load(visit)
@@ -189,6 +204,7 @@ class _Request:
         found = self.section.match(self.path)
         site = self.request.headers.get("sec-fetch-site", "")
         if site == browser.FROM_HERE and found is not None and isinstance(found[0], Action):
+            self.rights.check(found[0])
             again = await form_again(found[0], self._visit(found[1], {}))
             return self._page(again.template, again.context, status=again.status)
         return self._problem(
@@ -312,7 +328,12 @@ class _Request:
 
         async def render() -> str:
             visit = replace(self._visit(variables, asked), is_news=True)
-            known = {"now": visit.now, "page": shown, "root": _root_of(path)}
+            known = {
+                "now": visit.now,
+                "page": shown,
+                "root": _root_of(path),
+                "may": self.rights.may,
+            }
             context = {**await shown.load(visit), **known}
             return live_part(shown.template, context, self.language)
 
@@ -342,6 +363,8 @@ class _Request:
         asked, session = self.request.url.query, self.api.session
         whole = {
             "section": self.section,
+            "navigation": self.rights.navigation,
+            "may": self.rights.may,
             "brand": self.brand,
             "here": (here or self.path).partition("/")[0],
             "root": self._root,

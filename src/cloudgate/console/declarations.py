@@ -83,6 +83,8 @@ class Page:
     """What shows the same, after ``cloudgate``."""
     request: str = ""
     """What the same is asked for by, below ``/api``."""
+    besides: str = ""
+    """What else it asks for, where fewer may ask for that."""
 
 
 class Input(Enum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from cloudgate.api.access import ADMINISTRATORS, PROVIDERS, RESTORERS, RESTORERS_MAY_ASK_FOR
+from cloudgate.api.access import ADMINISTRATORS, PROVIDERS, RESTORERS, may_ask_for
 from cloudgate.api.handlers import tasks
 from cloudgate.api.handlers.cloud import gateways, pools, subtenants, tenants
 from cloudgate.api.handlers.common import PAGED, document_of
@@ -23,7 +23,6 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.queries import pages, sources
 from cloudgate.manager.queries.filter import parse
 from cloudgate.manager.queries.pages import Page, Query, Source, read_names, read_page
-from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.wire.resources.audit import AuditEvent, AuditEvents, AuditVerification
 from cloudgate.wire.resources.base import EntityRef, Link
@@ -237,8 +236,7 @@ def _type(call: Call) -> QueryType:
         raise InvalidRequestError(
             f"type: found {name[:100]!r}; GET /api/querySvc shows which types there are."
         )
-    shown_all = {Role.PORTAL_ADMINISTRATOR, Role.PORTAL_USER}
-    if shown_all.isdisjoint(call.roles) and asked.name.lower() not in RESTORERS_MAY_ASK_FOR:
+    if not may_ask_for(asked.name, call.roles):
         raise AccessDeniedError("Access denied")
     return asked
 

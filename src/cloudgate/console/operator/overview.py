@@ -82,5 +82,6 @@ PAGES = (
         section="overview",
         command="status",
         request="/warnings",
+        besides="/cloud/summary",
     ),
 )

@@ -52,6 +52,7 @@ CONSOLE = Section(
     sign_out=sign_out,
     who=_("User"),
     has_providers=True,
+    has_roles=True,
     pages=(
         *overview.PAGES,
         *gateways.PAGES,

@@ -5,9 +5,9 @@ from urllib.parse import urlencode
 
 from cloudgate.console.api import Json
 from cloudgate.console.charts import DAYS, held_back, traffic
-from cloudgate.console.connection_guides import connection_guides
 from cloudgate.console.declarations import Page, Visit, entities, filled, id_of, paged
 from cloudgate.console.operator.common import ENTITY, OFFERED, by_uids, listing
+from cloudgate.console.operator.customers.connection_guides import connection_guides
 from cloudgate.console.operator.usage import last_months, month_of, month_query, used_rows
 from cloudgate.console.texts import words as _
 
