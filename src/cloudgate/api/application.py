@@ -108,24 +108,24 @@ class Application:
         self._trusted_proxies = trusted_proxies
         self._after_change = after_change
         self._router = router()
-        self._logging_on = LoginGate()
-        self._memory = ResponseCache(manager)
-        self._tokens = TokenGate(manager, self._logging_on)
-        self._repeated = RepeatedRequests(self._memory, self._tokens.acts_still)
+        self._login_gate = LoginGate()
+        self._response_cache = ResponseCache(manager)
+        self._tokens = TokenGate(manager, self._login_gate)
+        self._repeated = RepeatedRequests(self._response_cache, self._tokens.acts_still)
         self._console = Console(self, manager.clock, brand, self._refusals)
-        self._watching = MonitoringEndpoint(watched, self._may_watch) if watched else None
+        self._monitoring = MonitoringEndpoint(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(
             manager,
             after_change,
             prober,
             lambda request: self._origin(request).address,
-            self._logging_on,
+            self._login_gate,
         )
 
     def stop(self) -> None:
         """Let nobody wait any more."""
         self._console.stop()
-        self._logging_on.stop()
+        self._login_gate.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -173,9 +173,9 @@ class Application:
         if first == ".well-known":
             note_route(request, "/.well-known")
             return self._challenge(request, rest)
-        if self._watching is not None and first in WATCHED:
+        if self._monitoring is not None and first in WATCHED:
             note_route(request, f"/{first}")
-            return await self._watching.respond(request, f"{first}{rest}".strip("/").lower())
+            return await self._monitoring.respond(request, f"{first}{rest}".strip("/").lower())
         if first == "host":
             return await self._hosts.respond(request, rest)
         if self._console.is_one(first):
@@ -254,7 +254,7 @@ class Application:
         note_route(request, f"/{API}{route.path}")
         if verb not in SAFE:
             self._check_no_foreign_page(request)
-        changes = self._memory.changes
+        changes = self._response_cache.changes
         who = await self._logon(request) if route.needs_session else None
         came = self._origin(request)
         call = Call(
@@ -333,7 +333,7 @@ class Application:
         Raises:
             CloudgateError: they are not there any more, or may not do this any more.
         """
-        changes = self._memory.changes
+        changes = self._response_cache.changes
         if call.who is None or changes == call.changes:
             return call
         who = await self._logon(request)
@@ -351,7 +351,7 @@ class Application:
     ) -> Call:
         """The call once its password was found right, in its turn."""
         proof.require(call)
-        gate = self._logging_on
+        gate = self._login_gate
         proven = await (gate.log_on_elsewhere if proof.waits else gate.log_on)(
             request,
             proof.account(call),
@@ -367,11 +367,11 @@ class Application:
     ) -> Response:
         """What a GET is answered: as before, while nothing has changed that it could show."""
         key = (call.root, request.scope["path"], request.url.query, form.value)
-        response = self._memory.answer(key)
+        response = self._response_cache.answer(key)
         if response is None:
-            changes, shown = self._memory.changes, replace(call, logon=None)
+            changes, shown = self._response_cache.changes, replace(call, logon=None)
             response = await run_in_threadpool(lambda: _handled(route, shown, (), form, found))
-            self._memory.keep_answer(key, response, changes)
+            self._response_cache.keep_answer(key, response, changes)
         if call.logon is not None:
             meaning = Meaning(call.logon, f"/{API}{route.path}", key)
             self._repeated.keep(request.scope, meaning, self._manager.clock())
@@ -435,14 +435,14 @@ class Application:
 
     async def _session_of(self, request: Request, token: str) -> LogonSession | Visitor:
         identifier = session_id_of(token)
-        known = self._memory.session(identifier, self._manager.clock())
+        known = self._response_cache.session(identifier, self._manager.clock())
         if known is not None:
             return known
-        changes = self._memory.changes
+        changes = self._response_cache.changes
         address = self._origin(request).address
         session = await run_in_threadpool(_session, self._manager, identifier, address)
         if not isinstance(session, Visitor):
-            self._memory.keep_session(session, changes)
+            self._response_cache.keep_session(session, changes)
         return session
 
 

@@ -134,7 +134,7 @@ class ServerOptions:
 
 
 class ManagerServer:
-    """The manager's ports and the manager's clockwork, run together."""
+    """The manager's ports and its jobs, run together."""
 
     def __init__(
         self,
@@ -148,15 +148,15 @@ class ManagerServer:
         self._certificate = certificate
         self._notifier = manager.wakeups
         self._manager = manager
-        self._ordering = AcmeWorker(manager)
-        self._probing = UsageProbeWorker(manager)
-        self._looking = ProtectionCheckWorker(manager)
-        self._ticking = Scheduler(
+        self._acme_worker = AcmeWorker(manager)
+        self._usage_probes = UsageProbeWorker(manager)
+        self._protection_checks = ProtectionCheckWorker(manager)
+        self._scheduler = Scheduler(
             manager, extras.audit_outlet, self._renew_certificate, extras.audit_kept
         )
         recent = RecentPages(manager.clock)
         self._background = Background(
-            (*self._ticking.jobs(), recent.job(), *self._other_jobs(extras)),
+            (*self._scheduler.jobs(), recent.job(), *self._other_jobs(extras)),
             on_change=self._note_failing,
             foreseen=_foreseen,
         )
@@ -166,7 +166,7 @@ class ManagerServer:
         self._metrics_listener = extras.metrics_listener
         self._application = Application(
             manager,
-            lambda: self._background.wake(*self._ticking.after_change),
+            lambda: self._background.wake(*self._scheduler.after_change),
             extras.trusted_proxies,
             extras.prober,
             MonitoringTarget(self._monitoring, extras.metrics_tokens),
@@ -175,11 +175,11 @@ class ManagerServer:
         self._servers = list(self._served(listener, extras))
 
     def _other_jobs(self, extras: ServerOptions) -> Iterator[Job]:
-        """All but the clockwork, which is run at deadlines and after changes."""
+        """All but those of the scheduler, which run at deadlines and after changes."""
         manager = self._manager
-        yield self._ordering.job()
-        yield self._probing.job()
-        yield self._looking.job()
+        yield self._acme_worker.job()
+        yield self._usage_probes.job()
+        yield self._protection_checks.job()
         yield ReachabilityMonitor(manager, extras.prober).job()
         yield from NotificationWorker(manager).jobs()
         if manager.dns.names:
@@ -244,12 +244,12 @@ class ManagerServer:
                     for server, listener in self._servers:
                         serving.create_task(server.serve(sockets=[listener]))
             finally:
-                self._ordering.stop()
-                self._probing.stop()
-                self._looking.stop()
+                self._acme_worker.stop()
+                self._usage_probes.stop()
+                self._protection_checks.stop()
                 for each in (by_itself, *watched):
                     each.cancel()
-        await run_in_threadpool(self._ticking.finish)
+        await run_in_threadpool(self._scheduler.finish)
 
     def _note_failing(self, name: str, failing: FailingJob | None) -> None:
         self._manager.warn(name, failing.text if failing else "")

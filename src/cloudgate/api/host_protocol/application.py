@@ -84,7 +84,7 @@ class HostProtocol:
         """`address_of` says from which IP address a request came; `gate` has passwords checked."""
         self._manager = manager
         self._address_of = address_of
-        self._refusing = RefusalRecorder(manager, address_of)
+        self._refusals = RefusalRecorder(manager, address_of)
         self._reachability = Reachability(manager, probe, after_change)
         self._hosts = HostCache(manager)
         self._long_poll = LongPoll(manager, self._hosts)
@@ -136,7 +136,7 @@ class HostProtocol:
                 f" why under {name}.",
             )
         if server_id is not None:
-            await self._refusing.record_fault(request, path, server_id, reason)
+            await self._refusals.record_fault(request, path, server_id, reason)
         self._after_change()
         return JSONResponse({"message": reason}, 503)
 
@@ -153,7 +153,7 @@ class HostProtocol:
             status = _STATUS.get(type(problem), 500)
             noted = not isinstance(problem, NotFoundError)
             if isinstance(problem, InvalidRequestError | NotAuthenticatedError):
-                noted = await self._refusing.record(request, path, problem.message)
+                noted = await self._refusals.record(request, path, problem.message)
             if noted:
                 log.warning("a host was refused", call=path[:200], reason=problem.message)
             said: dict[str, object] = {"message": problem.message}

@@ -45,13 +45,13 @@ class RepeatedRequests:
     """
 
     def __init__(
-        self, memory: ResponseCache, acts_still: Callable[[LogonSession, datetime], bool]
+        self, response_cache: ResponseCache, acts_still: Callable[[LogonSession, datetime], bool]
     ) -> None:
-        """`memory` knows which sessions and answers are true.
+        """`response_cache` knows which sessions and answers are true.
 
         `acts_still`: whether what stood for the session of an API token would stand for it still.
         """
-        self._memory = memory
+        self._response_cache = response_cache
         self._acts_still = acts_still
         self._known: OrderedDict[bytes, Meaning] = OrderedDict()
 
@@ -65,7 +65,7 @@ class RepeatedRequests:
             return None
         response = None
         if self._asks_still(known.session, now):
-            response = self._memory.answer(known.answer)
+            response = self._response_cache.answer(known.answer)
         if response is None:
             del self._known[words]  # the session holds rows, and another one may be read
             return None
@@ -82,7 +82,7 @@ class RepeatedRequests:
             self._known.popitem(last=False)
 
     def _asks_still(self, session: LogonSession, now: datetime) -> bool:
-        if self._memory.session(session.id, now) is session:
+        if self._response_cache.session(session.id, now) is session:
             return True
         return self._acts_still(session, now)
 
