@@ -276,13 +276,26 @@ class Reconciler:
             live_tunnels = await self._close_late_tunnels(assignment.drain_seconds, live_tunnels)
         finished, closed = self._drain.result(live_tunnels, assignment.drain)
         outcome = replace(outcome, finished_tunnels=finished, closed_tunnels=closed)
-        if live_tunnels:
+        if live_tunnels or await self._has_rest(assignment):
             return replace(outcome, state=GatewayState.DRAINING, live_tunnels=live_tunnels)
         if self._envoy.processes.is_running:
             _log.info("gateway is closed", finished_tunnels=finished, closed_tunnels=closed)
             await self._envoy.stop()
         state = GatewayState.ABSENT if assignment.gateway is None else GatewayState.CLOSED
         return replace(outcome, state=state)
+
+    async def _has_rest(self, assignment: Assignment) -> bool:
+        """Whether somebody has yet to take the end of a tunnel that is over, and has time left.
+
+        Or has a tunnel by an Envoy that listens no more, of which the log says nothing.
+        """
+        processes = self._envoy.processes
+        if not processes.draining_labels and not (
+            processes.pid and await self._admin.owes_clients()
+        ):
+            return False
+        self._drain.begin(0, assignment.drain)
+        return self._drain.seconds_left(assignment.drain_seconds) > 0
 
     async def _live_tunnels(self) -> int:
         """Of the Envoy that listens, and of those that it took over from."""

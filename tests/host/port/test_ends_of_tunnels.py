@@ -21,11 +21,12 @@ from tests.host.port.held_repository import held_repository, reset
 from tests.host.port.http2 import CUT, ENDED, FIRST_WINDOW_BYTES, End, Http2
 from tests.host.support import Client, Machine, Tunnel, fill, resident_kib, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 REPO = "repo.example:443"
 DATA = os.urandom(300_000)
 BOTH_WAYS = True
+UNTAKEN_BYTES = "http.gateway.downstream_cx_tx_bytes_buffered"
 STALLED = 100
 MOST_KIB_OF_A_STALLED_TUNNEL = 400
 pytestmark = pytest.mark.anyio
@@ -108,6 +109,36 @@ async def test_in_http_1_the_end_of_the_clients_direction_ends_a_tunnel(setting:
     # As an end or as a cut: that depends on what Envoy had read of the client's goodbye by then.
     answer, _ = await _heard(tunnel.reader)
     assert answer == b""
+
+
+async def test_a_drain_leaves_the_end_of_a_tunnel_to_who_takes_it_slowly(
+    setting: Setting, machine: Machine
+) -> None:
+    tunnel, repository = await setting.http1()
+    closed = machine.gateway(setting.port, accepting=False)
+    await machine.bring(closed, GatewayState.DRAINING)
+    piece, said_bytes = bytes(16 * 1024), 0
+    # Until all that is between the two is full, and something lies in Envoy.
+    while not (await machine.admin.counters(UNTAKEN_BYTES)).get(UNTAKEN_BYTES):
+        repository.writer.write(piece)
+        await repository.writer.drain()
+        said_bytes += len(piece)
+        if setting.way is DataPathKind.MODULE and said_bytes > len(DATA):
+            break  # which lets go of a target only when its client has all
+    repository.writer.close()
+    if setting.way is DataPathKind.HTTP:
+        await until_async(lambda: _has_no_target(machine))
+        while not machine.outcomes.empty():
+            machine.outcomes.get_nowait()
+        for _ in range(3):
+            assert (await machine.outcomes.get()).state is GatewayState.DRAINING
+    rest, end = await _heard(tunnel.reader)
+    assert (len(rest), end) == (said_bytes, ENDED)
+    await machine.found(GatewayState.CLOSED)
+
+
+async def _has_no_target(machine: Machine) -> bool:
+    return await machine.admin.live_tunnels() == 0
 
 
 async def test_in_http_1_all_that_a_client_sent_before_it_closed_arrives(setting: Setting) -> None:

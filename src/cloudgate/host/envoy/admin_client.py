@@ -18,9 +18,13 @@ _LISTENERS = (
 )
 _LIVE_TUNNELS = f"cluster.{TUNNELS}.upstream_cx_active"
 _CERTIFICATE_VERSION = f"sds.{CERTIFICATE}.version_text"
+_UNTAKEN = ("http.gateway.downstream_cx_tx_bytes_buffered", "http.gateway.downstream_rq_active")
+"""What lies here for clients, and who has not all of an answer (Envoy: HTTP connection manager,
+statistics). A tunnel whose target has said all is over for that, and for its client not yet."""
 _KEPT = (
     r"listener\.gateway\.(downstream_|ssl\.handshake|ssl\.connection_error|ssl\.certificate\.).*",
     rf"cluster\.{TUNNELS}[^.]*\.upstream_cx_(active|connect_fail)",
+    *(name.replace(".", r"\.") for name in _UNTAKEN),
     r"sds\..*\.version_text",
     r"overload\..*\.pressure",
     r"access_log\..*",
@@ -93,6 +97,10 @@ class AdminClient:
     async def live_tunnels(self) -> int:
         """How many tunnels are going on."""
         return (await self.counters(_LIVE_TUNNELS)).get(_LIVE_TUNNELS, 0)
+
+    async def owes_clients(self) -> bool:
+        """Whether there is something that a client has yet to take."""
+        return any((await self.counters(*_UNTAKEN)).values())
 
     async def counters(self, *names: str) -> Mapping[str, int]:
         """What Envoy has counted under these names, as far as it knows them."""
