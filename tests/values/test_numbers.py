@@ -12,7 +12,6 @@ ROOMS = ("api", "cli", "client", "connector", "console", "manager", "wire")
 """Where what comes was written by others, and is no line of the system's."""
 OWN = {
     "api/http/proxies.py": "a port as a trusted proxy has written it, which stays a text",
-    "connector/settings.py": "whether a port that was typed is 0; any other is read as a port",
 }
 
 
