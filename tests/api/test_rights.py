@@ -8,14 +8,14 @@ from cloudgate.api.table import ROUTES
 from cloudgate.manager.sessions.roles import OF_ACCOUNTS, Role
 from cloudgate.manager.storage.tables import Account, AccountRole, LogonSession
 
+ROLES = sorted(OF_ACCOUNTS, key=lambda each: each.name)
+
 
 def session(role: Role) -> LogonSession:
     return LogonSession(account=Account(name="somebody", roles=[AccountRole(role_id=role.id)]))
 
 
-@pytest.mark.parametrize(
-    "role", sorted(OF_ACCOUNTS, key=lambda each: each.name), ids=lambda each: each.name
-)
+@pytest.mark.parametrize("role", ROLES, ids=lambda each: each.name)
 def test_each_call_is_refused_to_whom_its_route_is_not_for(role: Role) -> None:
     refusal = refusals_of(session(role))
     for route in ROUTES:

@@ -32,7 +32,7 @@ from tests.support.running.manager import RunningManager, running_manager
 
 BLOCKS = [block for block in typed() if run_by(block) == "typed"]
 PASSWORD, USERS_PASSWORD = "a long password", "another long password"
-SNAPSHOTS = "#!/bin/sh\necho 2100-01-01T00:00:00Z 14\n"
+SNAPSHOTS = "#!/bin/sh\necho $(date -u +%Y-%m-%dT%H:%M:%SZ) 14\n"
 
 
 @pytest.fixture

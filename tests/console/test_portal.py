@@ -24,6 +24,7 @@ from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.errors import AccessDeniedError, NotAuthenticatedError
 from cloudgate.manager.portal import sessions
 from cloudgate.manager.storage.tables import CloudTenant
+from cloudgate.manager.tenants.own_password import guessed
 from cloudgate.protocol import Figures, TenantFigures, Usage, UsageBatch
 from tests.support.certificates.client_certificates import new_key, request_pem
 from tests.support.project.spoken_page import english_left
@@ -281,7 +282,7 @@ def test_wrong_passwords_are_slowed_and_the_tenant_sees_who_tried(
     assert answer.status_code == 401
     assert "<b>eve" not in answer.text
     assert "set-cookie" not in answer.headers
-    assert asked == ["acme\\<b>eve"], "it goes through the gate that slows guessing"
+    assert asked == [guessed("acme\\<b>eve")], "it goes through the gate that slows guessing"
     page = at_portal(running, "acme").get("logins").text
     assert "<b>eve" not in page
     assert "acme\\&lt;b&gt;eve" in page

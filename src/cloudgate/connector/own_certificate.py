@@ -128,7 +128,7 @@ class CertificateKeeper:
         self._held = read_certificate(file)
         self.failures = 0
         """How often, one after the other, the next one could not be had."""
-        self._not_before = now()
+        self._not_before = self._not_renewed_before = now()
         self._refused = False
 
     async def begin(self) -> None:
@@ -165,9 +165,7 @@ class CertificateKeeper:
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if not has_come(
-                self._not_before, self._now(), timedelta(seconds=LONGEST_PAUSE_SECONDS)
-            ):
+            if not self._has_come(self._not_before):
                 continue
             try:
                 if self._is_due():
@@ -176,8 +174,13 @@ class CertificateKeeper:
             except CloudgateError as problem:
                 self._note_failure(problem)
 
+    def _has_come(self, moment: datetime) -> bool:
+        return has_come(moment, self._now(), timedelta(seconds=LONGEST_PAUSE_SECONDS))
+
     def _is_due(self) -> bool:
-        is_old = self._held is None or self._now() >= self._held.due_at
+        is_old = self._held is None or (
+            self._now() >= self._held.due_at and self._has_come(self._not_renewed_before)
+        )
         return is_old or (self._refused and self._password() is not None)
 
     async def _take_next(self) -> None:
@@ -226,7 +229,7 @@ class CertificateKeeper:
         self.failures, self._held = 0, found
         if self._now() >= found.due_at:
             # By a clock that is ahead, or made for too short a time: not asked for without a pause.
-            self._not_before = self._now() + timedelta(seconds=LONGEST_PAUSE_SECONDS)
+            self._not_renewed_before = self._now() + timedelta(seconds=LONGEST_PAUSE_SECONDS)
         _log.info("certificate renewed", tenant=found.name, good_until=_shown(found.ends_at))
 
     def _show(self) -> None:

@@ -16,6 +16,7 @@ from cloudgate.manager.gateways.operations import list_gateways
 from cloudgate.manager.host_protocol import gateway_certificates
 from cloudgate.manager.host_protocol.updates import current_assignment
 from cloudgate.manager.jobs import presence_persistence, scheduler
+from cloudgate.manager.security.authority import PortCertificate
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.certificate_names import not_covered
@@ -219,14 +220,13 @@ def test_a_machine_that_is_away_for_long_has_a_warning_of_its_certificates_end(
         assert ("A new one waits for gw1.example" in (told or "")) is is_warned
 
 
-def test_the_managers_own_port_gets_a_new_certificate_while_it_runs(
-    running: RunningManager,
-) -> None:
-    where = ("localhost", int(running.url.rpartition(":")[2]))
-    before = ssl.get_server_certificate(where)
-    running.clock.ahead = timedelta(days=61)
-    running.wake()
-    until(lambda: ssl.get_server_certificate(where) != before)
+def test_the_managers_own_port_gets_a_new_certificate_while_it_runs(tmp_path: Path) -> None:
+    with running_manager(tmp_path, port=PortCertificate) as running:
+        where = ("localhost", int(running.url.rpartition(":")[2]))
+        before = ssl.get_server_certificate(where)
+        running.clock.ahead = timedelta(days=61)
+        running.wake()
+        until(lambda: ssl.get_server_certificate(where) != before)
 
 
 def test_what_a_machine_is_troubled_by_is_a_warning_until_it_is_over(
