@@ -21,7 +21,7 @@ from tests.support.programs.browser import (
     is_too_wide,
     needs_chromium,
 )
-from tests.support.running.product import PASSWORD, Installation, installation
+from tests.support.running.product import PASSWORD, Client, Installation, installation
 from tests.support.running.tunnel import open_tunnel, repository
 
 pytestmark = [pytest.mark.end_to_end, needs_chromium]
@@ -124,11 +124,16 @@ def test_the_first_tenant_comes_in_by_what_was_clicked_and_is_seen_and_closed(
     operator.sees("#tunnels", "^0$")
 
 
+def tenant_called(name: str, client: Client) -> dict[str, Any]:
+    found = client.http.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+    return dict(next(each for each in found if each["Name"] == name))
+
+
 @pytest.fixture(scope="module")
 def tenant(browser: Any, installed: Installation, password: str) -> Iterator[Person]:
     """The first tenant, at the portal; it has a user."""
     with installed.product.client() as client:
-        (acme,) = client.http.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+        acme = tenant_called("acme", client)
         path = f"/cloud/tenants/{acme['UID']}"
         client.done(client.http.put(path, json={"MayChangePassword": True}))
         user = {
@@ -205,8 +210,11 @@ CLICKS = """() => {
 def test_a_form_whose_button_is_clicked_again_is_sent_once_and_the_old_password_stays_good(
     operator: Person, password: str, port: int, installed: Installation
 ) -> None:
+    with installed.product.client() as client:
+        (vault,) = client.http.get("/repositories?format=Entity").json()["Repositories"]
+        client.add_tenant("twice", password, vault["UID"])
     operator.goes("tenants")
-    operator.clicks("acme")
+    operator.clicks("twice")
     operator.clicks("New password")
     refused, said = operator.page.evaluate(CLICKS)
     assert refused == [False, True, False]
@@ -215,7 +223,7 @@ def test_a_form_whose_button_is_clicked_again_is_sent_once_and_the_old_password_
     operator.page.dblclick("main form button.main", no_wait_after=True)
     assert operator.page.inner_text("#made code") != password
     ca, target = installed.product.ca_file, "vault.example:8443"
-    tunnel = open_tunnel(port, ca, target, f"acme:{password}")
+    tunnel = open_tunnel(port, ca, target, f"twice:{password}")
     assert tunnel.status == 200, tunnel.reason
     tunnel.close()
 
@@ -224,7 +232,7 @@ def test_what_is_opened_focused_or_selected_stays_so_while_news_come(
     operator: Person, password: str, port: int, installed: Installation
 ) -> None:
     with installed.product.client() as client:
-        (acme,) = client.http.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+        acme = tenant_called("acme", client)
         spec = {"CertificateRequest": request_pem(new_key())}
         issued = client.http.post(f"/cloud/tenants/{acme['UID']}/certificates", json=spec)
         issued.raise_for_status()
