@@ -14,7 +14,9 @@ from urllib.parse import urlencode, urlsplit
 import httpx2
 import pytest
 from lxml import html
+from sqlalchemy.exc import OperationalError
 
+from cloudgate.api import application
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import ServerOptions, open_listener
@@ -919,3 +921,20 @@ def test_over_plain_http_nobody_is_asked_for_a_password(tmp_path: Path) -> None:
             answer = client.post(f"{plain}/{path}", data={"name": "admin", "password": PASSWORD})
             assert answer.status_code in (403, 405)
             assert "set-cookie" not in answer.headers
+
+
+def test_a_database_that_fails_as_somebody_is_looked_up_is_a_page_in_words(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came = signed_in(running)
+
+    def fail(*_: object) -> None:
+        raise OperationalError("select", {}, OSError("gone"))
+
+    monkeypatch.setattr(application, "use_session", fail)
+    # Beyond what is remembered of a session.
+    monkeypatch.setattr(running.clock, "ahead", running.clock.ahead + timedelta(minutes=2))
+    for answer in (came.get("tenants"), came.send("tenants/create", name="x")):
+        assert answer.status_code == 503
+        assert "The database cannot be used right now" in text_of(answer.text)
+        assert "frame-ancestors" in answer.headers["Content-Security-Policy"]

@@ -379,7 +379,7 @@ def test_a_tenant_and_its_users_have_so_many_live_pages_together_and_leave_other
         lines = held.iter_lines()
         next(line for line in lines if line.startswith("data: "))
         refused = at_portal(running, "acme\\ann").get("events?page=").text
-        assert refused.startswith('event: gone\ndata: "Too many pages are open'), (
+        assert refused.startswith('event: full\ndata: "Too many pages are open'), (
             "a browser shows it"
         )
         with at_portal(running, "other").http.stream("GET", "events?page=") as others:

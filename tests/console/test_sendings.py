@@ -259,3 +259,15 @@ async def test_after_its_time_nothing_is_known_of_it(monkeypatch: pytest.MonkeyP
     await sent.once("ann", "p", form(), deed.do)
     await sent.once("ann", "q", form(), deed.do)
     assert len(sent._known) == 1
+
+
+def test_of_a_form_that_led_on_it_is_said_later_that_it_was_sent_before(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sendings, "ANSWER_SECONDS", 0)
+    came = signed_in(running)
+    form = {**form_at(came, "repositories/create"), "name": "led-on", "endpoint": "led.example:1"}
+    assert came.http.post("repositories/create", data=form).status_code == 303
+    again = came.http.post("repositories/create", data=form)
+    assert again.status_code == 409
+    assert "sent before, and is not done again" in text_of(again.text)

@@ -8,6 +8,7 @@ from functools import partial
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DatabaseError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import State
 from starlette.requests import ClientDisconnect, Request
@@ -203,7 +204,7 @@ class Application:
         try:
             self._manager.check_sure()
             return refusals_of(await self._session_of(request, token))
-        except CloudgateError:  # which each call is told in its turn
+        except (CloudgateError, DatabaseError):  # which each call is told in its turn
             return None
 
     async def _may_watch(self, request: Request) -> bool:

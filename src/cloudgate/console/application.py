@@ -322,7 +322,8 @@ class _Request:
         except RefusedError as problem:
             return only(refusal(problem))
         if not self.streams.has_room(self.api.session, whose):
-            return self._gone(_("Too many pages are open; this one shows no news."))
+            said = _("Too many pages are open; this one shows no news.")
+            return only(event("full", self.language.text(said)))
         shown, variables = found[0], found[1]
         asked = {name: values[-1] for name, values in parse_qs(query).items()}
 

@@ -95,11 +95,10 @@ class Sendings:
             sent.came_of_it.set_result(None)
             raise
         sent.came_of_it.set_result(result)
-        if isinstance(result, ResultPage):
-            if result.status >= _REFUSED:
-                self._known.pop(key, None)
-            else:
-                loop.call_later(ANSWER_SECONDS, _forget_answer, sent)
+        if isinstance(result, ResultPage) and result.status >= _REFUSED:
+            self._known.pop(key, None)
+        else:
+            loop.call_later(ANSWER_SECONDS, _forget_answer, sent)
         return result
 
     def _keep(self, key: _Key, sent: _Sent) -> _Sent:

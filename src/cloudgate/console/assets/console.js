@@ -3,6 +3,8 @@
 "use strict";
 (() => {
   const IDLE_MINUTES = 60;
+  const SELECTED_SECONDS = 30;
+  const AGAIN_SECONDS = 10;
   const texts = document.body.dataset;
 
   function localTimes(root) {
@@ -53,12 +55,15 @@
     shown.textContent = text;
   }
 
-  // A second click would send a form again, and the answer to the first would be dropped.
+  // A second click would send a form again, and the answer to the first would be dropped. Who has
+  // stopped a slow one may send it after a while. A form may have a field that is called method.
   let sent = new WeakSet();
   document.addEventListener("submit", (event) => {
-    if (event.defaultPrevented || event.target.method !== "post") return;
-    if (sent.has(event.target)) { event.preventDefault(); say(texts.sent); return; }
-    sent.add(event.target);
+    const form = event.target;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+    if (sent.has(form)) { event.preventDefault(); say(texts.sent); return; }
+    sent.add(form);
+    setTimeout(() => { sent.delete(form); }, AGAIN_SECONDS * 1000);
   });
   addEventListener("pageshow", () => { sent = new WeakSet(); });
 
@@ -70,14 +75,23 @@
   let shownAs = null;
   let pressed = false;
   let held = null;
+  let selectedAt = 0;
+  let quietUntil = 0;
 
   // What tells a thing from the others of its page, whenever that is made.
   function nameOf(thing) { return thing?.getAttribute("href") || thing?.id; }
 
-  // Somebody selects what is there, to copy it.
+  // Somebody selects what is there, to copy it. Who selects and watches wants news after a while.
   function isSelected() {
     const selection = getSelection();
-    return !selection.isCollapsed && selection.containsNode(live, true);
+    const isNew = Date.now() - selectedAt < SELECTED_SECONDS * 1000;
+    return isNew && !selection.isCollapsed && selection.containsNode(live, true);
+  }
+
+  function noteSelection() {
+    selectedAt = Date.now();
+    unhold();
+    setTimeout(unhold, SELECTED_SECONDS * 1000);
   }
 
   // A click is one only if it ends where it began, and what is searched for takes the place of what
@@ -113,7 +127,7 @@
   function release() { setTimeout(() => { pressed = false; unhold(); }, 0); }
 
   function listen() {
-    if (stream || document.hidden) return;
+    if (stream || document.hidden || Date.now() < quietUntil) return;
     stream = new EventSource(live.dataset.events);
     stream.addEventListener("live", (event) => {
       live.dataset.state = "live";
@@ -123,7 +137,11 @@
     });
     stream.addEventListener("again", () => { hush(); listen(); });
     stream.addEventListener("signed-out", () => { hush(); location.reload(); });
-    stream.addEventListener("gone", (event) => { hush(); say(JSON.parse(event.data)); });
+    stream.addEventListener("gone", (event) => { rest(Infinity, event); });
+    stream.addEventListener("full", (event) => {
+      rest(Date.now() + AGAIN_SECONDS * 1000, event);
+      setTimeout(listen, AGAIN_SECONDS * 1000);
+    });
     stream.addEventListener("waiting", wait);
     stream.addEventListener("error", () => {
       wait();
@@ -133,6 +151,19 @@
   }
 
   function wait() { live.dataset.state = "waiting"; say(texts.waiting); }
+
+  // Nothing is asked for until then, whatever is done to the page.
+  function rest(until, event) {
+    quietUntil = until;
+    hush();
+    say(JSON.parse(event.data));
+  }
+
+  function listenAgain() {
+    if (stream || Date.now() < quietUntil) return;
+    say("");
+    listen();
+  }
 
   function hush() { stream?.close(); stream = null; }
 
@@ -153,13 +184,12 @@
     live.dataset.events = searched;
     shownAs = held = null;
     hush();
-    say("");
-    listen();
+    listenAgain();
   });
   if (live) {
-    document.addEventListener("selectionchange", unhold);
+    document.addEventListener("selectionchange", noteSelection);
     for (const kind of ["pointerdown", "keydown", "scroll"]) {
-      addEventListener(kind, () => { used = Date.now(); if (!stream) { say(""); listen(); } }, { passive: true });
+      addEventListener(kind, () => { used = Date.now(); listenAgain(); }, { passive: true });
     }
     addEventListener("pointerdown", press);
     addEventListener("keydown", (event) => { if (event.key === " ") press(); });
