@@ -56,7 +56,8 @@ class Job:
     largest_part: float = 1.0
     """Of one processor, that it may take: with more to do, attempts are rarer.
 
-    What counts is what an attempt does on the event loop, and in threads what `counted` calls.
+    What counts is what an attempt itself does on the event loop, without the tasks that it starts,
+    and in threads what `counted` calls.
     """
     first_after_seconds: float = 0.0
     """From the start to the first attempt."""

@@ -232,6 +232,9 @@ def test_another_drain_begins_anew_and_one_of_before_a_reboot_is_none(tmp_path: 
     drain.begin(3, "second")
     assert drain.seconds_left(60) == 60
     assert drain.result(1, "second") == (2, 0)
+    drain.begin(0, "third")
+    drain.begin(2, "third")
+    assert drain.result(0, "third") == (2, 0), "who had asked before came in since"
     now[0] = 5.0
     assert Drain(paths, lambda: now[0]).seconds_left(60) == 60
 

@@ -287,10 +287,11 @@ class Reconciler:
     async def _has_rest(self, assignment: Assignment) -> bool:
         """Whether somebody has yet to take the end of a tunnel that is over, and has time left.
 
-        Or has a tunnel by an Envoy that listens no more, of which the log says nothing.
+        Or is seen to have a connection to an Envoy that listens no more, of which the log says
+        nothing.
         """
         processes = self._envoy.processes
-        if not processes.draining_labels and not (
+        if not processes.has_retired_with_connections and not (
             processes.pid and await self._admin.owes_clients()
         ):
             return False

@@ -127,7 +127,9 @@ TYPES = (
     QueryType("CloudReplica", "cloud_replicas"),
     QueryType("BackupFile", "backup_files"),
     QueryType("VCloudOrganizationConfig", "vcloud_organization_configs"),
-    QueryType("CloudSubtenant", "cloud_subtenants", subtenants.subtenant_resource, sort="Name"),
+    QueryType(
+        "CloudSubtenant", "cloud_subtenants", sort="Name", wholes=subtenants.subtenant_resources
+    ),
     QueryType("CloudHardwarePlan", "cloud_hardware_plans", sort="Name"),
     QueryType("CloudPublicIpAddress", "cloud_public_ip_addresses", sort="Name"),
     QueryType("AgentBackupJob", "agent_backup_jobs"),

@@ -101,6 +101,11 @@ class EnvoyProcesses:
         return {each.mark for each in self.known.alive().retired}
 
     @property
+    def has_retired_with_connections(self) -> bool:
+        """Whether one that listens no more is seen to have a connection with anybody."""
+        return any(_is_seen_connected(each.pid) for each in self.known.alive().retired)
+
+    @property
     def is_idle(self) -> bool:
         """Whether no Envoy has a connection with anybody."""
         return not any(has_connections(each.pid) for each in self.known.alive().all)
@@ -165,6 +170,13 @@ def has_connections(pid: int) -> bool:
         return open_connections(pid) > 0
     except UnavailableError:
         return True
+
+
+def _is_seen_connected(pid: int) -> bool:
+    try:
+        return open_connections(pid) > 0
+    except UnavailableError:
+        return False
 
 
 def read_process_set(paths: StatePaths) -> ProcessSet:

@@ -49,9 +49,15 @@ class Drain:
     def begin(self, live_tunnels: int, drain: str = "") -> None:
         """The gateway has just been closed; nothing happens when that is known already.
 
+        But for more tunnels than were known: some were asked for before, and began since.
         `drain`: names the drain; another one begins anew.
         """
-        if self._begun is None or self._begun.drain != drain:
+        begun = self._begun
+        if begun is not None and begun.drain == drain:
+            if live_tunnels + begun.closed_tunnels > begun.live_tunnels:
+                known = live_tunnels + begun.closed_tunnels
+                self._keep(begun.model_copy(update={"live_tunnels": known}))
+        else:
             self._keep(
                 _DrainState(
                     started_seconds=self._now_seconds(), live_tunnels=live_tunnels, drain=drain

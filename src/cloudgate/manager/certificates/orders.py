@@ -291,10 +291,11 @@ def renewal_pause(left: timedelta) -> timedelta:
 def order_pause(failures: int, left: timedelta) -> timedelta:
     """How long to wait after so many failures in a row. Pure.
 
-    `left` is for how long the certificate is good yet: while it is, it is tried several times more.
+    `left` is for how long the certificate is good yet: while it is, it is tried several times more,
+    and each hour where it is not.
     """
     pause: timedelta = doubled(FIRST_PAUSE, LONGEST_PAUSE, failures)
-    return min(pause, max(left * _PAUSE_SHARE, LEAST_PAUSE)) if left > timedelta() else pause
+    return min(pause, max(left * _PAUSE_SHARE, LEAST_PAUSE)) if left > timedelta() else FIRST_PAUSE
 
 
 def _change(event: Event, order: CertificateOrder, after: dict[str, Any] | None = None) -> Change:

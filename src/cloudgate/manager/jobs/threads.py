@@ -24,8 +24,8 @@ async def run_in_thread(
     """Call what blocks in one of the threads that answer requests, too; they are so many in all.
 
     What is called sees the context variables of its caller, and counts as what a job's attempt
-    takes of a processor. Whoever waits and is cancelled waits
-    for its end all the same, and so does the manager's end.
+    takes of a processor. Whoever waits and is cancelled waits for its end all the same, and so does
+    the manager's end.
     """
     return await to_thread.run_sync(partial(counted, function, *args, **more))
 

@@ -138,8 +138,12 @@ def forget_old(who: Owner) -> None:
 
 def old_until(who: Owner, now: datetime) -> datetime | None:
     """Until when a password that was replaced is good; None when there is none."""
-    until = who.old_password_until
-    return until if who.old_password_hash and until is not None and until > now else None
+    return good_until(who.old_password_until, now) if who.old_password_hash else None
+
+
+def good_until(until: datetime | None, now: datetime) -> datetime | None:
+    """The same moment; None where it is over, though the hash is kept for a while."""
+    return until if until is not None and until > now else None
 
 
 def good_marks(who: Owner, now: datetime) -> frozenset[str]:

@@ -7,8 +7,10 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from cloudgate.manager.core.unit_of_work import SETTLED
+from cloudgate.manager.storage.tables import CloudTenant, Subtenant
 from cloudgate.manager.tenants import passwords
 from cloudgate.protocol import GatewayState, OldPasswordUse, Tenant
 from cloudgate.trust.password_hashes import matches
@@ -248,6 +250,24 @@ def changes(
 def allowed(client: httpx2.Client, path: str) -> None:
     finished(client, client.put(path, json={"MayChangePassword": True}).json())
     assert shown(client, path)["MayChangePassword"] is True
+
+
+@pytest.mark.parametrize("of_user", [False, True])
+def test_an_old_password_whose_time_is_over_is_shown_no_more_though_it_is_kept_for_a_while(
+    running: RunningManager, client: httpx2.Client, path: str, user: str, of_user: bool
+) -> None:
+    where = user if of_user else path
+    change(client, where + ROTATE, Password=NEW, OldPasswordSeconds=60)
+    assert shown(client, where)["OldPasswordExpirationDate"]
+    running.clock.ahead += timedelta(seconds=61)
+    assert "OldPasswordExpirationDate" not in shown(client, where)
+    kind = "CloudSubtenant" if of_user else "CloudTenant"
+    answer = client.get(f"/query?type={kind}&format=Entities").json()
+    (found,) = answer["Resources" if of_user else "Entities"][f"{kind}s"][f"{kind}s"]
+    assert "OldPasswordExpirationDate" not in found
+    with running.manager.reading() as work:
+        column = (Subtenant if of_user else CloudTenant).old_password_until
+        assert work.session.scalars(select(column)).one() is not None
 
 
 @pytest.mark.usefixtures("allowed")

@@ -3,6 +3,7 @@
 Each call is for sessions of tenants alone, and names no tenant: whose it is, the session says.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from cloudgate.api.access import TENANTS
@@ -20,7 +21,7 @@ from cloudgate.manager.servers import maintenance
 from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants import operations as subtenants
 from cloudgate.manager.tenants import egress, operations, own_password
-from cloudgate.manager.tenants.passwords import Owner
+from cloudgate.manager.tenants.passwords import Owner, old_until
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.cloud.own import (
     CloudSelf,
@@ -73,7 +74,7 @@ def _entity(work: UnitOfWork, root: str, who: Owner) -> CloudSelf:
         egress_quota_mb=egress_mb,
         used_egress_mb=egress.used_mb(tenant, work.now) if egress_mb and is_tenant else None,
         allowed_networks=None if who.networks is None else tuple(who.networks),
-        old_password_expiration_date=who.old_password_until,
+        old_password_expiration_date=old_until(who, work.now),
         old_password_last_used=who.old_password_used_at,
         may_change_password=tenant.may_change_password,
         may_get_certificates=tenant.may_get_certificates,
@@ -205,11 +206,11 @@ def get_own_subtenants(call: Call) -> Answer:
     with call.reading() as work:
         who = sessions.owner_of(work, call.visitor)
         known = subtenants.list_subtenants(work, who) if isinstance(who, tables.CloudTenant) else ()
-        shown = tuple(_user(call.root, each) for each in known)
+        shown = tuple(_user(work.now, call.root, each) for each in known)
     return Answer(resource=CloudSubtenants(cloud_subtenants=shown))
 
 
-def _user(root: str, user: tables.Subtenant) -> CloudSubtenant:
+def _user(now: datetime, root: str, user: tables.Subtenant) -> CloudSubtenant:
     return CloudSubtenant(
         href=f"{root}{PATH}/subtenants/{user.id}",
         type=subtenants.TYPE,
@@ -220,7 +221,7 @@ def _user(root: str, user: tables.Subtenant) -> CloudSubtenant:
         enabled=user.enabled,
         repository_quota=quota_of(user),
         allowed_networks=None if user.networks is None else tuple(user.networks),
-        old_password_expiration_date=user.old_password_until,
+        old_password_expiration_date=old_until(user, now),
         old_password_last_used=user.old_password_used_at,
     )
 
@@ -232,7 +233,7 @@ def get_own_subtenant(call: Call) -> Answer:
     """One of the own users."""
     identifier = call.identifier(subtenants.TYPE, "subtenant")
     with call.reading() as work:
-        return Answer(resource=_user(call.root, _own_user(call, work, identifier)))
+        return Answer(resource=_user(work.now, call.root, _own_user(call, work, identifier)))
 
 
 @ROUTES.add(

@@ -1,6 +1,7 @@
 """Subtenants: what does the API say of a tenant's users, and what may be done to them?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import partial
 
 from cloudgate.api.access import PROVIDERS
@@ -17,6 +18,7 @@ from cloudgate.manager.subtenants.operations import SubtenantChange
 from cloudgate.manager.tasks.operations import remark
 from cloudgate.manager.tenants import rotation
 from cloudgate.manager.tenants.operations import get_tenant
+from cloudgate.manager.tenants.passwords import good_until
 from cloudgate.trust.password_hashes import hash_if_any
 from cloudgate.values.identifiers import parse
 from cloudgate.wire.resources.base import Link
@@ -45,8 +47,14 @@ def quota_of(subtenant: tables.Subtenant) -> SubtenantQuota:
     )
 
 
-def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant:
-    """A user of a tenant, with its part of the tenant's quota."""
+def subtenant_resources(
+    work: UnitOfWork, root: str, found: Sequence[tables.Subtenant]
+) -> tuple[CloudSubtenant, ...]:
+    """Users, each with its part of the tenant's quota."""
+    return tuple(_resource(work.now, root, each) for each in found)
+
+
+def _resource(now: datetime, root: str, subtenant: tables.Subtenant) -> CloudSubtenant:
     place = tenants.tenant_place(root, subtenant.tenant)
     href = f"{place.href}/subtenants/{subtenant.id}"
     return CloudSubtenant(
@@ -65,7 +73,7 @@ def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant
         enabled=subtenant.enabled,
         repository_quota=quota_of(subtenant),
         allowed_networks=None if subtenant.networks is None else tuple(subtenant.networks),
-        old_password_expiration_date=subtenant.old_password_until,
+        old_password_expiration_date=good_until(subtenant.old_password_until, now),
         old_password_last_used=subtenant.old_password_used_at,
     )
 
@@ -83,7 +91,7 @@ def get_subtenants(call: Call) -> Answer:
     with call.reading() as work:
         tenant = get_tenant(work, call.identifier(tenants.TYPE), alone=True)
         found = operations.list_subtenants(work, tenant)
-        listed = tuple(subtenant_resource(call.root, each) for each in found)
+        listed = subtenant_resources(work, call.root, found)
     return Answer(resource=CloudSubtenants(cloud_subtenants=listed))
 
 
@@ -98,7 +106,7 @@ def get_subtenants(call: Call) -> Answer:
 def get_subtenant(call: Call) -> Answer:
     """One user of a tenant."""
     with call.reading() as work:
-        return Answer(resource=subtenant_resource(call.root, _named(call, work)))
+        return Answer(resource=_resource(work.now, call.root, _named(call, work)))
 
 
 @ROUTES.add(

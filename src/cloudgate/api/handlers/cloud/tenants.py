@@ -27,6 +27,7 @@ from cloudgate.manager.storage import tables
 from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.manager.tasks.operations import remark
 from cloudgate.manager.tenants import egress, operations, passwords, publication, rotation
+from cloudgate.manager.tenants.passwords import good_until
 from cloudgate.trust.password_hashes import hash_if_any
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
@@ -107,7 +108,7 @@ def _entity(now: datetime, root: str, tenant: ShownTenant) -> CloudTenant:
         failover_to_others_gateways_if_fail=tenant.failover_to_others,
         concurrent_tasks_limited=limits.concurrent_tunnels is not None,
         allowed_networks=None if tenant.networks is None else tuple(tenant.networks),
-        old_password_expiration_date=tenant.old_password_until,
+        old_password_expiration_date=good_until(tenant.old_password_until, now),
         old_password_last_used=tenant.old_password_used_at,
         used_egress_mb=egress.used_mb(tenant, now) if limits.egress_quota_mb else None,
         warning=warning or None,
