@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -11,6 +13,12 @@ MONITORING = ROOT / "monitoring"
 
 
 RULES = (MONITORING / "rules.yml").read_text("utf-8")
+
+
+def rule_queries() -> dict[str, str]:
+    """By alert."""
+    groups = yaml.safe_load(RULES)["groups"]
+    return {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
 
 
 def board_queries() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Do boards show the same, whether a manager is asked at one address, or at two, and hosts, too?"""
+"""Do boards and rules tell the same, whether a manager is asked once or twice, and hosts, too?"""
 
 import json
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.monitoring.metrics_table import TABLE, Kind, Metric, Page
-from tests.monitoring.files import board_queries
+from tests.monitoring.files import board_queries, rule_queries
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)"
@@ -19,6 +19,16 @@ MANAGERS = ("m1.example", "m2.example")
 GATEWAYS = ("a", "b")
 SAID = {"site": "s", "route": "/tenants", "code": "500", "state": "Running"}
 """What labels say that boards choose by."""
+OF_EACH_MANAGER = {"ManagerAway", "ManagerNotReady"}
+"""Alerts that say which of several managers it is."""
+TROUBLE = {
+    "cloudgate_database_up": "0x60",
+    "cloudgate_gateway_clock_skew_seconds": "100x60",
+    "cloudgate_gateway_refused_total": "0+30x60",
+    "cloudgate_gateway_up": "0x60",
+    "cloudgate_host_up": "0x60",
+}
+"""Where what is shown of others has no alert fire."""
 Labels = dict[str, str]
 
 
@@ -29,7 +39,8 @@ def shown(metric: Metric, **of: str) -> Iterator[tuple[str, Labels, str]]:
         for number, bound in enumerate((*map(str, metric.buckets), "+Inf"), 1):
             yield f"{metric.name}_bucket", {**labels, "le": bound}, f"0+{number}x60"
     else:
-        yield metric.name, labels, "0+3x60" if metric.kind is Kind.COUNTER else "1x60"
+        values = "0+3x60" if metric.kind is Kind.COUNTER else "1x60"
+        yield metric.name, labels, TROUBLE.get(metric.name, values)
 
 
 def series(managers: tuple[str, ...], hosts: tuple[str, ...]) -> Iterator[Labels]:
@@ -50,11 +61,12 @@ def series(managers: tuple[str, ...], hosts: tuple[str, ...]) -> Iterator[Labels
                     yield {"series": f"{name}{{{text}}}", "values": values}
 
 
-def found(folder: Path, managers: tuple[str, ...], hosts: tuple[str, ...] = ()) -> list[str]:
+def found(
+    folder: Path, asking: list[str], managers: tuple[str, ...], hosts: tuple[str, ...] = ()
+) -> list[str]:
     """What each query finds; promtool tells, as it was to find nothing."""
     queries = [
-        re.sub(r"\$(gateway|site|tenant)", ".*", each).replace("$__range", "10m")
-        for each in board_queries()
+        re.sub(r"\$(gateway|site|tenant)", ".*", each).replace("$__range", "10m") for each in asking
     ]
     asked = [{"expr": each, "eval_time": "20m", "exp_samples": []} for each in queries]
     test = {"interval": "30s", "input_series": list(series(managers, hosts))}
@@ -70,7 +82,18 @@ def found(folder: Path, managers: tuple[str, ...], hosts: tuple[str, ...] = ()) 
 
 @needs_promtool
 def test_a_board_shows_the_same_however_often_a_manager_is_asked(tmp_path: Path) -> None:
-    once = found(tmp_path, MANAGERS[:1])
+    assert_once(tmp_path, list(board_queries()))
+
+
+@needs_promtool
+def test_a_rule_tells_the_same_however_often_a_manager_is_asked(tmp_path: Path) -> None:
+    rules = rule_queries()
+    assert rules.keys() > OF_EACH_MANAGER
+    assert_once(tmp_path, [rules[each] for each in rules if each not in OF_EACH_MANAGER])
+
+
+def assert_once(folder: Path, asking: list[str]) -> None:
+    once = found(folder, asking, MANAGERS[:1])
     assert not [each for each in once if "instance=" in each or not each.strip()]
-    assert found(tmp_path, MANAGERS) == once
-    assert found(tmp_path, MANAGERS, GATEWAYS) == once
+    assert found(folder, asking, MANAGERS) == once
+    assert found(folder, asking, MANAGERS, GATEWAYS) == once

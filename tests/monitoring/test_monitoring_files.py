@@ -10,7 +10,7 @@ import yaml
 
 from cloudgate.host.access_log.record import JSON_FORMAT
 from cloudgate.monitoring.metrics_table import METRICS, TABLE, Kind, Page
-from tests.monitoring.files import MONITORING, ROOT, RULES, board_queries
+from tests.monitoring.files import MONITORING, ROOT, RULES, board_queries, rule_queries
 from tests.support.project.metrics_page import PAGE, table, written
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
@@ -80,13 +80,8 @@ def test_no_label_has_a_name_that_prometheus_gives_itself(label: str) -> None:
 
 def labels_of(alert: str) -> set[str]:
     """What an alert tells apart: the labels of the metrics that it is about."""
-    (rule,) = (
-        rule
-        for group in yaml.safe_load(RULES)["groups"]
-        for rule in group["rules"]
-        if rule["alert"] == alert
-    )
-    named = [set(METRICS[each].labels) for each in re.findall(r"\bcloudgate_\w+", rule["expr"])]
+    names = re.findall(r"\bcloudgate_\w+", rule_queries()[alert])
+    named = [set(METRICS[each].labels) for each in names]
     return set.intersection(*named)
 
 
