@@ -1,7 +1,7 @@
 """Monitoring endpoint: what is answered to who watches? ``/livez``, ``/readyz``, and figures.
 
-Who replaces services one after the other, and waits for each, asks ``/settledz``: what was closed
-on purpose takes no work, and keeps nobody from going on.
+Who replaces services one after the other, and waits for each, asks ``/settledz``: what is closed
+or closing on purpose takes no work, and keeps nobody from going on.
 
 On an address of its own it tells all that there is; on a port that strangers reach, whoever serves
 there says to whom.

@@ -16,7 +16,7 @@ from cloudgate.protocol import GatewayState
 
 AWAY_SECONDS = 60.0
 """A manager that was not heard of for so long is away."""
-_CLOSED = (GatewayState.DRAINING, GatewayState.CLOSED)
+_CLOSED_OR_DRAINING = (GatewayState.DRAINING, GatewayState.CLOSED)
 
 
 def host_health(
@@ -74,8 +74,8 @@ def host_health(
 def gateway_finding(known: HostState, outcome: ReconcileResult | None) -> CheckResult:
     """Whether the gateway listens, if there is to be one.
 
-    One that was drained or disabled, and is so, is closed on purpose; that the host service ends,
-    or that the manager has shut it out, is no such purpose.
+    One that was drained or disabled, and is so, is closed on purpose, also while live tunnels go
+    on; that the host service ends, or that the manager has shut it out, is no such purpose.
     """
     name, gateway_status = "gateway", known.gateway_status
     if gateway_status.is_revoked:
@@ -83,7 +83,7 @@ def gateway_finding(known: HostState, outcome: ReconcileResult | None) -> CheckR
     if gateway_status.gateway is None:
         return CheckResult(name, remark="none is wanted on this host")
     if not gateway_status.is_accepting:
-        is_so = outcome is not None and outcome.state in _CLOSED
+        is_so = outcome is not None and outcome.state in _CLOSED_OR_DRAINING
         is_on_purpose = is_so and not gateway_status.gateway.accepting
         problem = "it is drained or disabled, and takes no new tunnels"
         return CheckResult(name, problem, is_on_purpose=is_on_purpose)
