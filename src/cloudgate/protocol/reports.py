@@ -29,7 +29,7 @@ class GatewayState(StrEnum):
     LISTENING = "listening"
     """Envoy accepts tenants at the wanted addresses."""
     DRAINING = "draining"
-    """The port is closed; `Report.live_tunnels` are still going on."""
+    """The port is closed; `Report.live_tunnels` are still going on, or the end of one is taken."""
     CLOSED = "closed"
     """The gateway is there, does not accept tenants, and has no live tunnels."""
     FAILED = "failed"
