@@ -36,6 +36,8 @@ LOOKING = "Seeing what somebody should be told of"
 TOLD = "cloudgate_notifications_total"
 SENDING = "Telling those who are to be told"
 LOOK_SECONDS = 15.0
+LARGEST_PART = 0.25
+"""Of a processor, for looking: one that takes so much of `LOOK_SECONDS` makes looks no rarer."""
 LONGEST_PAUSE_SECONDS = 15.0
 MOST_AT_ONCE = 8
 """Receivers that are told at a time."""
@@ -108,7 +110,7 @@ class NotificationWorker:
                 name=LOOKING,
                 attempt=lambda: run_in_thread(self.enqueue_news),
                 interval_seconds=LOOK_SECONDS,
-                largest_part=0.05,
+                largest_part=LARGEST_PART,
             ),
             Job(
                 name=SENDING,
