@@ -7,6 +7,9 @@ A message says what failed, where, why, and what to do. It never holds a secret.
 class CloudgateError(Exception):
     """Something went wrong that its reader can act on. The text is the message for that reader."""
 
+    of_standing = False
+    """Whether it is of who asks, whatever they have shown: nothing of that was looked at."""
+
     def __init__(self, message: str, advice: str = "") -> None:
         """`advice`: what to do, where the message is one that programs compare as a whole."""
         super().__init__(message)

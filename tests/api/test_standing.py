@@ -15,6 +15,7 @@ from starlette.requests import Request
 from cloudgate.api.http import bodies
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.trust.login_throttle import LoginThrottle
 from tests.api.handlers.accounts import account_spec, add_account, logged_on_as
 from tests.api.handlers.api_tokens import make, shows
 from tests.support.running.customers import SECRET, Customer, add_vault, listening_host
@@ -88,6 +89,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
 
 
 MOMENTS = [Meanwhile.while_the_body_comes, Meanwhile.before_the_change_has_its_turn]
+FACTOR = "/security/factor"
 Moment = Callable[..., httpx2.Response]
 HAPPENINGS: dict[str, tuple[Callable[[httpx2.Client, str], httpx2.Response], int]] = {
     "the account is deleted": (lambda admin, where: admin.delete(where), 401),
@@ -132,6 +134,31 @@ def test_who_has_no_right_any_more_makes_no_account_by_a_call_that_began_before(
     assert "mallory" not in names
     _want_factor(admin, wanted=False).raise_for_status()
     admin.delete(where)
+
+
+@pytest.mark.parametrize("happening", ["a session ended", "a role taken"])
+@pytest.mark.parametrize("asked", [("PUT", FACTOR), ("POST", f"{FACTOR}?action=remove")])
+def test_a_code_that_is_not_looked_at_any_more_is_no_wrong_one(
+    running: RunningManager,
+    admin: httpx2.Client,
+    meanwhile: Meanwhile,
+    asked: tuple[str, str],
+    happening: str,
+) -> None:
+    where = add_account(admin, "eve", Role.PORTAL_ADMINISTRATOR, Role.FILE_RESTORE_OPERATOR)
+    eve = logged_on_as(running, "eve")
+    happen, status = HAPPENINGS[happening]
+    takes = lambda: happen(admin, where).raise_for_status()  # noqa: E731
+    failed: list[str] = []
+    noted = lambda _throttle, account, _address: failed.append(account) or 0.0  # noqa: E731
+    meanwhile.patch.setattr(LoginThrottle, "failed", noted)
+    moment, before = meanwhile.before_the_change_has_its_turn, len(running.audited())
+    answer = moment(eve, *asked, {"Code": "123456"}, takes)
+    assert answer.status_code == status, answer.text
+    assert failed == []
+    said = [each.message for each in running.audited()[before:]]
+    assert "The code is wrong." not in said
+    admin.delete(where).raise_for_status()
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

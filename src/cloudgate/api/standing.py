@@ -7,7 +7,7 @@ session ended, a token revoked, a role taken away: what was begun before is not 
 from cloudgate.api import access
 from cloudgate.api.http.call import Call
 from cloudgate.api.http.router import Route
-from cloudgate.errors import AccessDeniedError
+from cloudgate.errors import AccessDeniedError, CloudgateError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.portal import sessions as portal_sessions
 from cloudgate.manager.portal.sessions import Visitor
@@ -20,12 +20,22 @@ def check(route: Route, call: Call, work: UnitOfWork) -> None:
     """See whether who is asking may do so still, by the rows that a change sees.
 
     Raises:
-        NotAuthenticatedError: they are not there any more.
-        AccessDeniedError: they may not any more.
+        NotAuthenticatedError: they are not there any more; it says to be of their standing.
+        AccessDeniedError: they may not any more; it says so, too.
     """
     before = call.who
     if before is None or _is_as_before(call, before, work):
         return
+    try:
+        _check_who_is_there(route, call, before, work)
+    except CloudgateError as problem:
+        problem.of_standing = True
+        raise
+
+
+def _check_who_is_there(
+    route: Route, call: Call, before: LogonSession | Visitor, work: UnitOfWork
+) -> None:
     now = _as_it_is(call, before, work)
     access.check(route, now, by_token=call.by_token)
     if not access.roles_of_who(before) <= access.roles_of_who(now):

@@ -201,7 +201,8 @@ def _stops() -> UnavailableError:
 
 def is_wrong(problem: CloudgateError) -> bool:
     """Whether it was a password that was wrong, and not something else."""
-    return isinstance(problem, NotAuthenticatedError | AccessDeniedError)
+    is_refusal = isinstance(problem, NotAuthenticatedError | AccessDeniedError)
+    return is_refusal and not problem.of_standing
 
 
 async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
