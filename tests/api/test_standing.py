@@ -10,11 +10,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from cloudgate.api.http import bodies
+from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
+from cloudgate.manager.sessions import totp
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.sessions.second_factor import RECOVERY_CODES
 from cloudgate.trust.login_throttle import LoginThrottle
 from tests.api.handlers.accounts import account_spec, add_account, logged_on_as
 from tests.api.handlers.api_tokens import make, shows
@@ -80,6 +84,23 @@ class Meanwhile:
             patch.setattr(Manager, "changing", changing)
             answer = client.request(verb, path, json=said)
         assert not todo
+        return answer
+
+    def once_what_was_shown_is_right(
+        self, client: httpx2.Client, verb: str, path: str, said: Any, happen: Happen
+    ) -> httpx2.Response:
+        whole, done = LoginGate.log_on, Event()
+
+        async def log_on(*args: Any) -> Any:
+            proven = await whole(*args)
+            await run_in_threadpool(happen)
+            done.set()
+            return proven
+
+        with self.patch.context() as patch:
+            patch.setattr(LoginGate, "log_on", log_on)
+            answer = client.request(verb, path, json=said)
+        assert done.is_set()
         return answer
 
 
@@ -158,6 +179,22 @@ def test_a_code_that_is_not_looked_at_any_more_is_no_wrong_one(
     assert failed == []
     said = [each.message for each in running.audited()[before:]]
     assert "The code is wrong." not in said
+    admin.delete(where).raise_for_status()
+
+
+def test_who_has_confirmed_a_second_factor_gets_its_recovery_codes_whatever_ends_then(
+    running: RunningManager, admin: httpx2.Client, meanwhile: Meanwhile
+) -> None:
+    where = add_account(admin, "eve", Role.PORTAL_ADMINISTRATOR)
+    eve = logged_on_as(running, "eve")
+    secret = eve.post(FACTOR).raise_for_status().json()["Secret"]
+    running.clock.begin(totp.STEP_SECONDS)
+    said = {"Code": totp.code_of(secret, totp.step_at(running.clock()))}
+    ends = lambda: _end_session(admin, "eve").raise_for_status()  # noqa: E731
+    answer = meanwhile.once_what_was_shown_is_right(eve, "PUT", FACTOR, said, ends)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["RecoveryCodes"]["RecoveryCodes"]) == RECOVERY_CODES
+    assert eve.get(FACTOR).status_code == 401
     admin.delete(where).raise_for_status()
 
 

@@ -323,7 +323,8 @@ class Application:
             return await run_in_threadpool(lambda: _handled(route, whole, given(), form, found))
         read = await run_in_threadpool(given)
         proven = await self._proven(request, route.proof, call, read)
-        proven = await self._as_it_is(request, route, proven)
+        if not route.proof.changes:
+            proven = await self._as_it_is(request, route, proven)
         return await run_in_threadpool(lambda: _handled(route, proven, read, form, found))
 
     async def _as_it_is(self, request: Request, route: Route, call: Call) -> Call:

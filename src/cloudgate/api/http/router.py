@@ -94,6 +94,8 @@ class Proof:
     """Whether it is name and password that are shown, where there is no session."""
     waits: bool = False
     """Whether the check waits for another machine: then no password waits for it."""
+    changes: bool = False
+    """Whether the check makes the change itself: who asked hears of it, whatever comes after."""
 
 
 def _handled_by_nobody(_call: Call) -> Answer:

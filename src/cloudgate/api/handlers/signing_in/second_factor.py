@@ -75,7 +75,10 @@ def _note_wrong(call: Call) -> None:
         verb="PUT",
         path=PATH,
         proof=Proof(
-            check=_confirm, account=lambda call: call.session.account.name, note=_note_wrong
+            check=_confirm,
+            account=lambda call: call.session.account.name,
+            note=_note_wrong,
+            changes=True,
         ),
         answers=shows(SecondFactor),
         bodies=(SecondFactorCodeSpec,),
