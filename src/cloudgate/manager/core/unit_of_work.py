@@ -101,6 +101,7 @@ class UnitOfWork:
     reachable: ReachableTargets = field(default_factory=ReachableTargets)
     """What may be named by those who do not."""
     query_counts: QueryCounts = field(default_factory=QueryCounts)
+    pending_sessions: PendingSessions = field(default_factory=PendingSessions)
     changes: int = 0
     """How many there had been before it began."""
     timelines: TaskTimelines = field(default_factory=TaskTimelines)
@@ -312,6 +313,7 @@ class Manager:
             figures=self.figures,
             slot_tokens=self.slot_tokens,
             query_counts=self.query_counts,
+            pending_sessions=self.pending_sessions,
             changes=self.changes.count,
             timelines=self.timelines,
             faults=self.faults,

@@ -60,6 +60,17 @@ class PendingSessions:
             self._used.pop(identifier, None)
             return self._begun.pop(identifier, None) is not None
 
+    def end_all_of(self, account_id: UUID, keep: UUID | None = None) -> None:
+        """Forget the sessions of an account but `keep`.
+
+        Those that wait to be written meanwhile are removed again, as all that end by then.
+        """
+        with self._lock:
+            for identifier, begun in list(self._begun.items()):
+                if begun.session.account_id == account_id and identifier != keep:
+                    self._used.pop(identifier, None)
+                    del self._begun[identifier]
+
     def end_after_writing(self, identifier: UUID) -> None:
         """Forget a session, once what is being written is: then it is in the database, or never."""
         with self._writing:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError, NotFoundError
 from cloudgate.manager import naming
@@ -12,8 +12,9 @@ from cloudgate.manager.audit.events import NEW_PASSWORD, WARNING, Event, change_
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions.accounts import local_name
+from cloudgate.manager.sessions.operations import end_sessions
 from cloudgate.manager.sessions.roles import BY_ID, Role
-from cloudgate.manager.storage.tables import Account, AccountRole, LogonSession
+from cloudgate.manager.storage.tables import Account, AccountRole
 from cloudgate.trust.password_hashes import matches
 
 TYPE = "EnterpriseAccount"
@@ -158,10 +159,7 @@ def set_password(
 ) -> None:
     """Give an account a new password, and end its logon sessions but `keep`."""
     account.password_hash = password_hash
-    sessions = delete(LogonSession).where(LogonSession.account_id == account.id)
-    if keep is not None:
-        sessions = sessions.where(LogonSession.id != keep)
-    work.session.execute(sessions)
+    end_sessions(work, account.id, keep=keep)
     record(work, change_to(account, TYPE, PASSWORD_CHANGED, after=NEW_PASSWORD))
 
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import structlog
@@ -343,10 +344,15 @@ def get_session(work: UnitOfWork, identifier: UUID) -> LogonSession:
 def end_sessions(
     work: UnitOfWork, account_id: UUID, came_by: str | None = None, *, keep: UUID | None = None
 ) -> None:
-    """End the sessions of an account but `keep`, all or those begun by what is good no more."""
+    """End the sessions of an account but `keep`, all or those begun by what is good no more.
+
+    Those that could not be written yet were all begun by a password.
+    """
     found = delete(LogonSession).where(LogonSession.account_id == account_id)
     if came_by is not None:
         found = found.where(LogonSession.came_by == came_by)
+    else:
+        work.once_it_holds.append(partial(work.pending_sessions.end_all_of, account_id, keep))
     work.session.execute(found if keep is None else found.where(LogonSession.id != keep))
 
 

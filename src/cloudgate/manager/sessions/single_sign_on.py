@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from cloudgate.errors import (
     InvalidRequestError,
@@ -285,7 +285,7 @@ def _give_roles(work: UnitOfWork, account: Account, roles: frozenset[Role]) -> s
         record(work, change_to(account, TYPE, ROLE_REMOVED, before={"Role": name}))
     if roles:
         return ""
-    work.session.execute(delete(LogonSession).where(LogonSession.account_id == account.id))
+    end_sessions(work, account.id)
     return "The provider has given you no role here any more."
 
 

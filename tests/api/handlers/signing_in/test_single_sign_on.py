@@ -9,26 +9,29 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from sqlalchemy.exc import OperationalError
 
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.cli.service.manager.options import SigningInOptions
 from cloudgate.cli.service.manager.signing_in import signing_in_of
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, TooManyRequestsError
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.sessions import operations
 from cloudgate.manager.sessions.accounts import authenticate
 from cloudgate.manager.sessions.openid_keys import public_keys
-from cloudgate.manager.sessions.operations import begin_session
+from cloudgate.manager.sessions.operations import begin_session, write_pending_sessions
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.sessions.single_sign_on import roles_said
 from cloudgate.manager.storage.tables import Account
 from cloudgate.network.api_headers import SESSION_ID
+from tests.api.handlers.accounts import add_account, logged_on_as
 from tests.support.programs.authenticator import Authenticator
 from tests.support.programs.openid import (
     CLIENT,
@@ -574,6 +577,46 @@ def test_accounts_may_have_to_be_known_and_to_come_by_the_provider_alone(
         assert come(strict, provider).status_code == 201
         assert by_passkey(strict, key).status_code == 401
         assert stranger.post("/sessionMngr/", auth=("admin", PASSWORD)).status_code == 201
+
+
+ENDINGS: dict[str, Callable[[httpx2.Client, RunningManager, ScriptedProvider, str], object]] = {
+    "another person": lambda admin, _running, _provider, where: admin.put(
+        f"{where}/identity", json={"Subject": "person-71"}
+    ).raise_for_status(),
+    "no role": lambda _admin, running, provider, _where: come(
+        running, provider, sub="person-70", groups="nothing of ours"
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_ends_the_sessions_of_an_account_ends_those_that_could_not_be_written_yet(
+    running: RunningManager,
+    provider: ScriptedProvider,
+    admin: httpx2.Client,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+) -> None:
+    where = add_account(admin, "noa", Role.PORTAL_USER)
+    admin.put(f"{where}/identity", json={"Subject": "person-70"}).raise_for_status()
+    written = logged_on_as(running, "noa")
+    with monkeypatch.context() as full:
+        full.setattr(operations, "open_session", _cannot_be_written)
+        pending, other = logged_on_as(running, "noa"), logged_on_as(running, "admin", PASSWORD)
+    own = [written, pending, other]
+    assert [each.get("/tasks").status_code for each in own] == [200, 200, 200]
+    ENDINGS[ending](admin, running, provider, where)
+    if ending == "no role":
+        given = {"EnterpriseRoleUid": str(Role.PORTAL_USER.id)}
+        admin.post(f"{where}/roles", json=given).raise_for_status()
+    assert [each.get("/tasks").status_code for each in own] == [401, 401, 200]
+    write_pending_sessions(running.manager)
+    assert [each.get("/tasks").status_code for each in own] == [401, 401, 200]
+    admin.delete(where).raise_for_status()
+
+
+def _cannot_be_written(*_args: object, **_more: object) -> NoReturn:
+    raise OperationalError("", {}, Exception("the disk is full"))
 
 
 def test_a_role_that_asks_for_a_second_factor_takes_the_providers_word(
