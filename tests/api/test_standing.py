@@ -171,8 +171,12 @@ def test_a_code_that_is_not_looked_at_any_more_is_no_wrong_one(
     happen, status = HAPPENINGS[happening]
     takes = lambda: happen(admin, where).raise_for_status()  # noqa: E731
     failed: list[str] = []
-    noted = lambda _throttle, account, _address: failed.append(account) or 0.0  # noqa: E731
-    meanwhile.patch.setattr(LoginThrottle, "failed", noted)
+
+    def counted(_throttle: LoginThrottle, account: str, _address: str) -> float:
+        failed.append(account)
+        return 0.0
+
+    meanwhile.patch.setattr(LoginThrottle, "failed", counted)
     moment, before = meanwhile.before_the_change_has_its_turn, len(running.audited())
     answer = moment(eve, *asked, {"Code": "123456"}, takes)
     assert answer.status_code == status, answer.text
