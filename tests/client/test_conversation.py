@@ -16,6 +16,7 @@ from cloudgate.client.core.refusals import RefusedError
 from cloudgate.client.core.retries import NONE, Retries, UnreachedError, UntrustedError
 from cloudgate.client.core.tasks import (
     FIRST_PAUSE_SECONDS,
+    LAST_LOOK_SECONDS,
     NOBODY,
     TaskFailedError,
     TaskLeftError,
@@ -276,6 +277,41 @@ def test_a_task_is_left_when_patience_is_over_whatever_its_manager_does_not_do(
     )
     with pytest.raises(TaskLeftError, match="X has not ended within 50 seconds"):
         clock.run(steps)
-    assert clock.now == pytest.approx(50)
+    assert clock.now == pytest.approx(50 + LAST_LOOK_SECONDS)
     first, usual_seconds = clock.sent[0], 30 if token else LOGON_TIMEOUT_SECONDS
     assert first.patience_seconds(30) == min(usual_seconds, 50 - FIRST_PAUSE_SECONDS)
+
+
+class Ending(Script):
+    """A driver by whose clock only pauses take time, until a task has ended at some second."""
+
+    def __init__(self, ends_at: float) -> None:
+        super().__init__()
+        self.ends_at = ends_at
+        self.now = 0.0
+
+    def done(self, wanted: Any) -> Any:
+        if isinstance(wanted, Delay):
+            self.now += wanted.seconds
+        elif self.now >= self.ends_at:
+            self.said = [reply(200, {**TASK, "State": "Finished", "Result": {"Success": True}})]
+        else:
+            self.said = [reply(200, TASK)]
+        return super().done(wanted)
+
+
+@pytest.mark.parametrize("patience_seconds", [0.0, FIRST_PAUSE_SECONDS, 0.3, 5.0])
+def test_a_task_that_ends_while_there_is_patience_is_found_to_have_ended(
+    patience_seconds: float,
+) -> None:
+    manager = Ending(patience_seconds)
+    steps = finished(
+        talk(), Answer(202, "", TASK), NOBODY, patience_seconds, clock=lambda: manager.now
+    )
+    assert manager.run(steps).body["State"] == "Finished"
+    assert manager.now == pytest.approx(patience_seconds)
+
+
+def test_why_a_task_cannot_be_looked_at_is_said_at_the_last_look_too() -> None:
+    with pytest.raises(RefusedError, match="Not found"):
+        followed([reply(404, {"Message": "Not found"})], lambda: 1.0, patience_seconds=0)

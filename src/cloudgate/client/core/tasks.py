@@ -17,6 +17,8 @@ LONGEST_PAUSE_SECONDS = 1.0
 GROWTH = 1.5
 PATIENCE_SECONDS = 600.0
 """How long a manager may be away while its task is followed."""
+LAST_LOOK_SECONDS = 1.0
+"""How long the last look may take, after the time that a task is followed for."""
 
 
 class TaskFailedError(CloudgateError):
@@ -66,7 +68,8 @@ def finished(
         talk: with the manager that has it.
         accepted: the answer.
         watcher: who hears of it meanwhile.
-        patience_seconds: how long it may take; None for as long as it does.
+        patience_seconds: how long it may take; None for as long as it does. It is looked at
+            once more then, within `LAST_LOOK_SECONDS`.
         clock: of a machine, in seconds.
 
     Raises:
@@ -85,11 +88,13 @@ def finished(
             task = yield from within(_looked_at(talk, accepted, pause), left)
             away_since = None
         except DeadlineError:
-            raise TaskLeftError(
-                f"{accepted.body.get('Operation')} has not ended within {patience_seconds:g}"
-                " seconds.",
-                task_id,
-            ) from None
+            task = yield from _looked_at_last(talk, accepted, clock)
+            if task.body.get("State") != "Finished":
+                raise TaskLeftError(
+                    f"{accepted.body.get('Operation')} has not ended within {patience_seconds:g}"
+                    " seconds.",
+                    task_id,
+                ) from None
         except CloudgateError as problem:
             if not _is_away(problem):
                 raise
@@ -111,6 +116,22 @@ def _looked_at(talk: Conversation, accepted: Answer, pause: float) -> Steps[Answ
     """The task of an answer, as it is after a pause."""
     yield Delay(pause)
     return (yield from talk.get(str(accepted.body["Href"])))
+
+
+def _looked_at_last(
+    talk: Conversation, accepted: Answer, clock: Callable[[], float]
+) -> Steps[Answer]:
+    """The task of an answer, as it is now: it may have ended in the last pause.
+
+    As it was accepted where the manager is away.
+    """
+    until = clock() + LAST_LOOK_SECONDS
+    try:
+        return (yield from within(_looked_at(talk, accepted, 0.0), lambda: until - clock()))
+    except CloudgateError as problem:
+        if isinstance(problem, DeadlineError) or _is_away(problem):
+            return accepted
+        raise
 
 
 def related(task: Answer) -> str | None:
