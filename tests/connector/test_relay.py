@@ -1,6 +1,7 @@
 """Does all arrive that was said before an end, however slowly the other end takes it?"""
 
 import asyncio
+import select
 import socket
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tests.support.waiting import PATIENCE_SECONDS, until_async
 pytestmark = pytest.mark.anyio
 DATA = bytes(range(256)) * 32_768
 """More than the system holds for a connection."""
+HELD = DATA[:1_500_000]
+"""What the system takes of one end, and not of the other, when nobody reads it."""
 PIECE, PAUSE_SECONDS = 262_144, 0.1
 
 
@@ -24,6 +27,11 @@ PIECE, PAUSE_SECONDS = 262_144, 0.1
 def lingers_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "LINGER_SECONDS", 1.0)
     monkeypatch.setattr(relay, "_LOOK_SECONDS", 0.02)
+
+
+@pytest.fixture
+def stuck_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "STUCK_SECONDS", 1.0)
 
 
 @pytest.mark.usefixtures("lingers_shortly")
@@ -84,3 +92,39 @@ async def test_a_program_that_resets_throws_no_doubt_on_its_gateway(
             reset(to_tunnel)
             await until_async(lambda: not there.ports.traffic.tunnels)
             assert not fleet.gateways[0].doubted_at
+
+
+@pytest.mark.usefixtures("lingers_shortly", "stuck_shortly")
+async def test_a_gateway_that_takes_nothing_after_a_programs_end_is_cut_and_knows_of_it(
+    tmp_path: Path, authority: Authority, who: Identity
+) -> None:
+    async with scripted_gateway(authority, tmp_path) as gateway:
+        fleet = Balancer([gateway.address], who, half_close=False)
+        async with listening(fleet) as there, asyncio.timeout(PATIENCE_SECONDS):
+            program, to_tunnel = await asyncio.open_connection("127.0.0.1", there.port)
+            to_tunnel.write(HELD)
+            to_tunnel.write_eof()
+            reader, _ = await gateway.tunnels.get()
+            with pytest.raises(ConnectionResetError):
+                await program.read()
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            to_tunnel.close()
+
+
+@pytest.mark.usefixtures("lingers_shortly", "stuck_shortly")
+async def test_a_program_that_takes_nothing_after_its_targets_end_is_cut(
+    tmp_path: Path, authority: Authority, who: Identity
+) -> None:
+    async with scripted_gateway(authority, tmp_path) as gateway:
+        fleet = Balancer([gateway.address], who, half_close=False)
+        async with listening(fleet) as there:
+            with socket.socket() as program:
+                program.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+                program.connect(("127.0.0.1", there.port))
+                _, writer = await gateway.tunnels.get()
+                writer.write(HELD)
+                writer.close()
+                resets = select.poll()
+                resets.register(program, 0)  # POLLERR and POLLHUP are told without being asked for
+                await until_async(lambda: resets.poll(0))

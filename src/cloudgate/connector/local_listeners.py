@@ -90,13 +90,15 @@ async def _let_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     """Have the program hear all there was, and the end, though it may still be speaking.
 
     What it sends is read for so long: with something unread, the end would be a reset, which takes
-    away what it has not heard yet.
+    away what it has not heard yet. A program that takes nothing for minutes is cut.
     """
     with contextlib.suppress(OSError):  # ECONNRESET, EPIPE: it has left
         writer.write_eof()
     reading = asyncio.ensure_future(_read_on(reader))
     try:
         await linger(reading, partial(unsent_bytes, writer))
+        if not reading.done() and unsent_bytes(writer):
+            reset(writer)  # else what it does not take would keep the connection
     finally:
         reading.cancel()
 

@@ -22,6 +22,8 @@ from cloudgate.network.hostport import HostPort
 LINGER_SECONDS = 5.0
 """How long an answer is waited for after all has left that the local program has said, and after
 each piece, where the target cannot be told."""
+STUCK_SECONDS = 300.0
+"""How long nothing of what was said may leave after the end of whoever said it."""
 _LOOK_SECONDS = 0.25
 """How often it is seen whether all has left."""
 
@@ -91,7 +93,7 @@ async def _answer(tunnel: Tunnel, sending: "asyncio.Task[None]") -> bytes:
 
     Raises:
         TunnelCutError: the tunnel was cut.
-        OSError: nothing came for `LINGER_SECONDS` when it could.
+        OSError: nothing came when it could, for as long as `linger` waits.
     """
     if tunnel.half_closes:
         return await _read(tunnel)
@@ -99,13 +101,20 @@ async def _answer(tunnel: Tunnel, sending: "asyncio.Task[None]") -> bytes:
     try:
         await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
         await linger(reading, tunnel.line.unsent_bytes)
-        if not reading.done():
+        if reading.done():
+            return reading.result()
+        if tunnel.line.unsent_bytes():
+            # By a reset: the end would wait behind all that is not taken.
+            tunnel.line.reset()
             raise ConnectionResetError(
                 errno.ECONNRESET,
-                f"nothing came for {LINGER_SECONDS:g} seconds after the end of what was sent, of"
-                " which the target is told only with --half-close",
+                f"nothing of what was sent was taken for {STUCK_SECONDS:g} seconds after its end",
             )
-        return reading.result()
+        raise ConnectionResetError(
+            errno.ECONNRESET,
+            f"nothing came for {LINGER_SECONDS:g} seconds after the end of what was sent, of"
+            " which the target is told only with --half-close",
+        )
     finally:
         reading.cancel()
 
@@ -113,15 +122,19 @@ async def _answer(tunnel: Tunnel, sending: "asyncio.Task[None]") -> bytes:
 async def linger(reading: "asyncio.Future[Any]", unsent_bytes: Callable[[], int]) -> None:
     """Wait until something came, or nothing has for `LINGER_SECONDS` after all had left.
 
-    What the other end has not taken yet is not dropped, however long that takes: by a line that is
-    slow, or a target that stands still. That a gateway is gone is seen by `silence`.
+    What the other end has not taken yet is not dropped while it takes of it, however slowly. One
+    that takes nothing for `STUCK_SECONDS` is not waited for: whoever said it may be gone. That a
+    gateway is gone is seen by `silence`.
     """
     loop = asyncio.get_running_loop()
-    left_at = loop.time()
-    while not reading.done() and loop.time() - left_at < LINGER_SECONDS:
+    unsent, moved_at = unsent_bytes(), loop.time()
+    while not reading.done():
+        if loop.time() - moved_at >= (STUCK_SECONDS if unsent else LINGER_SECONDS):
+            return
         await asyncio.wait({reading}, timeout=_LOOK_SECONDS)
-        if unsent_bytes():
-            left_at = loop.time()
+        before, unsent = unsent, unsent_bytes()
+        if unsent < before:
+            moved_at = loop.time()
 
 
 async def _read(tunnel: Tunnel) -> bytes:

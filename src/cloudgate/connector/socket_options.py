@@ -73,7 +73,11 @@ def peer_signs(writer: asyncio.StreamWriter) -> PeerSigns | None:
 
 
 def unsent_bytes(writer: asyncio.StreamWriter) -> int:
-    """What has been written and the other end has not confirmed, as far as the system tells."""
+    """What has been written and the other end has not confirmed, as far as the system tells.
+
+    On Linux it is none only when all is confirmed. Elsewhere it is what waits in this process, and
+    with TLS only what is not encrypted yet.
+    """
     waiting = writer.transport.get_write_buffer_size()
     connection = writer.get_extra_info("socket")
     if sys.platform != "linux" or connection is None or writer.transport.is_closing():
