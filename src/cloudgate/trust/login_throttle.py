@@ -20,6 +20,8 @@ FREE_FAILURES = 3
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 FORGOTTEN_AFTER_SECONDS = 15 * 60.0
+FAMILIAR_SECONDS = 90 * 86_400.0
+"""How long it is known that somebody was right from an address, as gateways know it."""
 MOST_REMEMBERED = 20_000
 """Accounts, addresses, and accounts at an address, so many of each; the ones that failed longest
 ago are forgotten first."""
@@ -145,6 +147,53 @@ class LoginThrottle:
         self._accounts.forget(who)
         self._addresses.take(network, self._accounts_at.of(_at(who, network)))
         self._accounts_at.forget(_at(who, network))
+
+
+class FamiliarLogons:
+    """Accounts that were right from an address, and hardly wrong since: others make none wait.
+
+    Their own failures there do, and what is guessed at others by them.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: seconds that only grow."""
+        self._clock = clock
+        self._right: OrderedDict[str, float] = OrderedDict()
+        """When an account last was, at an address."""
+        self._wrong = Counts(clock)
+        """How often it was wrong since."""
+        self._at_others = Counts(clock)
+        """How often it was right, and another one that it named was not; never made good."""
+
+    @property
+    def remembered(self) -> int:
+        """How many are remembered, and how many of their failures."""
+        return len(self._right) + len(self._wrong) + len(self._at_others)
+
+    def is_one(self, account: str, address: str) -> bool:
+        """Whether an account need not wait there for what others have failed."""
+        pair = _pair(account, address)
+        at = self._right.get(pair)
+        if at is None or self._clock() - at >= FAMILIAR_SECONDS:
+            return False
+        return max(self._wrong.of(pair), self._at_others.of(pair)) < FREE_FAILURES
+
+    def succeeded(self, account: str, address: str) -> None:
+        """It was right."""
+        pair = _pair(account, address)
+        self._right[pair] = self._clock()
+        self._right.move_to_end(pair)
+        while len(self._right) > MOST_REMEMBERED:
+            self._right.popitem(last=False)
+        self._wrong.forget(pair)
+
+    def failed(self, account: str, address: str, *, at_another: bool = False) -> None:
+        """It was wrong; `at_another`: it was right, and another one that it named was wrong."""
+        (self._at_others if at_another else self._wrong).add(_pair(account, address))
+
+
+def _pair(account: str, address: str) -> str:
+    return _at(precis.key(account), client_network(address))
 
 
 def _at(who: str, network: str) -> str:

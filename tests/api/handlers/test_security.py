@@ -12,6 +12,7 @@ from lxml import etree
 
 from cloudgate.api.access import EVERYBODY, roles_for
 from cloudgate.api.handlers.sessions import session_id_of
+from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.sessions import administration
 from cloudgate.manager.sessions.roles import Role
@@ -441,6 +442,60 @@ def test_guesses_at_a_tenant_are_counted_as_such_whoever_tries_them(
     assert len(seen) == 3
     assert len(set(seen)) == 1
     assert "admin" not in seen, "which is the account of that name"
+
+
+def test_who_was_right_from_an_address_waits_for_nobody_elses_failures_there(
+    running: RunningManager, client: httpx2.Client, waits: list[float]
+) -> None:
+    add_account(client, "ann", Role.PORTAL_USER)
+    add_account(client, "new", Role.PORTAL_USER)
+    logged_on_as(running, "ann")
+    guess(running, ("svc", "guess"))
+    waits.clear()
+    logged_on_as(running, "ann")
+    assert max(waits) <= 0
+    logged_on_as(running, "new")
+    assert max(waits) > 0, "who was not yet right from there"
+    waits.clear()
+    guessed = running.client().post("/sessionMngr/", auth=("ann", "guess"))
+    assert guessed.status_code == 401
+    as_late = delay_seconds(FREE_FAILURES) + delay_seconds(FREE_FAILURES + 1)
+    assert max(waits) == as_late, "a wrong one hears as late as of a name that nobody has"
+
+
+def test_who_guesses_at_tenants_by_an_account_of_his_own_waits_though_that_is_right(
+    running: RunningManager, client: httpx2.Client, waits: list[float]
+) -> None:
+    add_account(client, "eve", Role.PORTAL_USER)
+    logged_on_as(running, "eve")
+    said = {"TenantCredentials": {"Username": "acme", "Password": "guess"}}
+    guess(running, ("eve", "s3cret"), json=said)
+    waits.clear()
+    for _ in range(2):
+        logged_on_as(running, "eve")
+        assert max(waits) > 0
+        waits.clear()
+
+
+def guess(running: RunningManager, auth: tuple[str, str], **said: Any) -> None:
+    """Be wrong as often as costs nothing, so that the next one of the address waits."""
+    asker = running.client(Accept="application/json")
+    for _ in range(FREE_FAILURES):
+        assert asker.post("/sessionMngr/", auth=auth, **said).status_code == 401
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long logons are made to wait, each time that they are."""
+    seen: list[float] = []
+    whole = LoginGate._wait
+
+    async def wait(gate: LoginGate, seconds: float) -> None:
+        seen.append(seconds)
+        await whole(gate, seconds)
+
+    monkeypatch.setattr(LoginGate, "_wait", wait)
+    return seen
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -27,7 +27,7 @@ from cloudgate.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from cloudgate.trust.login_throttle import LoginThrottle
+from cloudgate.trust.login_throttle import FamiliarLogons, LoginThrottle
 
 Result = TypeVar("Result")
 
@@ -45,6 +45,7 @@ class LoginGate:
     def __init__(self, clock: Callable[[], float] = time.monotonic, at_once: int = AT_ONCE) -> None:
         self._clock = clock
         self._failures = LoginThrottle(clock)
+        self._familiar = FamiliarLogons(clock)
         self._lines = FairQueue()
         self._turns = FairSemaphore(at_once, self._lines)
         self._threads = ThreadPoolExecutor(at_once, "password check", _be_nice)
@@ -133,12 +134,12 @@ class LoginGate:
         came_at = self._clock()
         while True:
             # Others of the address may have failed meanwhile: so it is looked at the turn, again.
-            await self._wait(self._failures.delay_for(address) - (self._clock() - came_at))
+            await self._wait(self._delay_for(account, address) - (self._clock() - came_at))
             try:
                 await self._turns.acquire(waiter)
             except SemaphoreClosedError:
                 raise _stops() from None
-            if self._failures.delay_for(address) <= self._clock() - came_at:
+            if self._delay_for(account, address) <= self._clock() - came_at:
                 break
             self._turns.release()
         checking = asyncio.wrap_future(self._start(check))
@@ -149,7 +150,7 @@ class LoginGate:
     async def _checked_elsewhere(
         self, account: str, address: str, check: Callable[[], Result], note: Callable[[], None]
     ) -> Result:
-        await self._wait(self._failures.delay_for(address))
+        await self._wait(self._delay_for(account, address))
         return await self._counted(run_in_threadpool(check), account, address, note)
 
     async def _counted(
@@ -166,12 +167,22 @@ class LoginGate:
             if not is_wrong(problem):
                 raise
             whose = problem.whose if isinstance(problem, NotAuthenticatedError) else ""
-            delay = self._failures.failed(whose or account, address)
+            # Who was not made to wait before is now: else it would tell that a name is known there.
+            waived = self._failures.delay_for(address) - self._delay_for(account, address)
+            delay = waived + self._failures.failed(whose or account, address)
+            self._familiar.failed(account, address, at_another=bool(whose))
             await run_in_threadpool(note)
             await self._wait(delay)
             raise
         self._failures.succeeded(account, address)
+        self._familiar.succeeded(account, address)
         return answer
+
+    def _delay_for(self, account: str, address: str) -> float:
+        """How long a logon waits before it is looked at; who was right there lately does not."""
+        if self._familiar.is_one(account, address):
+            return 0.0
+        return self._failures.delay_for(address)
 
     def _start(self, check: Callable[[], Result]) -> "Future[Result]":
         """Begin a check; its place is free when it is over, whether or not somebody waits."""
