@@ -1,5 +1,6 @@
 """With thousands of tenants, what is about something else reads none of them."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,11 +111,13 @@ def _add_tenants(
 
 @contextmanager
 def _mapped() -> Iterator[list[Base]]:
-    """The rows that are mapped meanwhile; they stay in memory."""
+    """The rows that this thread maps meanwhile, which no job does; they stay in memory."""
     seen: list[Base] = []
+    own = threading.get_ident()
 
     def note(row: Base, _context: object) -> None:
-        seen.append(row)
+        if threading.get_ident() == own:
+            seen.append(row)
 
     event.listen(Base, "load", note, propagate=True)
     try:
@@ -251,12 +254,13 @@ def test_who_is_told_of_events_is_read_without_the_tenants_that_it_is_told_about
 
 @contextmanager
 def _updates_of(table: str) -> Iterator[list[str]]:
-    """The statements that change a table meanwhile; each row that is written by itself is one."""
+    """The statements of this thread that change a table; a row that is written by itself is one."""
     seen: list[str] = []
+    own = threading.get_ident()
 
     def note(*arguments: Any) -> None:
         statement, parameters, is_many = str(arguments[2]), arguments[3], arguments[5]
-        if statement.startswith(f"UPDATE {table} "):
+        if statement.startswith(f"UPDATE {table} ") and threading.get_ident() == own:
             seen.extend([statement] * (len(parameters) if is_many else 1))
 
     event.listen(Engine, "before_cursor_execute", note)

@@ -56,7 +56,7 @@ class AdminClient:
     def __init__(self, endpoints: LocalEndpoints) -> None:
         self._endpoints = endpoints
         self._mark = ""
-        self._client: httpx2.AsyncClient | None = None
+        self._client: _SharedClient | None = None
 
     async def ask(self, mark: str) -> None:
         """From now on, ask the Envoy with that mark; one of an earlier release has none."""
@@ -76,10 +76,10 @@ class AdminClient:
         await self.close()
 
     async def close(self) -> None:
-        """Hang up."""
+        """Hang up, once nobody waits for an answer any more."""
         client, self._client = self._client, None
         if client is not None:
-            await client.aclose()
+            await client.leave()
 
     async def is_ready(self) -> bool:
         """Whether Envoy is there and has started its workers."""
@@ -126,9 +126,10 @@ class AdminClient:
 
     async def _send(self, method: str, path: str) -> httpx2.Response:
         if self._client is None:
-            self._client = self._endpoints.admin_client(self._mark)
-        if self._client is None:
-            raise UnavailableError("Envoy has not said yet where its administration is.")
+            found = self._endpoints.admin_client(self._mark)
+            if found is None:
+                raise UnavailableError("Envoy has not said yet where its administration is.")
+            self._client = _SharedClient(found)
         try:
             return await self._client.request(method, path)
         except httpx2.TransportError as error:
@@ -136,6 +137,36 @@ class AdminClient:
             raise UnavailableError(
                 f"Envoy's administration does not answer: {why_unanswered(error)}."
             ) from error
+
+
+class _SharedClient:
+    """A client by which several ask at once: it is closed when it was left, and nobody asks.
+
+    Whoever asks as it is closed may come by a connection after that, which nobody would close.
+    """
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+        self._asking = 0
+        self._is_left = False
+
+    async def request(self, method: str, path: str) -> httpx2.Response:
+        """Ask."""
+        self._asking += 1
+        try:
+            return await self._client.request(method, path)
+        finally:
+            self._asking -= 1
+            await self._close_unless_used()
+
+    async def leave(self) -> None:
+        """Nobody asks by it from now on."""
+        self._is_left = True
+        await self._close_unless_used()
+
+    async def _close_unless_used(self) -> None:
+        if self._is_left and not self._asking:
+            await self._client.aclose()
 
 
 def read_listeners(dump: Any, bound: Any) -> Listeners:
