@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.network import hostport
-from cloudgate.values.endpoints import bracketed, join
+from cloudgate.values.endpoints import bracketed, join, names_a_host
 
 
 @given(st.ip_addresses(), st.integers(1, 65535))
@@ -33,3 +33,22 @@ def test_each_address_is_read_again_as_the_same_host_and_port(
 )
 def test_only_an_address_of_ipv6_stands_in_brackets(host: str, written: str) -> None:
     assert join(host, 1) == written
+
+
+@pytest.mark.parametrize(
+    ("url", "names_one"),
+    [
+        ("https://vault.example", True),
+        ("//[2001:db8::1]:9398", True),
+        ("//127.0.0.1:65535", True),
+        ("//[2001:db8::1", False),
+        ("//[", False),
+        ("//a:b", False),
+        ("//a:0", False),
+        ("//a:65536", False),
+        ("//:9398", False),
+        ("https://", False),
+    ],
+)
+def test_a_url_names_a_host_and_a_port_that_is_one_or_does_not(url: str, names_one: bool) -> None:
+    assert names_a_host(url) is names_one

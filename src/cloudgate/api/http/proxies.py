@@ -9,12 +9,11 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import hostport
 from cloudgate.network.address_ranges import named_networks
-from cloudgate.values import ip_addresses
+from cloudgate.values import endpoints, ip_addresses
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Hop = dict[str, str]
@@ -43,13 +42,7 @@ class Origin:
 
 def is_host(said: str) -> bool:
     """Whether a Host header (RFC 9110, section 7.2) can go into addresses."""
-    if not _HOST.fullmatch(said):
-        return False
-    try:
-        parts = urlsplit(f"//{said}")
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without an IPv6 address, a port that is none
-        return False
+    return bool(_HOST.fullmatch(said)) and endpoints.names_a_host(f"//{said}")
 
 
 def own_host(address: str, port: int) -> str:

@@ -1,8 +1,7 @@
 """Addresses: where is a manager, and what is where below it? And who asks, when nobody says so."""
 
-from urllib.parse import urlsplit
-
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values.endpoints import names_a_host
 
 DEFAULT_PORT = 9398
 DEFAULT_USER = "admin"
@@ -26,12 +25,7 @@ def manager_url(text: str) -> str:
     url = text.strip().rstrip("/").removesuffix("/api")
     if not url.lower().startswith("https://"):
         raise InvalidRequestError(f"The address {url} must begin with https://.")
-    try:
-        parts = urlsplit(url)
-        is_one = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket without the other one, a port that is none
-        is_one = False
-    if not is_one:
+    if not names_a_host(url):
         raise InvalidRequestError(
             f"{url[:200]} is no address of a manager; write https://HOST or https://HOST:PORT."
         )

@@ -103,7 +103,7 @@ class EnvoyProcesses:
     @property
     def has_retired_with_connections(self) -> bool:
         """Whether one that listens no more is seen to have a connection with anybody."""
-        return any(_is_seen_connected(each.pid) for each in self.known.alive().retired)
+        return any(has_connections(each.pid, unseen=False) for each in self.known.alive().retired)
 
     @property
     def is_idle(self) -> bool:
@@ -164,19 +164,12 @@ class EnvoyProcesses:
         return bool(gone)
 
 
-def has_connections(pid: int) -> bool:
-    """Whether that process has connections, as far as that can be seen: else it may have."""
+def has_connections(pid: int, *, unseen: bool = True) -> bool:
+    """Whether that process has connections; `unseen` where that cannot be seen: it may have."""
     try:
         return open_connections(pid) > 0
     except UnavailableError:
-        return True
-
-
-def _is_seen_connected(pid: int) -> bool:
-    try:
-        return open_connections(pid) > 0
-    except UnavailableError:
-        return False
+        return unseen
 
 
 def read_process_set(paths: StatePaths) -> ProcessSet:
