@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from cloudgate.host.authorization import resolver
+from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.protocol import Target
 from tests.host.support import Client, Machine, tenant
 from tests.network.silent_port import silent
@@ -143,9 +144,12 @@ async def test_a_limit_holds_from_the_first_byte_on_also_behind_a_dead_address(
     tunnel.close()
 
 
+@pytest.mark.parametrize("way", list(DataPathKind), indirect=True)
+@pytest.mark.parametrize("last", [4, 5, 8])
 async def test_where_none_lives_a_tunnel_is_refused_with_the_reason(
-    client: Client, port: int, names: Names
+    client: Client, port: int, names: Names, last: int
 ) -> None:
+    names.addresses = [f"127.0.0.{each}" for each in range(3, last + 1)]
     refused = await client.connect(port, NAME)
     assert refused.status == 503
     assert "repository does not answer" in refused.body

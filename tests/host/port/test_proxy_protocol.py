@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
+from cloudgate.host.authorization import resolver
 from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.host.manager_link.query_handler import QueryHandler
-from cloudgate.protocol import GatewayState, Question, Refusal
+from cloudgate.protocol import GatewayState, Question, Refusal, Target
 from tests.host.support import PASSWORD, Client, Machine, Tunnel, refuses, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import until_async
@@ -100,6 +101,25 @@ async def test_behind_a_load_balancer_a_tunnels_connections_are_found_by_both_of
     assert (await connect(client, port, V2, BALANCER)).status == 200
     await machine.hears_of(1)
     assert len(machine.found_by_both_ends()) == 2
+
+
+async def test_where_no_address_of_a_target_answers_a_tunnel_goes_to_none_that_the_header_names(
+    machine: Machine, client: Client, repository_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Here all addresses are this machine's, which a name may not lead to.
+    monkeypatch.setattr(resolver, "is_elsewhere", lambda address, own: True)
+    dead = ["127.0.0.3", "127.0.0.4"]
+    monkeypatch.setattr(resolver, "_ask_the_system", lambda host, port: dead)
+    await machine.leave()
+    await machine.start()  # with a resolver that asks this one
+    several = Target(endpoint=REPO, address=f"inside.example:{free_port()}")
+    machine.know(tenant(repository_port, targets=(several,)))
+    port = free_port()
+    await machine.bring(machine.gateway(port, proxy_networks=TRUSTED), GatewayState.LISTENING)
+    header = f"PROXY TCP4 {CUSTOMER} 127.0.0.1 40000 {repository_port}\r\n".encode()
+    refused = await connect(client, port, header, BALANCER)
+    assert refused.status == 503
+    assert "repository does not answer" in refused.body
 
 
 async def test_nobody_else_is_believed_and_the_reason_is_said(

@@ -30,7 +30,7 @@ from cloudgate.host.authorization.refusal_log import RefusedRequest
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.start_rates import CLUSTER_HEADER
 from cloudgate.host.envoy.xds_listener import CERTIFICATE_HEADER, CONNECTION_HEADER
-from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES
+from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES, RETRIES_HEADER
 from cloudgate.host.state.site import OWN_METHODS
 from cloudgate.network.well_known import WELL_KNOWN
 from cloudgate.protocol import Refusal
@@ -223,9 +223,12 @@ def _log_refusal(
 
 
 def _allowed(result: AuthorizationResult) -> Any:
-    # It replaces what a client says there.
-    cluster = _header(CLUSTER_HEADER, result.cluster)
-    headers = messages.OkHttpResponse(headers=[cluster], headers_to_remove=["proxy-authorization"])
+    # They replace what a client says there.
+    said = [
+        _header(CLUSTER_HEADER, result.cluster),
+        _header(RETRIES_HEADER, str(len(result.others))),
+    ]
+    headers = messages.OkHttpResponse(headers=said, headers_to_remove=["proxy-authorization"])
     return messages.CheckResponse(
         status=Status(code=0), ok_response=headers, dynamic_metadata=_metadata(result)
     )

@@ -37,6 +37,9 @@ TUNNELS = "tunnels"
 ADDRESS, OTHER_ADDRESSES = "address", "others"
 """Where the authorizer names the target's address, and its others, with blanks between them, in the
 order to try them."""
+RETRIES_HEADER = "x-envoy-max-retries"
+"""How often a tunnel is tried again: as often as it has other addresses (Envoy: Router). After the
+last one Envoy would have no address, and would take the one that its client has dialled."""
 AUTHORIZER = "authorizer"
 CERTIFICATE = "certificate"
 ROUTES = "routes"
@@ -93,7 +96,7 @@ function envoy_on_request(handle)
   said:set("{AUTHORIZER_METADATA}", "{OTHER_ADDRESSES}", rest)
 end
 """
-"""Puts the next address into the place of the one that is tried now; after the last, none."""
+"""Puts the next address into the place of the one that is tried now."""
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 6}
 
 
@@ -275,7 +278,7 @@ def _tunnel_to_several_route() -> Resource:
     route = _tunnel_route(OTHER_ADDRESSES)
     again = {
         "retry_on": "connect-failure",
-        "num_retries": MOST_OTHER_ADDRESSES,
+        "num_retries": 0,  # unless the authorizer says that there are other addresses
         "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
     }
     return {**route, "route": {**route["route"], "retry_policy": again}}
