@@ -20,6 +20,7 @@ SECONDS = 60.0
 """How long a look may take, of which each answer is one part."""
 _OK, _NOT_AUTHENTICATED, _NOT_FOUND = 200, 401, 404
 _REFUSALS = (403, 405)
+_AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 def check_append_only(
@@ -53,32 +54,50 @@ class _AppendOnlyServer:
         self._auth = (protection.username, password) if password else None
 
     def has(self) -> bool:
-        """Whether the object is there."""
-        status = self._ask("HEAD", self._object)
+        """Whether the object is there, as it was stored.
+
+        Raises:
+            UnansweredError: nobody can say, or something else is there.
+        """
+        status, content = self._ask("GET", self._object)
         if status not in (_OK, _NOT_FOUND):
-            raise self._strange("HEAD", status)
+            raise self._strange("GET", status)
+        if status == _OK and content != CONTENT:  # as of who answers every path with the same page
+            raise UnansweredError(
+                f"The server at {self.shown} answers with something else than what is stored there:"
+                " it is none of restic's REST protocol, or not in order. Correct the Url of"
+                " BackupProtection."
+            )
         return status == _OK
 
     def create(self) -> None:
         """Store the object."""
         for url, content in ((f"{self.shown}?create=true", b""), (self._object, CONTENT)):
-            status = self._ask("POST", url, content)
+            status, _ = self._ask("POST", url, content)
             if status != _OK:
                 raise self._strange("POST", status)
 
     def refuses(self, verb: str) -> bool:
         """Whether the server refuses that verb of the object that is there."""
-        status = self._ask(verb, self._object, CONTENT if verb == "POST" else b"")
+        status, _ = self._ask(verb, self._object, CONTENT if verb == "POST" else b"")
         if status != _OK and status not in _REFUSALS:
             raise self._strange(verb, status)
         return status != _OK
 
-    def _ask(self, verb: str, url: str, content: bytes = b"") -> int:
+    def _ask(self, verb: str, url: str, content: bytes = b"") -> tuple[int, bytes]:
+        """The status, and how the answer begins: somewhat more of it than `CONTENT` is long."""
         with (
             explained(self.shown),
-            self._client.stream(verb, url, content=content or None, auth=self._auth) as response,
+            self._client.stream(
+                verb, url, content=content or None, auth=self._auth, headers=_AS_IT_IS
+            ) as response,
         ):
-            return response.status_code
+            found = b""
+            for piece in response.iter_raw():
+                found += piece
+                if len(found) > len(CONTENT):
+                    break
+            return response.status_code, found
 
     def _strange(self, verb: str, status: int) -> UnansweredError:
         if status == _NOT_AUTHENTICATED:
