@@ -252,25 +252,90 @@ def test_a_bucket_keeps_what_is_deleted_by_an_object_lock_that_nobody_passes(s3_
         assert words in caught.value.message
 
 
+def answering(body: bytes, status: str = "200 OK") -> Any:
+    """A server that says that, whatever it is asked."""
+
+    def answer(environ: Any, start_response: Any) -> list[bytes]:
+        start_response(status, [("Content-Type", "application/xml")])
+        return [body]
+
+    return answer
+
+
+def s3_size(url: str) -> int | None:
+    asked = Probe(method=ProbeMethod.S3, url=url, bucket="vault", prefix="{tenant}/", username=USER)
+    return s3.measure(asked, PASSWORD, "vault", "acme/")
+
+
 def test_a_list_that_goes_round_in_circles_is_given_up() -> None:
     page = (
         b"<ListBucketResult><Contents><Size>5</Size></Contents><IsTruncated>true</IsTruncated>"
         b"<NextContinuationToken>again</NextContinuationToken></ListBucketResult>"
     )
+    with serving(answering(page)) as url, pytest.raises(UnansweredError, match="how its list"):
+        s3_size(url)
 
-    def circling(environ: Any, start_response: Any) -> list[bytes]:
-        start_response("200 OK", [("Content-Type", "application/xml")])
-        return [page]
 
-    with serving(circling) as url, pytest.raises(UnansweredError, match="how its list"):
-        s3.measure(
-            Probe(
-                method=ProbeMethod.S3, url=url, bucket="vault", prefix="{tenant}/", username=USER
-            ),
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"<Error><Code>SlowDown</Code></Error>", "is 'Error', expected 'ListBucketResult'"),
+        (b"<html><body>Log on</body></html>", "is 'html', expected 'ListBucketResult'"),
+        (b"<a><Contents><Size>5</Size></Contents></a>", "is 'a', expected 'ListBucketResult'"),
+        (b"<ListBucketResult/>", "whether its list of .* is whole"),
+        (
+            b"<ListBucketResult><IsTruncated>perhaps</IsTruncated></ListBucketResult>",
+            "whether its list of .* is whole",
+        ),
+        (
+            b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents/></ListBucketResult>",
+            "how large an object is",
+        ),
+        (b"", "no sound XML"),
+    ],
+)
+def test_what_is_no_whole_list_of_a_bucket_is_no_figure(body: bytes, reason: str) -> None:
+    with serving(answering(body)) as url, pytest.raises(UnansweredError, match=reason):
+        s3_size(url)
+
+
+def test_a_bucket_without_an_object_of_the_tenant_holds_nothing() -> None:
+    body = (
+        b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><KeyCount>0</KeyCount>'
+        b"<IsTruncated> false </IsTruncated></ListBucketResult>"
+    )
+    with serving(answering(body)) as url:
+        assert s3_size(url) == 0
+
+
+@pytest.mark.parametrize(
+    "body", [b"<Error><Code>SlowDown</Code></Error>", b"<html><Days>30</Days></html>"]
+)
+def test_what_is_no_object_lock_configuration_says_nothing_of_the_lock(body: bytes) -> None:
+    with serving(answering(body)) as url, pytest.raises(UnansweredError, match="expected 'Object"):
+        object_lock.check_object_lock(
+            Protection(method=ProtectionMethod.S3, url=url, bucket="vault", username=USER),
             PASSWORD,
-            "vault",
-            "acme/",
+            ReachableTargets(),
         )
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'<multistatus xmlns="DAV:"/>', "says nothing of"),
+        (b'<error xmlns="DAV:"/>', "is 'error', expected 'multistatus'"),
+        (b"<html><body>Log on</body></html>", "is 'html', expected 'multistatus'"),
+    ],
+)
+def test_what_names_no_file_is_no_list_of_a_collection(body: bytes, reason: str) -> None:
+    def begun(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("207 Multi-Status", [("Content-Type", "application/xml")])
+        return [BEGUN + b"</multistatus>" if environ["HTTP_DEPTH"] == "0" else body]
+
+    for answers in (answering(body, "207 Multi-Status"), begun):
+        with serving(answers) as url:
+            assert reason in refusal(url).message
 
 
 def test_a_share_that_fails_unforeseen_fails_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ class _WebdavWalk:
         if status != _MULTI_STATUS:
             raise _refused(url, status)
         with closing(found):
-            return next(found, None)
+            return next(found)
 
     def _sum(self, url: str) -> int:
         """By listing all files at once, or, where the server does not, folder by folder."""
@@ -184,10 +184,16 @@ class _WebdavWalk:
     def _read(self, url: str, response: httpx2.Response) -> Generator[_WebdavEntry, None, None]:
         reader = Reader(url, response, self._limits, self._deadline)
         own_host = urlsplit(url).netloc
-        for node in reader.elements(f"{_DAV}response"):
+        is_empty = True
+        for node in reader.elements(f"{_DAV}response", root="multistatus"):
             found = _found(node)
             if found is not None and urlsplit(found.href).netloc in ("", own_host):
+                is_empty = False
                 yield found
+        if is_empty:  # at least what was asked for is in it (RFC 4918, 9.1)
+            raise UnansweredError(
+                f"The WebDAV server says nothing of {url}, and that it is there. Is it in order?"
+            )
 
 
 def _nothing() -> Generator[_WebdavEntry, None, None]:

@@ -22,6 +22,7 @@ _ANSWER_BYTES = 64 * 1024
 _DAYS_OF_A_YEAR = 365
 _NO_LOCK = "ObjectLockConfigurationNotFoundError"
 _STRICT = "COMPLIANCE"
+_SAID = ("{*}ObjectLockEnabled", "{*}Mode", "{*}Days", "{*}Years")
 
 
 def check_object_lock(
@@ -45,7 +46,7 @@ def check_object_lock(
         reader = Reader(bucket.shown, response, limits, time.monotonic() + limits.seconds)
         said = {
             etree.QName(node).localname: (node.text or "").strip()
-            for node in reader.elements("{*}ObjectLockEnabled", "{*}Mode", "{*}Days", "{*}Years")
+            for node in reader.elements(*_SAID, root="ObjectLockConfiguration")
         }
     return _finding(bucket.shown, said)
 

@@ -122,11 +122,17 @@ class Reader:
         self._deadline = deadline
         self._unwanted_bytes = 0
 
-    def elements(self, *tags: str) -> Iterator[etree._Element]:
+    def elements(self, *tags: str, root: str | None) -> Iterator[etree._Element]:
         """Each element of these tags, once it is whole; its children are gone afterwards.
 
+        Args:
+            tags: theirs, in lxml's words: `{*}` before those of any namespace.
+            root: what the root of the answer is called, in whatever namespace; None where that
+                says nothing.
+
         Raises:
-            UnansweredError: the answer is no XML, is too long, takes too long, or breaks off.
+            UnansweredError: the answer is no XML, is another than was asked for, is too long, takes
+                too long, or breaks off.
         """
         parser = etree.XMLPullParser(
             events=("end",), tag=tags, resolve_entities=False, no_network=True
@@ -139,9 +145,10 @@ class Reader:
                     self._unwanted_bytes += len(piece)
                     self._check(received)
                     parser.feed(piece)
-                    yield from self._whole(parser)
-                parser.close()
-                yield from self._whole(parser)
+                    yield from self._whole(parser, root)
+                whole = parser.close()
+                yield from self._whole(parser, root)
+                self._check_root(whole, root)
         except etree.XMLSyntaxError as problem:
             raise UnansweredError(
                 f"What the server answers for {self._url} is no sound XML: {problem.msg[:200]}."
@@ -149,10 +156,11 @@ class Reader:
         finally:
             self._response.close()
 
-    def _whole(self, parser: etree.XMLPullParser) -> Iterator[etree._Element]:
+    def _whole(self, parser: etree.XMLPullParser, root: str | None) -> Iterator[etree._Element]:
         for _, node in parser.read_events():
             if not isinstance(node, etree._Element):  # noqa: SLF001  the stubs' only name for it
                 continue
+            self._check_root(node.getroottree().getroot(), root)
             self._unwanted_bytes = 0
             yield node
             node.clear()
@@ -160,6 +168,14 @@ class Reader:
                 parent = each.getparent()
                 while parent is not None and each.getprevious() is not None:
                     del parent[0]
+
+    def _check_root(self, found: etree._Element, expected: str | None) -> None:
+        name = etree.QName(found).localname
+        if expected is not None and name != expected:
+            raise UnansweredError(
+                f"What the server answers for {self._url} is {name[:100]!r}, expected {expected!r}."
+                " Is it the right address, and is the server in order?"
+            )
 
     def _check(self, received_bytes: int) -> None:
         if self._unwanted_bytes > _MOST_UNWANTED_BYTES:

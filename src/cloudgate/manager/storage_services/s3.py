@@ -129,7 +129,7 @@ class Bucket:
         limits = Limits(seconds=30, answer_bytes=_ERROR_BYTES)
         reader = Reader(self.shown, response, limits, time.monotonic() + limits.seconds)
         try:
-            found = [node.text or "" for node in reader.elements("{*}Code")]
+            found = [node.text or "" for node in reader.elements("{*}Code", root=None)]
         except UnansweredError:
             return ""
         return found[0].strip()[:100] if found else ""
