@@ -16,7 +16,7 @@ import pytest
 from lxml import html
 from sqlalchemy.exc import OperationalError
 
-from cloudgate.api import application
+from cloudgate.api import authentication
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import ServerOptions, open_listener
@@ -931,7 +931,7 @@ def test_a_database_that_fails_as_somebody_is_looked_up_is_a_page_in_words(
     def fail(*_: object) -> None:
         raise OperationalError("select", {}, OSError("gone"))
 
-    monkeypatch.setattr(application, "use_session", fail)
+    monkeypatch.setattr(authentication, "use_session", fail)
     # Beyond what is remembered of a session.
     monkeypatch.setattr(running.clock, "ahead", running.clock.ahead + timedelta(minutes=2))
     for answer in (came.get("tenants"), came.send("tenants/create", name="x")):

@@ -10,12 +10,12 @@ from tests.support.project.source import modules
 
 JOINTS = {", ", "; "}
 NOT_MANY = {
-    "api/application.py _matched": "verbs of a path",
     "api/contract_document.py _calls": "verbs of a path",
     "api/handlers/cloud/certificates.py certificate_entity": "the names themselves are asked for",
     "api/handlers/infrastructure/managed_servers.py server_entity": "as many as a report may have",
     "api/http/router.py choose": "actions of a path",
     "api/openapi/page.py _structure": "members of a type of the schema",
+    "api/rest_api.py _matched": "verbs of a path",
     "cli/output.py on_one_line": "the value itself is asked for",
     "cli/resources/cloud/quotas.py in_short": "the quotas themselves are asked for",
     "cli/resources/status.py summary": "kinds of things",

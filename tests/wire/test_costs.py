@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cloudgate.api.application import BODY_LIMIT_BYTES
+from cloudgate.api.rest_api import BODY_LIMIT_BYTES
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import json, schema, xml
 from cloudgate.wire.resources.cloud.tenants import CreateCloudTenantSpec

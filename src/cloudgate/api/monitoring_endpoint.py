@@ -15,6 +15,11 @@ from cloudgate.api.access import PROVIDERS
 from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.errors import CloudgateError
+from cloudgate.manager.portal.sessions import Visitor
+from cloudgate.manager.sessions.administration import roles_of
+from cloudgate.manager.sessions.second_factor import owes_one
+from cloudgate.manager.sessions.tokens import watches
+from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.monitoring.endpoint import LIVE, METRICS, READY, Monitoring
 
 WATCHED = (LIVE, READY, METRICS)
@@ -78,6 +83,17 @@ class MonitoringEndpoint:
             return False
         prove(request.state)
         return True
+
+
+def may_see_all(logon: LogonSession | Visitor) -> bool:
+    """Whether who has logged on may see all that there is to see of the manager's health. Pure."""
+    if isinstance(logon, Visitor):
+        return False
+    if watches(logon):
+        return True
+    if owes_one(logon):
+        return False
+    return logon.tenant_id is None and not roles_of(logon.account).isdisjoint(WATCHERS)
 
 
 def _plain(text: str, status: int, **headers: str) -> Response:

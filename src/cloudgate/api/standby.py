@@ -19,7 +19,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from cloudgate.api.application import refusal
 from cloudgate.api.connections.acceptor import Acceptor, Connection
 from cloudgate.api.connections.connection_limit import (
     CONNECTIONS_PER_ADDRESS,
@@ -29,6 +28,7 @@ from cloudgate.api.connections.connection_limit import (
 )
 from cloudgate.api.connections.relay import Handover, MessageSigner, Relay, new_word
 from cloudgate.api.http.proxies import Network, is_trusted
+from cloudgate.api.rest_api import refusal
 from cloudgate.api.server import configured
 from cloudgate.background import Background
 from cloudgate.errors import UnavailableError
