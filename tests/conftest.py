@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -23,7 +24,7 @@ from tests.support.programs.postgres import needs_postgresql, shared_server
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager, running_manager
 from tests.support.running.statements import share_statements
-from tests.support.scratch import scratch_root
+from tests.support.scratch import own_temporary_folder, scratch_root
 
 NEW_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 """With Python's 700 a tenth of what the tests took was looking for garbage."""
@@ -41,7 +42,8 @@ structlog.configure(
 )
 
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", scratch_root())
-if os.geteuid() == 0 and "PYTEST_XDIST_WORKER" not in os.environ:
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if os.geteuid() == 0 and not IS_WORKER:
     unmount_leftovers(Path(scratch_root()))
 
 # Managers that run beside each other would all show their figures at the usual address.
@@ -154,5 +156,12 @@ def pytest_collection() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Show with a test that fails what the processes said that it had started."""
+    """Show with a test that fails what the processes said that it had started.
+
+    All processes of a run keep temporary files in one folder, which goes with the run.
+    """
     config.pluginmanager.register(process_output, process_output.__name__)
+    if not IS_WORKER:
+        held = ExitStack()
+        held.enter_context(own_temporary_folder())
+        config.add_cleanup(held.close)

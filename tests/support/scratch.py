@@ -7,6 +7,8 @@ waited for. Whoever is killed leaves in memory what it would leave on a disk tha
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +20,30 @@ _ROOM_BYTES = 4 * 2**30
 def scratch_root() -> str:
     """The folder below which such files are made."""
     return str(_IN_MEMORY) if _is_fit(_IN_MEMORY) else tempfile.gettempdir()
+
+
+@contextmanager
+def own_temporary_folder() -> Iterator[None]:
+    """Give this process, and what it starts, a folder for temporary files that goes with it.
+
+    What has no room for a socket's name in its own folder keeps it there, and what is killed
+    leaves it.
+    """
+    before = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory(prefix="cloudgate-", dir=scratch_root()) as folder:
+        _use(folder)
+        try:
+            yield
+        finally:
+            _use(before)
+
+
+def _use(folder: str | None) -> None:
+    if folder is None:
+        del os.environ["TMPDIR"]
+    else:
+        os.environ["TMPDIR"] = folder
+    tempfile.tempdir = None  # to be asked for anew
 
 
 def _is_fit(folder: Path) -> bool:
