@@ -196,6 +196,27 @@ def test_a_gateway_that_moves_is_told_all_anew(
     assert not second.bare
 
 
+def test_a_host_that_is_another_release_now_is_told_all_anew(
+    client: httpx2.Client, first: Listener
+) -> None:
+    gateway(client, first)
+    tenant(client, "acme", first)
+    site_revision = first.site_revision
+    newer = first.facts.model_copy(update={"version": "99.0.0"})
+    first.report(facts=newer).raise_for_status()
+    first.hear()
+    change = first.update.directory
+    assert change is not None
+    assert change.from_revision == 0, "it has kept only what its release before understood"
+    assert [each.name for each in change.tenants] == ["acme"]
+    assert first.update.assignment is not None, "told together, so that nobody gets in by half"
+    assert first.site_revision > site_revision
+    first.report(facts=newer.model_copy(update={"trouble": "hot"})).raise_for_status()
+    tenant(client, "other", first)
+    assert first.update.directory is not None
+    assert first.update.directory.from_revision == change.revision
+
+
 def test_what_a_role_needed_is_gone_with_it(client: httpx2.Client, first: Listener) -> None:
     made = gateway(client, first)
     acme = tenant(client, "acme", first)

@@ -18,6 +18,7 @@ from cloudgate.manager.host_protocol.site_document import told_of
 from cloudgate.manager.registries.hosts.fact_changes import CHANGE_SECONDS
 from cloudgate.manager.servers.facts import check_facts, keep_report
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
+from cloudgate.manager.servers.tenant_scope import tell_anew
 from cloudgate.manager.storage.tables import ManagedServer
 
 
@@ -47,6 +48,10 @@ def update_facts(work: UnitOfWork, server: ManagedServer, facts: protocol.HostFa
     work.once_it_holds.append(partial(work.hosts.fact_changes.record, server.id, work.now))
     server.kind = facts.platform if facts.platform in ("Linux", "Windows") else "Linux"
     _look_again(work, server)
+    if before is not None and before["version"] != facts.version:
+        # Of what it was told it has kept what its release before understood, and no more.
+        tell_anew(work, server)
+        touch_site(work, server.backup_server)
 
 
 def note_addresses(work: UnitOfWork, server: ManagedServer, seen: str) -> None:

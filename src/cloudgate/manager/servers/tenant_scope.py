@@ -187,6 +187,13 @@ def review_scope(work: UnitOfWork, server: ManagedServer) -> None:
     work.news_for.add(server.id)
 
 
+def tell_anew(work: UnitOfWork, server: ManagedServer) -> None:
+    """Its host is told again of all that it may know, as a host is that was never told."""
+    if server.scope is not None:
+        server.scope = {**server.scope, "revision": work.next_directory_revision()}
+        work.news_for.add(server.id)
+
+
 def _period(kept: list[Any]) -> GatewayPoolPeriod:
     gateway_id, pool_id, since, until = kept
     return GatewayPoolPeriod(_identifier(gateway_id), _identifier(pool_id), since, until)
