@@ -29,7 +29,7 @@ from cloudgate.host.authorization.ext_authz import serve_authorizer
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.gateway import GatewayParts
-from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.host_state import HostState
 from cloudgate.host.platform import Pacing
 from cloudgate.host.reconciler import ReconcileResult
 from cloudgate.host.settings import HostSettings

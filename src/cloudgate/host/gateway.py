@@ -16,7 +16,7 @@ from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.log_rotation import Rotation
 from cloudgate.host.envoy.supervisor import EnvoySupervisor
-from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.host_state import HostState
 from cloudgate.host.reconciler import Reconciler
 from cloudgate.host.saturation import SaturationMonitor
 from cloudgate.host.settings import HostSettings

@@ -19,8 +19,8 @@ from cloudgate.host.authorization.ext_authz import serve_authorizer
 from cloudgate.host.envoy.endpoints import LocalEndpoints, local_endpoints
 from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.gateway import GatewayParts
+from cloudgate.host.host_state import HostState
 from cloudgate.host.manager_link.facts import gather_facts
-from cloudgate.host.manager_link.host_state import HostState
 from cloudgate.host.manager_link.query_handler import QueryHandler
 from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.manager_link.sync import ManagerSync

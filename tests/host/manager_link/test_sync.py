@@ -3,9 +3,9 @@
 import pytest
 
 from cloudgate.errors import UnavailableError
+from cloudgate.host.host_state import HostState
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.facts import gather_facts
-from cloudgate.host.manager_link.host_state import HostState
 from cloudgate.host.manager_link.manager_connection import Backoff
 from cloudgate.host.manager_link.query_handler import QueryHandler
 from cloudgate.host.manager_link.reporter import Reporter

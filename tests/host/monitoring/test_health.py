@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.host_state import HostState
 from cloudgate.host.monitoring.health import gateway_finding
 from cloudgate.host.reconciler import ReconcileResult
 from cloudgate.host.state.gateway_status import GatewayStatus

@@ -2,7 +2,7 @@
 
 import structlog
 
-from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.host_state import HostState
 from cloudgate.host.state.enrolment import Enrolment, keep_others, keep_role, load_enrolment
 from cloudgate.host.state.host_credentials import HostCredentials
 from cloudgate.host.state.paths import StatePaths

@@ -17,9 +17,9 @@ import structlog
 
 from cloudgate.background import Background, Job
 from cloudgate.errors import CloudgateError, InvalidRequestError
+from cloudgate.host.host_state import HostState
 from cloudgate.host.manager_link import own_requests
 from cloudgate.host.manager_link.client import ManagerClient
-from cloudgate.host.manager_link.host_state import HostState
 from cloudgate.host.manager_link.manager_connection import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,

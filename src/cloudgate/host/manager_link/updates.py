@@ -6,7 +6,7 @@ import structlog
 
 from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
-from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.host_state import HostState
 from cloudgate.host.reconciler import Reconciler
 from cloudgate.host.state.host_credentials import keep_credential
 from cloudgate.host.state.paths import StatePaths

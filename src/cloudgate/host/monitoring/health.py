@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cloudgate.background import Background
 from cloudgate.host.envoy.admin_client import AdminClient
-from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.host_state import HostState
 from cloudgate.host.reconciler import ReconcileResult
 from cloudgate.monitoring.health import BlockingCheck, CheckResult, Health, disk_problem, jobs_check
 from cloudgate.protocol import GatewayState

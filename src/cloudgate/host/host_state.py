@@ -1,4 +1,4 @@
-"""Host state: what has the manager told this host, besides its assignment?"""
+"""Host state: what does this host know that more than one of its parts asks for?"""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,10 @@ from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 
 @dataclass(frozen=True)
 class HostState:
-    """What the manager has told this host besides its assignment; most of it is kept on disk."""
+    """What the manager has told this host besides its assignment, and what troubles the host.
+
+    Most of it is kept on disk.
+    """
 
     directory: TenantDirectory
     site: SiteStore
