@@ -70,6 +70,63 @@ def test_the_shown_address_is_the_one_that_tenants_see(
     assert rules.shown_external_ip(settings, name, addresses, seen) == shown
 
 
+OWN, FIRST, SECOND = "192.0.2.10", "198.51.100.1", "198.51.100.2"
+"""The host's own address, which is shown where none was given, and two that were."""
+HAD = (("Direct", None), ("Direct", FIRST), ("NAT", FIRST), ("NAT", SECOND))
+"""What a gateway's mode and ExternalIP may be."""
+
+
+@given(
+    st.sampled_from(HAD),
+    st.sampled_from(HAD),
+    st.sampled_from([None, "Direct", "NAT"]),
+    st.sampled_from([None, "", OWN, FIRST, SECOND, "203.0.113.1"]),
+)
+def test_an_external_address_that_is_given_counts_unless_it_is_only_sent_back(
+    in_force: tuple[str, str | None],
+    wanted: tuple[str, str | None],
+    mode: str | None,
+    address: str | None,
+) -> None:
+    shown = in_force[1] or OWN
+    change = {
+        name: value
+        for name, value in (("network_mode", mode), ("external_ip", address))
+        if value is not None
+    }
+    had_mode, had = wanted
+    before = GatewaySettings(network_mode=had_mode, external_ip=had)
+    after = rules.changed(before, change, shown)
+    assert after.network_mode == (mode or had_mode)
+    left = (had_mode, after.network_mode) == ("NAT", "Direct")
+    if after.network_mode == "NAT":
+        assert after.external_ip == (address or had)
+    elif left:
+        assert after.external_ip == (None if address in (None, "", had, shown) else address)
+    elif had is None:
+        assert after.external_ip == (None if address in (None, "", shown) else address)
+    else:
+        assert after.external_ip == (address or had)
+
+
+@given(st.sampled_from(HAD), st.sampled_from(HAD), st.sampled_from([OWN, FIRST, SECOND]))
+def test_to_nat_with_an_address_is_always_possible(
+    in_force: tuple[str, str | None], wanted: tuple[str, str | None], address: str
+) -> None:
+    before = GatewaySettings(network_mode=wanted[0], external_ip=wanted[1])
+    change = {"network_mode": "NAT", "external_ip": address}
+    assert rules.check(rules.changed(before, change, in_force[1] or OWN)).external_ip == address
+
+
+@given(st.sampled_from(HAD))
+def test_settings_that_are_sent_back_as_they_are_shown_stay_as_they_are(
+    had: tuple[str, str | None],
+) -> None:
+    before = GatewaySettings(network_mode=had[0], external_ip=had[1])
+    change = {**vars(before), "external_ip": had[1] or OWN}
+    assert rules.changed(before, change, had[1] or OWN) == before
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

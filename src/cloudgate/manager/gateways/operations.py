@@ -248,8 +248,9 @@ def edit_gateway(
     """
     if gateway.removing:
         raise InvalidRequestError(f"The cloud gateway {gateway.name} is being removed.")
-    settings = rules.check(_changed(gateway, change))
-    if settings.external_ip != wanted_settings(gateway).external_ip:
+    wanted = wanted_settings(gateway)
+    settings = rules.check(rules.changed(wanted, change, external_ip_of(gateway)))
+    if settings.external_ip != wanted.external_ip:
         _check_external_ip(work, settings)
     before, gateway.wanted = gateway.wanted, settings.as_document()
     if not settings.enabled and (before["enabled"] or drain_seconds is not None):
@@ -279,19 +280,6 @@ def _begin_drain(gateway: CloudGateway, drain_seconds: int | None) -> None:
 def drain_seconds_of(gateway: CloudGateway) -> float:
     """How long tunnels may go on once the gateway is closed."""
     return USUAL_DRAIN_SECONDS if gateway.drain_seconds is None else gateway.drain_seconds
-
-
-def _changed(gateway: CloudGateway, change: Mapping[str, Any]) -> GatewaySettings:
-    settings, given = wanted_settings(gateway), dict(change)
-    if settings.network_mode == rules.NAT and given.get("network_mode") == rules.DIRECT:
-        # What tenants were told was the NAT device's.
-        settings = replace(settings, external_ip=None)
-    elif given.get("external_ip") == external_ip_of(gateway):
-        # The address that was filled in comes back with the whole entity: nobody chose it.
-        del given["external_ip"]
-    if given.get("external_ip") == "":
-        del given["external_ip"]  # as if left out
-    return replace(settings, **given)
 
 
 def delete_gateway(

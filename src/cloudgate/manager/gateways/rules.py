@@ -4,7 +4,7 @@ All by the API's page on POST /cloud/gateways; where that is silent, by docs/api
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -61,6 +61,26 @@ def from_document(document: dict[str, Any]) -> GatewaySettings:
     """From the database."""
     networks = tuple(document.get("proxy_protocol_networks", ()))
     return fields.from_document(GatewaySettings, document, proxy_protocol_networks=networks)
+
+
+def changed(wanted: GatewaySettings, change: Mapping[str, Any], shown: str) -> GatewaySettings:
+    """What is wanted of a gateway once somebody asked for a change of what was wanted before.
+
+    Args:
+        wanted: before.
+        change: what is given, by the names of the fields; an empty ExternalIP is as left out.
+        shown: the gateway's ExternalIP by `shown_external_ip`: it comes back with a whole entity.
+    """
+    given = dict(change)
+    address = given.pop("external_ip", None) or None
+    if given.get("network_mode", wanted.network_mode) == DIRECT:
+        if wanted.network_mode == NAT:
+            # What tenants were told was the NAT device's.
+            address = None if address == wanted.external_ip else address
+            wanted = replace(wanted, external_ip=None)
+        if wanted.external_ip is None and address == shown:
+            address = None  # nobody chose it: it was filled in, or is the NAT device's
+    return replace(wanted, **given, external_ip=address or wanted.external_ip)
 
 
 def check(settings: GatewaySettings) -> GatewaySettings:

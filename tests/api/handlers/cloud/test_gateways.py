@@ -398,6 +398,51 @@ def test_from_nat_to_direct_the_hosts_own_address_is_filled_in_as_for_a_new_gate
     assert client.get(entity["Href"]).json()["ExternalIP"] == "192.0.2.10"
 
 
+def test_an_entity_that_was_read_can_be_sent_back_whole_in_the_other_mode(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    entity = created(client, host)
+    for mode, listened_at in (("NAT", 8080), ("Direct", 6180)):
+        sent = client.get(entity["Href"]).json() | {"NetworkMode": mode}
+        answer = client.put(entity["Href"], json=sent)
+        assert answer.status_code == 202, answer.text
+        host.obey()
+        assert finished(client, answer.json())["Result"]["Success"] is True
+        found = client.get(entity["Href"]).json()
+        assert (found["NetworkMode"], found["ExternalIP"]) == (mode, "192.0.2.10")
+        assert host.assignment is not None
+        assert host.assignment.gateway is not None
+        assert (host.assignment.gateway.addresses, host.assignment.gateway.port) == (
+            (),
+            listened_at,
+        )
+
+
+def test_a_direct_gateway_is_put_behind_nat_at_the_address_that_is_shown(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    entity = created(client, host)
+    change = {"NetworkMode": "NAT", "ExternalIP": entity["ExternalIP"]}
+    answer = client.put(entity["Href"], json=change)
+    assert answer.status_code == 202, answer.text
+    host.obey()
+    assert finished(client, answer.json())["Result"]["Success"] is True
+
+
+def test_an_external_address_is_set_back_while_another_one_is_on_its_way(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    entity = created(client, host, NetworkType="NAT", ExternalIp="a.example")
+    for address in ("b.example", "a.example"):
+        answer = client.put(entity["Href"], json={"ExternalIP": address}).raise_for_status()
+    host.obey()
+    assert finished(client, answer.json())["Result"]["Success"] is True
+    assert client.get(entity["Href"]).json()["ExternalIP"] == "a.example"
+
+
 def test_an_edit_that_fails_leaves_the_old_settings_in_force(
     running: RunningManager, host: ScriptedHost
 ) -> None:
