@@ -23,21 +23,18 @@ from cloudgate.trust.login_throttle import LoginThrottle
 from tests.api.handlers.accounts import account_spec, add_account, logged_on_as
 from tests.api.handlers.api_tokens import make, shows
 from tests.support.running.customers import SECRET, Customer, add_vault, listening_host
-from tests.support.running.manager import RunningManager, finished, running_manager
+from tests.support.running.manager import (
+    RunningManager,
+    client_of_module,
+    finished,
+    manager_of_module,
+)
 from tests.support.waiting import PATIENCE_SECONDS
 
 Happen = Callable[[], object]
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def admin(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+running = manager_of_module()
+admin = client_of_module()
 
 
 @dataclass

@@ -45,14 +45,10 @@ from cloudgate.wire.resources.sessions import LogonSessions
 from cloudgate.wire.resources.tokens import CreateApiTokenSpec
 from tests.support.ports import free_port
 from tests.support.running.host import ScriptedHost
-from tests.support.running.manager import PASSWORD, RunningManager, running_manager
+from tests.support.running.manager import PASSWORD, RunningManager, manager_of_module
 
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    """One manager for all of them: each makes things of its own."""
-    with running_manager(tmp_path_factory.mktemp("manager")) as running:
-        yield running
+site = manager_of_module()
+"""One manager for all of them: each makes things of its own."""
 
 
 @pytest.fixture(scope="module")

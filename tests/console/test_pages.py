@@ -32,9 +32,22 @@ from cloudgate.manager.sessions import totp
 from cloudgate.manager.sessions.roles import Role
 from tests.support.certificates.client_certificates import new_key, request_pem
 from tests.support.project.spoken_page import english_left
-from tests.support.running.console import COOKIE, Visitor, signed_in, text_of, visitor
+from tests.support.running.console import (
+    COOKIE,
+    Visitor,
+    operator_of_module,
+    signed_in,
+    text_of,
+    visitor,
+)
 from tests.support.running.host import ScriptedHost
-from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.running.manager import (
+    PASSWORD,
+    RunningManager,
+    finished,
+    manager_of_module,
+    running_manager,
+)
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 NOBODY = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
@@ -54,11 +67,7 @@ OWN_SCRIPTS = {
 Known = dict[str, str]
 OWN_COOKIES = {"console": COOKIE, "portal": f"{COOKIE}-portal"}
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
+running = manager_of_module()
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +117,7 @@ def known(running: RunningManager) -> Iterator[Known]:
     joined.close()
 
 
-@pytest.fixture(scope="module")
-def operator(running: RunningManager) -> Visitor:
-    return signed_in(running)
+operator = operator_of_module()
 
 
 def bare(thing: dict[str, Any]) -> str:

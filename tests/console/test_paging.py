@@ -29,7 +29,7 @@ from cloudgate.manager.storage.tables import (
 from cloudgate.protocol import LiveTunnel
 from tests.support.running.console import Visitor, signed_in
 from tests.support.running.customers import SECRET, TARGET, Customer, add_vault, listening_host
-from tests.support.running.manager import RunningManager, running_manager
+from tests.support.running.manager import RunningManager, manager_of_module
 
 MANY = 230
 """More than was ever shown of anything."""
@@ -71,10 +71,7 @@ def test_nothing_is_left_out_of_a_list_without_a_word() -> None:
             assert len(cut) <= line.count("parts.more("), (template.name, line)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
+running = manager_of_module()
 
 
 @pytest.fixture(scope="module")

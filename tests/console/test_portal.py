@@ -5,7 +5,6 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -29,32 +28,24 @@ from cloudgate.protocol import Figures, TenantFigures, Usage, UsageBatch
 from tests.support.certificates.client_certificates import new_key, request_pem
 from tests.support.project.spoken_page import english_left
 from tests.support.running.console import COOKIE, Visitor, signed_in, text_of, visitor
-from tests.support.running.customers import SECRET, TARGET, Customer, add_vault, listening_host
+from tests.support.running.customers import SECRET, TARGET, Customer, add_vault, host_of_module
 from tests.support.running.host import ScriptedHost
-from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.running.manager import (
+    PASSWORD,
+    RunningManager,
+    client_of_module,
+    finished,
+    manager_of_module,
+)
 
 OWN_COOKIE = "__Host-cloudgate-portal"
 MARKUP = "<img src=x onerror=alert(1)>"
 BRAND = Brand(name="<i>Blue & Harbour", logo=b"<svg/>", logo_type="image/svg+xml", dark="#d7a8f0")
 NOBODY = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    extras = ServerOptions(brand=BRAND)
-    with running_manager(tmp_path_factory.mktemp("manager"), extras=extras) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture(scope="module")
-def host(running: RunningManager, client: httpx2.Client) -> Iterator[ScriptedHost]:
-    with listening_host(running, client) as joined:
-        yield joined
+running = manager_of_module(extras=ServerOptions(brand=BRAND))
+client = client_of_module()
+host = host_of_module()
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from cloudgate.manager.sessions.roles import OF_ACCOUNTS, Role
 from tests.support.certificates.client_certificates import new_key, request_pem
 from tests.support.running.console import Visitor, signed_in, text_of
 from tests.support.running.customers import Customer, add_vault, listening_host
-from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.running.manager import PASSWORD, RunningManager, finished, manager_of_module
 
 ROLES = sorted(OF_ACCOUNTS, key=lambda each: each.name)
 each_role = pytest.mark.parametrize("role", ROLES, ids=lambda each: each.name)
@@ -36,10 +36,7 @@ def may(action: Action, role: Role) -> bool:
     return may_call(route, {role}, for_tenant=False)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
+running = manager_of_module()
 
 
 @pytest.fixture(scope="module")

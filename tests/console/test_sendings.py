@@ -17,21 +17,18 @@ from cloudgate.manager.storage.tables import CloudTenant, Subtenant
 from cloudgate.manager.tenants import passwords
 from tests.support.running.console import Visitor, signed_in, text_of
 from tests.support.running.customers import SECRET, Customer, add_vault, listening_host
-from tests.support.running.manager import RunningManager, finished, running_manager
+from tests.support.running.manager import (
+    RunningManager,
+    client_of_module,
+    finished,
+    manager_of_module,
+)
 
 MADE = ResultPage(template="once.html", context={"made": "secret"})
 DONE = Redirect(to="tenants")
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+running = manager_of_module()
+client = client_of_module()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.values import identifiers
 from cloudgate.wire import json, xml
 from cloudgate.wire.resources.cloud.tenants import CreateCloudTenantResourceSpec
-from tests.support.running.manager import RunningManager, finished, running_manager
+from tests.support.running.manager import RunningManager, finished, manager_of_module
 
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 GOOD = (
@@ -79,10 +79,7 @@ def test_the_uid_of_something_else_is_refused_by_name() -> None:
         identifiers.parse(f"urn:veeam:CloudTenant:{GUID}", "Repository")
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
+running = manager_of_module()
 
 
 def variants(uid: str) -> Iterator[str]:

@@ -4,7 +4,6 @@ import base64
 import itertools
 import sys
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +18,12 @@ from cloudgate.host.authorization.policy import parse_credentials
 from cloudgate.host.state.principal import tenant_key
 from cloudgate.trust.password_hashes import hash_password, hasher, matches
 from cloudgate.values import precis
-from tests.support.running.manager import RunningManager, finished, running_manager
+from tests.support.running.manager import (
+    RunningManager,
+    client_of_module,
+    finished,
+    manager_of_module,
+)
 
 COMPOSED = "M\N{LATIN SMALL LETTER U WITH DIAERESIS}ller"
 DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
@@ -133,15 +137,8 @@ async def test_a_gateway_finds_and_remembers_them_by_the_one_form() -> None:
     check.close()
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+running = manager_of_module()
+client = client_of_module()
 
 
 def refused(answer: httpx2.Response) -> str:

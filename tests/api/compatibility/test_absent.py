@@ -1,6 +1,5 @@
 """What the product has no notion of: there for whoever reads it, and truthfully empty."""
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import httpx2
@@ -8,7 +7,7 @@ import pytest
 from lxml import etree
 
 from cloudgate.api.handlers.absent import COLLECTIONS, SERVICES
-from tests.support.running.manager import RunningManager, running_manager
+from tests.support.running.manager import RunningManager, client_of_module, manager_of_module
 
 REPORTS = {
     "overview": ("Overview", "OverviewReportFrame"),
@@ -19,17 +18,9 @@ REPORTS = {
 }
 """By the path: the name of the link, and the root."""
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    """One manager for all of these: they change nothing."""
-    with running_manager(tmp_path_factory.mktemp("absent")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+running = manager_of_module()
+"""One manager for all of these: they change nothing."""
+client = client_of_module()
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,9 @@ from lxml import etree
 from cloudgate.api.handlers.common import PAGED
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.queries.pages import LARGEST_PAGE
-from tests.support.running.manager import RunningManager, running_manager
+from tests.support.running.manager import RunningManager, manager_of_module
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as running:
-        yield running
+running = manager_of_module()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Every call of the published reference is there: served, truthfully empty, or refused with why."""
 
 import re
-from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -10,20 +9,12 @@ from cloudgate.api.compatibility.published import CALLS, PublishedCall
 from cloudgate.api.handlers.absent import COLLECTIONS
 from cloudgate.api.http.router import choose
 from cloudgate.api.table import router
-from tests.support.running.manager import RunningManager, running_manager
+from tests.support.running.manager import client_of_module, manager_of_module
 
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+running = manager_of_module()
+client = client_of_module()
 
 
 def path_of(published: PublishedCall) -> str:

@@ -1,6 +1,5 @@
 """The query service: each published request, paging, bad input, and what a page costs."""
 
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,20 +16,26 @@ from cloudgate.manager.queries.sources import SOURCES
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Task
 from cloudgate.wire.resources.queries import Entities, Resources
 from tests.support.observation.sql_statements import statements
-from tests.support.running.manager import RunningManager, running_manager
+from tests.support.running.manager import (
+    RunningManager,
+    client_of_module,
+    manager_of_module,
+    running_manager,
+)
 
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
 TENANTS = 250
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    """A manager with many tenants; these tests change nothing."""
-    with running_manager(tmp_path_factory.mktemp("queries")) as started:
-        with started.manager.changing() as work:
-            site = work.session.query(BackupServer).one()
-            add_tenants(work.session, site.id, TENANTS)
-        yield started
+def add_many_tenants(running: RunningManager) -> None:
+    with running.manager.changing() as work:
+        site = work.session.query(BackupServer).one()
+        add_tenants(work.session, site.id, TENANTS)
+
+
+running = manager_of_module(add_many_tenants)
+"""These tests change nothing."""
+client = client_of_module()
 
 
 def add_tenants(session: Any, site_id: UUID, count: int) -> None:
@@ -44,11 +49,6 @@ def add_tenants(session: Any, site_id: UUID, count: int) -> None:
         )
         for number in range(count)
     )
-
-
-@pytest.fixture(scope="module")
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
 
 
 def query(client: httpx2.Client, text: str) -> dict[str, Any]:

@@ -19,18 +19,15 @@ from cloudgate.manager.storage.tables import ApiToken
 from cloudgate.trust.login_throttle import LoginThrottle
 from cloudgate.trust.token_hashes import token_hash
 from tests.api.handlers.api_tokens import PATH, make, shows
-from tests.support.running.manager import PASSWORD, RunningManager, running_manager
+from tests.support.running.manager import (
+    PASSWORD,
+    RunningManager,
+    client_of_module,
+    manager_of_module,
+)
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def admin(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+running = manager_of_module()
+admin = client_of_module()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -11,7 +10,13 @@ import pytest
 from cloudgate.api.server import ServerOptions, open_listener
 from cloudgate.api.table import ROUTES
 from cloudgate.network.api_headers import SESSION_ID
-from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.running.manager import (
+    PASSWORD,
+    RunningManager,
+    finished,
+    manager_of_module,
+    running_manager,
+)
 from tests.support.waiting import PATIENCE_SECONDS
 
 UNSAFE = sorted(
@@ -30,11 +35,7 @@ FOREIGN = (
     {"Origin": "https://localhost:1"},
 )
 
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as running:
-        yield running
+shared = manager_of_module()
 
 
 @pytest.fixture(scope="module")

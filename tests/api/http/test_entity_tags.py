@@ -1,31 +1,26 @@
 """ETag and If-Match: two who change the same thing hear of each other."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
-import pytest
 
 from cloudgate.api.compatibility.elements import ELEMENTS, Treatment
 from cloudgate.api.http.entity_tags import BY_THEMSELVES, fits
 from cloudgate.api.table import ROUTES
 from tests.support.running.host import ScriptedHost
-from tests.support.running.manager import RunningManager, finished, running_manager
+from tests.support.running.manager import (
+    RunningManager,
+    client_of_module,
+    finished,
+    manager_of_module,
+)
 
 GATEWAY = {"ServerHostName": "gw1.example", "NetworkType": "Direct"}
 STABLE = {"Name", "LastModificationDate"}
 """Read only, and changed by a change alone."""
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def admin(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+running = manager_of_module()
+admin = client_of_module()
 
 
 def entity(client: httpx2.Client, path: str) -> httpx2.Response:

@@ -5,7 +5,6 @@ anything.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,14 @@ import httpx2
 import pytest
 
 from tests.support.running.host import ScriptedHost
-from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.running.manager import (
+    PASSWORD,
+    RunningManager,
+    client_of_module,
+    finished,
+    manager_of_module,
+    running_manager,
+)
 
 Row = tuple[str, str, str | None, str | None]
 """Path with GUIDs replaced, Rel, Type, Name."""
@@ -215,16 +221,8 @@ ADDED: dict[str, list[Row]] = {
 }
 """Links of extensions: the original has no such calls."""
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+running = manager_of_module()
+client = client_of_module()
 
 
 def guid(thing: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """Does a form say which thing it is about, where there are several of its kind?"""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,10 +13,10 @@ from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.protocol import LiveTunnel
 from tests.support.certificates.client_certificates import new_key, request_pem
-from tests.support.running.console import Visitor, signed_in
-from tests.support.running.customers import SECRET, TARGET, Customer, add_vault, listening_host
+from tests.support.running.console import Visitor, operator_of_module, signed_in
+from tests.support.running.customers import SECRET, TARGET, Customer, add_vault, host_of_module
 from tests.support.running.host import ScriptedHost
-from tests.support.running.manager import RunningManager, running_manager
+from tests.support.running.manager import RunningManager, client_of_module, manager_of_module
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 ARROW = "\N{RIGHTWARDS ARROW}"
@@ -30,21 +29,9 @@ def test_each_form_shows_the_very_thing_that_it_is_about(action: Action) -> None
     assert variables <= set(re.findall(r"\{\w+\}", action.subject)) or chooses
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture(scope="module")
-def host(running: RunningManager, client: httpx2.Client) -> Iterator[ScriptedHost]:
-    with listening_host(running, client) as joined:
-        yield joined
+running = manager_of_module()
+client = client_of_module()
+host = host_of_module()
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +40,7 @@ def acme(client: httpx2.Client, host: ScriptedHost) -> Customer:
     return Customer(client, "acme", add_vault(client), quota_name="the <b>second")
 
 
-@pytest.fixture(scope="module")
-def operator(running: RunningManager) -> Visitor:
-    return signed_in(running)
+operator = operator_of_module()
 
 
 def heading(came: Visitor, path: str) -> str:

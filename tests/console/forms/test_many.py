@@ -1,63 +1,53 @@
 """Are forms right about lists that are too long to offer all that there is?"""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-import pytest
 from lxml import html
 from sqlalchemy import select
 
 from cloudgate.console.operator.common import OFFERED, choices
 from cloudgate.console.operator.site_map import CONSOLE
-from cloudgate.manager.storage.tables import (
-    BackupServer,
-    CloudTenant,
-    Repository,
-)
-from tests.support.running.console import Visitor, signed_in
+from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Repository
+from tests.support.running.console import Visitor, operator_of_module
 from tests.support.running.gateways import add_gateway
 from tests.support.running.host import ScriptedHost
-from tests.support.running.manager import RunningManager, finished, running_manager
+from tests.support.running.manager import RunningManager, finished, manager_of_module
 
 SAID = "The first 500 by name; the others by the command."
 LAST = f"{OFFERED:05d}"
 Form = dict[str, list[str]]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    """With one more than are offered of all that forms have to choose from."""
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        with started.manager.changing() as work:
-            site = work.session.scalars(select(BackupServer.id)).one()
-            for number in range(OFFERED + 1):
-                name = f"{number:05d}"
-                work.session.add_all(
-                    (
-                        CloudTenant(
-                            backup_server_id=site,
-                            name=f"tenant {name}",
-                            login=f"tenant {name}",
-                            directory_revision=1,
-                        ),
-                        Repository(
-                            backup_server_id=site,
-                            name=f"vault {name}",
-                            endpoint=f"v{name}.example:1",
-                            kind="Linux",
-                            address="",
-                        ),
-                    )
+def add_more_than_offered(running: RunningManager) -> None:
+    """One more than are offered of all that forms have to choose from."""
+    with running.manager.changing() as work:
+        site = work.session.scalars(select(BackupServer.id)).one()
+        for number in range(OFFERED + 1):
+            name = f"{number:05d}"
+            work.session.add_all(
+                (
+                    CloudTenant(
+                        backup_server_id=site,
+                        name=f"tenant {name}",
+                        login=f"tenant {name}",
+                        directory_revision=1,
+                    ),
+                    Repository(
+                        backup_server_id=site,
+                        name=f"vault {name}",
+                        endpoint=f"v{name}.example:1",
+                        kind="Linux",
+                        address="",
+                    ),
                 )
-                add_gateway(work, site, f"gateway {name}", f"server {name}")
-        yield started
+            )
+            add_gateway(work, site, f"gateway {name}", f"server {name}")
 
 
-@pytest.fixture(scope="module")
-def operator(running: RunningManager) -> Visitor:
-    return signed_in(running)
+running = manager_of_module(add_more_than_offered)
+operator = operator_of_module()
 
 
 def uid_of_last(running: RunningManager, kind: str, name: str) -> str:

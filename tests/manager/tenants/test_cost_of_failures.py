@@ -1,7 +1,6 @@
 """Does the time of a wrong password tell whether a name is there, or on how many sites?"""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,34 +14,33 @@ from cloudgate.manager.tenants import own_password, passwords
 from cloudgate.manager.tenants.operations import authenticate_tenant
 from cloudgate.trust import password_hashes
 from cloudgate.trust.password_hashes import hash_password
-from tests.support.running.manager import RunningManager, running_manager
+from tests.support.running.manager import RunningManager, manager_of_module
 
 TENANTS = {"everywhere": ("a", "b", "c"), "twice": ("a", "b"), "once": ("a",), "without": ("a",)}
 Authenticate = Callable[[UnitOfWork, str, str], Any]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    """With each tenant on as many sites; its password is its name and the site's."""
-    folder: Path = tmp_path_factory.mktemp("manager")
+def add_sites(running: RunningManager) -> None:
+    """With each tenant on as many of them; its password is its name and the site's."""
     hashes = {
         (name, site): hash_password(name + site) if name != "without" else ""
         for name, there in TENANTS.items()
         for site in there
     }
-    with running_manager(folder, site=None) as started:
-        with started.manager.changing() as work:
-            sites = {
-                each: create_backup_server(work, BackupServerSettings(name=each)).id
-                for each in ("a", "b", "c")
-            }
-            for (name, site), password_hash in hashes.items():
-                made = CloudTenant(
-                    backup_server_id=sites[site], name=name, login=name, directory_revision=0
-                )
-                made.password_hash = password_hash
-                work.session.add(made)
-        yield started
+    with running.manager.changing() as work:
+        sites = {
+            each: create_backup_server(work, BackupServerSettings(name=each)).id
+            for each in ("a", "b", "c")
+        }
+        for (name, site), password_hash in hashes.items():
+            made = CloudTenant(
+                backup_server_id=sites[site], name=name, login=name, directory_revision=0
+            )
+            made.password_hash = password_hash
+            work.session.add(made)
+
+
+running = manager_of_module(add_sites, site=None)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from html import unescape
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.support.running.manager import PASSWORD, RunningManager
 from tests.support.waiting import PATIENCE_SECONDS
@@ -60,6 +61,16 @@ def signed_in(
     answer = came.http.post("sign-in", data={"name": name, "password": password})
     assert answer.status_code == 303, answer.text
     return came
+
+
+def operator_of_module() -> object:
+    """A fixture: an operator at the console of the module's `running`."""
+
+    @pytest.fixture(scope="module")
+    def operator(running: RunningManager) -> Visitor:
+        return signed_in(running)
+
+    return operator
 
 
 def text_of(page: str) -> str:

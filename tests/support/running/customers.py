@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import httpx2
+import pytest
 
 from tests.support.running.host import ScriptedHost, obedient
 from tests.support.running.manager import RunningManager, finished
@@ -27,6 +28,17 @@ def listening_host(running: RunningManager, client: httpx2.Client) -> Iterator[S
         body = {"ServerHostName": "gw1.example", "NetworkType": "Direct", "ExternalPort": 6180}
         finished(client, client.post("/cloud/gateways", json=body).json())
         yield joined
+
+
+def host_of_module() -> object:
+    """A fixture: the host of a gateway that listens, of the module's `running`."""
+
+    @pytest.fixture(scope="module")
+    def host(running: RunningManager, client: httpx2.Client) -> Iterator[ScriptedHost]:
+        with listening_host(running, client) as joined:
+            yield joined
+
+    return host
 
 
 class Customer:

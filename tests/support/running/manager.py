@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from sqlalchemy import select
 
 from cloudgate.api.server import ManagerServer, ServerOptions, open_listener
@@ -248,3 +249,30 @@ def running_manager(
         thread.join(PATIENCE_SECONDS)
         listener.close()
         database.close()
+
+
+def manager_of_module(
+    prepare: Callable[[RunningManager], object] = lambda _: None, **options: Any
+) -> object:
+    """A fixture: one manager for all tests of a module, called as what this is assigned to.
+
+    `prepare` has something be there from the beginning; `options` are those of `running_manager`.
+    """
+
+    @pytest.fixture(scope="module")
+    def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
+        with running_manager(tmp_path_factory.mktemp("manager"), **options) as started:
+            prepare(started)
+            yield started
+
+    return running
+
+
+def client_of_module() -> object:
+    """A fixture: the administrator, logged on at the module's `running`."""
+
+    @pytest.fixture(scope="module")
+    def client(running: RunningManager) -> httpx2.Client:
+        return running.logged_on()
+
+    return client

@@ -1,7 +1,6 @@
 """What does a tenant, or its user, see of itself, and nobody else? By the real port, over HTTPS."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,29 +23,22 @@ from cloudgate.protocol import (
     UsageBatch,
 )
 from cloudgate.trust import login_throttle
-from tests.support.running.customers import SECRET, TARGET, Customer, add_vault, listening_host
+from tests.support.running.customers import SECRET, TARGET, Customer, add_vault, host_of_module
 from tests.support.running.host import ScriptedHost
-from tests.support.running.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.running.manager import (
+    PASSWORD,
+    RunningManager,
+    client_of_module,
+    finished,
+    manager_of_module,
+)
 from tests.support.waiting import until
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def client(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
-
-
-@pytest.fixture(scope="module")
-def host(running: RunningManager, client: httpx2.Client) -> Iterator[ScriptedHost]:
-    with listening_host(running, client) as joined:
-        yield joined
+running = manager_of_module()
+client = client_of_module()
+host = host_of_module()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,21 +21,19 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.settings.signing_in import SigningInSettings
 from tests.support.programs.authenticator import PRESENT, VERIFIED, Authenticator, raw
 from tests.support.programs.authenticator import text as encoded
-from tests.support.running.manager import PASSWORD, RunningManager, running_manager
+from tests.support.running.manager import (
+    PASSWORD,
+    RunningManager,
+    client_of_module,
+    manager_of_module,
+    running_manager,
+)
 from tests.support.waiting import PATIENCE_SECONDS
 
 PATH, LOGON = "/security/passkeys", "/sessionMngr/passkey"
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def admin(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+running = manager_of_module()
+admin = client_of_module()
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """Second factor: set up, asked for at logon, lost, taken away, and asked of roles."""
 
 import base64
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,16 +11,12 @@ import pytest
 from cloudgate.manager.sessions import totp
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import SecondFactor
-from tests.support.running.manager import RunningManager, running_manager
+from tests.support.running.manager import RunningManager, client_of_module, manager_of_module
 
 PATH = "/security/factor"
 RULES = "/security/factorRules"
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        yield started
+running = manager_of_module()
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +25,7 @@ def step(running: RunningManager) -> None:
     running.clock.begin(totp.STEP_SECONDS)
 
 
-@pytest.fixture(scope="module")
-def admin(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+admin = client_of_module()
 
 
 def account(admin: httpx2.Client, name: str, role: Role = Role.PORTAL_USER) -> str:

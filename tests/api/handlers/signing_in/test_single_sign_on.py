@@ -42,7 +42,12 @@ from tests.support.programs.openid import (
     settings,
 )
 from tests.support.running.console import text_of, visitor
-from tests.support.running.manager import PASSWORD, RunningManager, running_manager
+from tests.support.running.manager import (
+    PASSWORD,
+    RunningManager,
+    client_of_module,
+    running_manager,
+)
 from tests.support.waiting import PATIENCE_SECONDS, looks
 
 PATH = "/sessionMngr/sso"
@@ -90,9 +95,7 @@ def _not_slowed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("cloudgate.trust.login_throttle.delay_seconds", lambda _failures: 0.0)
 
 
-@pytest.fixture(scope="module")
-def admin(running: RunningManager) -> httpx2.Client:
-    return running.logged_on()
+admin = client_of_module()
 
 
 def begun(running: RunningManager) -> dict[str, Any]:
