@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner
@@ -18,8 +19,12 @@ from cloudgate.diagnosis import bundle, machine
 from cloudgate.diagnosis.findings import Finding, Verdict
 from cloudgate.diagnosis.machine import check
 from cloudgate.host.envoy.data_path.choice import DataPath
+from cloudgate.host.state.enrolment import Enrolment, save_enrolment
+from cloudgate.host.state.paths import state_paths
 from cloudgate.manager import storage
+from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.installation import DATABASE
+from tests.support.ports import free_port
 
 NOWHERE = "http://127.0.0.1:9/metrics"
 
@@ -199,6 +204,22 @@ async def test_the_doctor_names_a_state_file_that_is_damaged(host: Path, name: s
     (said,) = [each for each in found if each.check == "state"]
     assert said.verdict is Verdict.PROBLEM
     assert name in said.text
+
+
+@pytest.mark.anyio
+async def test_the_doctor_tells_of_a_second_authority_that_the_manager_may_come_from(
+    host: Path, tmp_path: Path
+) -> None:
+    folders = [tmp_path / each for each in "ab"]
+    for each in folders:
+        each.mkdir()
+    one, other = (open_authority(each).certificate_pem for each in folders)
+    for pem, is_told in ((one, False), (one + other, True)):
+        url = f"https://localhost:{free_port()}"
+        known = Enrolment(url=url, server_id=UUID(int=1), credential="x", ca_pem=pem)
+        save_enrolment(state_paths(host), known)
+        found = {each.check async for each in check(host.parent)}
+        assert ("authority" in found) is is_told
 
 
 @pytest.mark.anyio

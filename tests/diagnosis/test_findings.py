@@ -11,6 +11,7 @@ from cryptography.x509.oid import NameOID
 from cloudgate.diagnosis.findings import (
     Finding,
     Verdict,
+    of_authorities,
     of_certificate,
     of_clock,
     of_lines,
@@ -66,6 +67,16 @@ def certificate(subject: str, issuer: str, begins: timedelta, ends: timedelta) -
 
 
 DAY = timedelta(days=1)
+
+
+def test_several_authorities_of_the_manager_are_told_of_and_one_is_not() -> None:
+    one = certificate("ca", "ca", -DAY, DAY)
+    assert of_authorities(one) is None
+    found = of_authorities(one + certificate("x", "x", -DAY, DAY))
+    assert found is not None
+    assert "any of 2 certificates" in found.text
+    assert "renew-token" in found.advice
+    assert found.verdict is Verdict.OK, "a file for --ca may have several"
 
 
 @pytest.mark.parametrize(

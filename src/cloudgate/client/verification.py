@@ -1,6 +1,5 @@
 """Verification: how is it seen that who answers is the manager, and what is said when it is not?"""
 
-import hashlib
 import ipaddress
 import re
 import ssl
@@ -19,6 +18,7 @@ from cloudgate.client.core.retries import UnreachedError, UntrustedError
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.network.api_headers import CODE, SESSION_ID
 from cloudgate.trust.certificate_roles import WrongRoleError, client_context, only_a_manager
+from cloudgate.trust.pinned_authority import AnotherAuthorityError, pinned_authority
 
 TIMEOUT_SECONDS = 30.0
 AUTHORITY_PATH = "/host/v1/authority"
@@ -71,21 +71,20 @@ def unverified_context() -> ssl.SSLContext:
 
 
 def check_authority(url: str, pem: str, pin: str) -> str:
-    """The authority that somebody has shown, if it is the one that is meant.
+    """The authority that somebody has shown, if it is the one that is meant, and nothing beside it.
 
     Raises:
         UntrustedError: it is not.
     """
     try:
-        found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.strip())).hexdigest()
-    except ValueError:
-        raise UntrustedError(f"{url} answers, but not as a manager does.") from None
-    if found != pin:
+        return pinned_authority(pem, pin)
+    except AnotherAuthorityError as problem:
         raise UntrustedError(
             f"The manager at {url} is not the one that is meant: the fingerprint of its authority"
-            f" is {found}. Nothing was sent to it."
-        )
-    return pem
+            f" is {problem.found}. Nothing was sent to it."
+        ) from None
+    except ValueError:
+        raise UntrustedError(f"{url} answers, but not as a manager does.") from None
 
 
 def on_this_machine(url: str) -> bool:

@@ -69,6 +69,22 @@ def of_clock(offset_seconds: float) -> Finding:
     return Finding("clock", Verdict.OK, "It agrees with the manager's within a few seconds.")
 
 
+def of_authorities(pem: str) -> Finding | None:
+    """Of what a host trusts to sign for its manager; None where that is one certificate.
+
+    Several are no fault where ``--ca`` named a file that has them.
+    """
+    count = pem.count("-----BEGIN ")
+    if count <= 1:
+        return None
+    text = f"This host takes for its manager whom any of {count} certificates has signed."
+    advice = (
+        "If it joined by --fingerprint, somebody has added to what the manager showed: cloudgate"
+        " server revoke NAME, renew-token NAME, and join again. By --ca there may be several."
+    )
+    return Finding("authority", Verdict.OK, text, advice)
+
+
 def of_path_mtu(where: str, mtu_bytes: int) -> Finding:
     """Of the largest packet that a line takes, as far as the kernel knows."""
     text = f"Packets to {where} may have {mtu_bytes} bytes."

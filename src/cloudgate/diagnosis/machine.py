@@ -21,6 +21,7 @@ from cloudgate.diagnosis.database import look_at_server, read_only
 from cloudgate.diagnosis.findings import (
     Finding,
     Verdict,
+    of_authorities,
     of_certificate,
     of_clock,
     of_lines,
@@ -238,6 +239,9 @@ async def _manager(known: Enrolment) -> AsyncIterator[Finding]:
     parts = urlsplit(known.url)
     host, port = parts.hostname or "", parts.port or 443
     yield await _name("manager's name", host, port)
+    several = of_authorities(known.ca_pem)
+    if several is not None:
+        yield several
     try:
         judge = only_a_manager if known.manager_says_role else _anybody
         context = client_context(judge, pem=known.ca_pem)

@@ -120,8 +120,8 @@ def _request(line: ssl.SSLSocket) -> bytes:
 
 
 @contextmanager
-def showing(folder: Path, pem: str) -> Iterator[Impostor]:
-    """A server that shows a certificate, listens to whoever trusts it, and says 404."""
+def showing(folder: Path, pem: str, says: bytes = _NOTHING) -> Iterator[Impostor]:
+    """A server that shows a certificate, listens to whoever trusts it, and says 404, or `says`."""
     file = folder / "shown.pem"
     file.write_text(pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -140,7 +140,7 @@ def showing(folder: Path, pem: str) -> Iterator[Impostor]:
                     heard = _request(line)
                     impostor.heard += heard
                     if heard:
-                        line.sendall(_NOTHING)
+                        line.sendall(says)
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import httpx2
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.host.envoy.process import installed_version
@@ -16,7 +14,7 @@ from cloudgate.host.state.enrolment import Enrolment, save_enrolment
 from cloudgate.host.state.paths import state_paths
 from cloudgate.network.http_transport import AsyncDiallingTransport, why_unanswered
 from cloudgate.protocol import JoinRequest
-from cloudgate.trust.unreadable import UNREADABLE
+from cloudgate.trust.pinned_authority import AnotherAuthorityError, pinned_authority
 
 ANSWER_SECONDS = 10.0
 _FINGERPRINT_DIGITS = 64
@@ -70,20 +68,18 @@ async def authority_by_fingerprint(url: str, fingerprint: str) -> str:
             transport=AsyncDiallingTransport(context), timeout=ANSWER_SECONDS, trust_env=False
         ) as client:
             answer = await client.get(f"{url.rstrip('/')}/host/v1/authority")
-        certificate = x509.load_pem_x509_certificate(answer.content)
+        return pinned_authority(answer.text, wanted)
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise UnavailableError(f"The manager cannot be asked at {url}: {error}.") from error
     except httpx2.TransportError as error:
         raise UnavailableError(
             f"The manager at {url} does not answer: {why_unanswered(error)}."
         ) from error
-    except UNREADABLE:
-        raise UnavailableError(f"{url} answers, but not as a manager does.") from None
-    found = certificate.fingerprint(hashes.SHA256()).hex()
-    if found != wanted:
+    except AnotherAuthorityError as error:
         raise NotAuthenticatedError(
             f"The manager at {url} is not the one that is meant: the fingerprint of its authority"
-            f" is {found}. Nothing was sent to it. Compare with what `cloudgate server create`"
-            " showed."
-        )
-    return answer.text
+            f" is {error.found}. Nothing was sent to it. Compare with what"
+            " `cloudgate server create` showed."
+        ) from None
+    except ValueError:
+        raise UnavailableError(f"{url} answers, but not as a manager does.") from None
