@@ -70,25 +70,28 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class UnitOfWork:
-    """A transaction under way: what it may use, who asked for it, and whom it wakes."""
+    """A transaction under way: what it may use, who asked for it, and whom it wakes.
+
+    What it may use is its manager's: nothing of that has a default here, which would be another.
+    """
 
     session: Session
     now: datetime
     authority: Authority
     sealing: SealingKey
-    hosts: HostRegistry = field(default_factory=HostRegistry)
-    figures: HostFiguresRegistry = field(default_factory=HostFiguresRegistry)
-    slot_tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
-    faults: HostFaults = field(default_factory=HostFaults)
-    strangers: RefusedCallers = field(default_factory=RefusedCallers)
-    refused_polls: UnknownHosts = field(default_factory=UnknownHosts)
-    gateway_term: Validity = field(default_factory=gateway_term)
+    hosts: HostRegistry
+    figures: HostFiguresRegistry
+    slot_tokens: SlotTokenAllocator
+    faults: HostFaults
+    strangers: RefusedCallers
+    refused_polls: UnknownHosts
+    gateway_term: Validity
     """Of gateways' certificates."""
-    own_addresses: Callable[[], Sequence[str]] = tuple
+    own_addresses: Callable[[], Sequence[str]]
     """The IP addresses of the manager's machine."""
-    dns: DnsNames = field(default_factory=DnsNames)
+    dns: DnsNames
     """Under which names gateways come."""
     author: str = ""
     """Who asked for it, as descriptions name them."""
@@ -98,13 +101,13 @@ class UnitOfWork:
     """Of who asked for it; None when nobody who logs on did."""
     administers: bool = True
     """Whether who asked for it administers; what nobody asked for by the API does."""
-    reachable: ReachableTargets = field(default_factory=ReachableTargets)
+    reachable: ReachableTargets
     """What may be named by those who do not."""
-    query_counts: QueryCounts = field(default_factory=QueryCounts)
-    pending_sessions: PendingSessions = field(default_factory=PendingSessions)
-    changes: int = 0
+    query_counts: QueryCounts
+    pending_sessions: PendingSessions
+    changes: int
     """How many there had been before it began."""
-    timelines: TaskTimelines = field(default_factory=TaskTimelines)
+    timelines: TaskTimelines
     begun_tasks: list[tuple[RunningTask, tuple[Step, ...]]] = field(default_factory=list)
     """With the steps before their transaction held."""
     ended_tasks: list[EndedTask] = field(default_factory=list)
@@ -322,6 +325,7 @@ class Manager:
             gateway_term=self.gateway_term,
             own_addresses=self.own_addresses,
             dns=self.dns,
+            reachable=self.reachable,
         )
 
     @contextmanager
@@ -364,7 +368,6 @@ class Manager:
                 address=address,
                 account_id=account_id,
                 administers=administers,
-                reachable=self.reachable,
             )
             try:
                 with session.begin():
