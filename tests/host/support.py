@@ -23,7 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from cloudgate.background import Background, JobRecord
+from cloudgate.errors import UnavailableError
 from cloudgate.host.authorization.address_reputation import AddressReputation
+from cloudgate.host.authorization.admissions import Admissions
 from cloudgate.host.authorization.authorizer import Authorizer
 from cloudgate.host.authorization.ext_authz import serve_authorizer
 from cloudgate.host.envoy.endpoints import LocalEndpoints
@@ -42,7 +44,6 @@ from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS
-from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.network.connection_names import has_both_ends
 from cloudgate.protocol import (
     Assignment,
@@ -307,12 +308,19 @@ class Machine:
         known = HostState(
             self.directory, self.site, GatewayStatus(), self.journal, allowances=self.allowances
         )
+        settings = HostSettings(
+            capacity_bytes=self.capacity_bytes,
+            connections_per_address=self.connections_per_address,
+        )
+        self.admissions = Admissions()
+        parts = GatewayParts(self.paths, self.endpoints, known, self.admissions, settings=settings)
         authorizer = self._stack.enter_context(
             Authorizer(
                 self.directory,
                 self.site,
                 known.gateway_status,
-                TunnelSlots(),
+                self.admissions,
+                parts,
                 wait_seconds=self.wait_seconds,
                 reputation=AddressReputation(self.paths.reputation),
             )
@@ -322,11 +330,6 @@ class Machine:
         self.guesses = authorizer.guesses
         self.tokens = authorizer.tokens
         self._stack.push_async_callback(server.stop)
-        settings = HostSettings(
-            capacity_bytes=self.capacity_bytes,
-            connections_per_address=self.connections_per_address,
-        )
-        parts = GatewayParts(self.paths, self.endpoints, known, authorizer, settings=settings)
         self._stack.push_async_callback(parts.admin.close)
         self.admin, self.envoy, self.envoys = parts.admin, parts.envoy, parts.envoy.processes
         self.tracker, self.enforcer = parts.tracker, parts.enforcer
@@ -422,6 +425,48 @@ class Machine:
         """Kill Envoy the hard way."""
         assert self.envoys.pid is not None
         os.kill(self.envoys.pid, signal.SIGKILL)
+
+
+class EmptyGateway:
+    """Carries nothing, so that nobody has too much."""
+
+    live_tunnels = 0
+
+    def is_full(self, _address: str) -> bool:
+        """Nobody has as many connections as one may have."""
+        return False
+
+
+class ScriptedPacer:
+    """A shaper that slows as the test says, and notes whom."""
+
+    def __init__(self, limit_bytes: int | None) -> None:
+        self.limit_bytes = limit_bytes
+        self.rates: dict[str, int] = {}
+        """Of each connection that was slowed."""
+        self.problem: UnavailableError | None = None
+        """Why no connection can be slowed."""
+        self.blindness: UnavailableError | None = None
+        """Why nothing can be seen of tunnels that end."""
+
+    def limit_of(self, _: UUID) -> int | None:
+        """The same for all."""
+        return self.limit_bytes
+
+    def slow(self, client: str, rate_bytes: int) -> str:
+        """Note it."""
+        if self.problem:
+            raise self.problem
+        self.rates[client] = rate_bytes
+        return client
+
+    def take_in_news(self, _: UUID) -> None:
+        """There are none."""
+        if self.blindness:
+            raise self.blindness
+
+    def make_room(self, _: UUID) -> None:
+        """There is room."""
 
 
 @asynccontextmanager

@@ -512,7 +512,7 @@ async def test_tunnels_that_began_while_nothing_could_be_logged_end_with_their_t
     take_bytes(machine.paths.state)
     # A page of the log that was begun before may still take some lines.
     tunnels = [await client.connect(port, REPO) for _ in range(20)]
-    await until_async(lambda: machine.authorizer.slots.unlogged)
+    await until_async(lambda: machine.admissions.slots.unlogged)
     machine.know(tenant(repository_port, enabled=False))
     async with asyncio.timeout(PATIENCE_SECONDS):
         for each in tunnels:

@@ -4,14 +4,14 @@ All of it works without a manager, by what is on this disk.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
 
 from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
-from cloudgate.host.authorization.authorizer import Authorizer
+from cloudgate.host.authorization.admissions import Admissions
 from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.log_rotation import Rotation
@@ -42,14 +42,13 @@ class GatewayParts:
         paths: StatePaths,
         endpoints: LocalEndpoints,
         known: HostState,
-        authorizer: Authorizer,
+        admissions: Admissions,
         *,
         settings: HostSettings,
     ) -> None:
         news = asyncio.Event()
         self._paths = paths
         self._known = known
-        self._authorizer = authorizer
         self.admin = AdminClient(endpoints)
         self.envoy = EnvoySupervisor(paths, endpoints, self.admin, news.set)
         envoys = self.envoy.processes
@@ -57,7 +56,7 @@ class GatewayParts:
         self.tracker = TunnelTracker(
             paths,
             envoys,
-            slots=authorizer.slots,
+            slots=admissions.slots,
             closer=self.closer,
             now=known.clock,
             conditions=known.conditions,
@@ -68,7 +67,7 @@ class GatewayParts:
             known.directory,
             known.gateway_status,
             site=known.site,
-            slots=authorizer.slots,
+            slots=admissions.slots,
             now=known.clock,
         )
         self.lost_ends = LostEndFinder(envoys, self.tracker, known.conditions)
@@ -78,7 +77,7 @@ class GatewayParts:
             self.tracker,
             known.allowances,
             fairness=FairShare(settings.capacity_bytes),
-            starts=authorizer.starts,
+            starts=admissions.starts,
         )
         self.restore_only = RestoreOnlyEnforcer(
             envoys,
@@ -86,18 +85,16 @@ class GatewayParts:
             self.tracker,
             self.closer,
             directory=known.directory,
-            senders=authorizer.senders,
+            senders=admissions.senders,
             now=known.clock,
         )
         self.connection_limiter = ConnectionLimiter(
             envoys,
             known.gateway_status,
             self.tracker,
-            authorizer.slots,
+            admissions.slots,
             limit=settings.connections_per_address,
         )
-        authorizer.is_full = self.connection_limiter.is_full
-        authorizer.live_tunnels = lambda: len(self.tracker.live)
         self.reconciler = Reconciler(
             paths,
             endpoints,
@@ -118,6 +115,15 @@ class GatewayParts:
         """By resource, how much of it is used, as far as it was seen; 1 for all of it."""
         return {**self._saturation.parts, **self.shaper.parts}
 
+    def is_full(self, address: str) -> bool:
+        """Whether an IP address has as many connections as one may have."""
+        return self.connection_limiter.is_full(address)
+
+    @property
+    def live_tunnels(self) -> int:
+        """How many tunnels there are."""
+        return len(self.tracker.live)
+
     def _note_saturation(self) -> None:
         self._on_change()
 
@@ -136,18 +142,15 @@ class GatewayParts:
     def housekeeping(self, on_change: Callable[[], None]) -> tuple[Job, ...]:
         """What keeps the machine fit for it. `on_change`: there is something new to tell."""
         self._on_change = on_change
-        envoys, authorizer = self.envoy.processes, self._authorizer
+        envoys = self.envoy.processes
         return (
             Rotation(self._paths.access_log, self.envoy).job(),
             Job(name="Keeping room", attempt=self._keep_room, interval_seconds=REVIEW_SECONDS),
-            _lasting("Summing up refusals", partial(authorizer.refusals.run, self.admin)),
-            _lasting(
-                "Looking what is saturated",
-                partial(self._saturation.run, self._paths.state, envoys, self.admin),
-            ),
-            _lasting(
-                "Remembering who was right before",
-                partial(authorizer.reputation.run, self._known.directory.knows),
+            Job(
+                name="Looking what is saturated",
+                attempt=partial(self._saturation.run, self._paths.state, envoys, self.admin),
+                interval_seconds=1.0,
+                lasts=True,
             ),
         )
 
@@ -182,7 +185,3 @@ class GatewayParts:
         self.envoy.reserve.allocate()
         if self._known.journal is not None:
             self._known.journal.keep()
-
-
-def _lasting(name: str, run: Callable[[], Awaitable[None]]) -> Job:
-    return Job(name=name, attempt=run, interval_seconds=1.0, lasts=True)

@@ -14,6 +14,7 @@ import structlog
 from cloudgate.background import Background, FailingJob
 from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.host.authorization.address_reputation import AddressReputation
+from cloudgate.host.authorization.admissions import Admissions
 from cloudgate.host.authorization.authorizer import Authorizer
 from cloudgate.host.authorization.ext_authz import serve_authorizer
 from cloudgate.host.envoy.endpoints import LocalEndpoints, local_endpoints
@@ -39,7 +40,6 @@ from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 from cloudgate.host.tunnels.drain import JITTER_SECONDS
-from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.monitoring.endpoint import METRICS, OFF, RECENT, Monitoring, listen
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.monitoring.recent_pages import RecentPages
@@ -172,18 +172,20 @@ async def _run_until(
         GatewayStatus(),
         journal,
     )
+    admissions = Admissions()
+    gateway = GatewayParts(paths, endpoints, known, admissions, settings=settings)
     with Authorizer(
         known.directory,
         known.site,
         known.gateway_status,
-        TunnelSlots(),
+        admissions,
+        gateway,
         wait_seconds=settings.slot_wait_seconds,
         now=known.clock,
         reputation=AddressReputation(paths.reputation),
     ) as authorizer:
         server = await serve_authorizer(authorizer, endpoints)
         try:
-            gateway = GatewayParts(paths, endpoints, known, authorizer, settings=settings)
             parts = _compose(paths, known, authorizer, gateway)
             await _work_until(gateway, parts, stop, watchers, settings.drain_seconds)
             if stop.again:
@@ -251,6 +253,7 @@ def _compose(
             *gateway.jobs(),
             *sync.jobs(),
             *gateway.housekeeping(reporter.mark_dirty),
+            *authorizer.jobs(gateway.admin),
             counters.job(),
             recent.job(),
         ),
@@ -260,7 +263,7 @@ def _compose(
     metrics = HostMetrics(figures, background, health)
     recent.source = metrics.document
     monitoring = Monitoring(health, {METRICS: metrics.document, RECENT: recent.document})
-    return _Parts(background, monitoring, lambda: _described(len(gateway.tracker.live)))
+    return _Parts(background, monitoring, lambda: _described(gateway.live_tunnels))
 
 
 async def _work_until(

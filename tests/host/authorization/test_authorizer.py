@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from cloudgate.host.authorization import authorizer as authorizing
+from cloudgate.host.authorization.admissions import Admissions
 from cloudgate.host.authorization.authenticator import MAX_PENDING
 from cloudgate.host.authorization.authorizer import AuthorizationResult, Authorizer
 from cloudgate.host.authorization.own.requests import OwnChange
@@ -27,9 +28,8 @@ from cloudgate.host.authorization.rejected_logins import GATHERED_FOR
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
-from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.protocol import DirectoryChange, Peer, Refusal, Site
-from tests.host.support import PASSWORD, tenant
+from tests.host.support import PASSWORD, EmptyGateway, ScriptedPacer, tenant
 from tests.support.ports import free_port
 from tests.support.waiting import until_async
 
@@ -46,13 +46,15 @@ class Door:
         self.directory = TenantDirectory(folder / "directory.json")
         self.site = SiteStore(folder / "site.json")
         self.gateway_status = GatewayStatus()
-        self.slots = TunnelSlots()
+        self.admissions = Admissions()
+        self.slots = self.admissions.slots
         self.now = datetime.now(UTC)
         self.judge = Authorizer(
             self.directory,
             self.site,
             self.gateway_status,
-            self.slots,
+            self.admissions,
+            EmptyGateway(),
             wait_seconds=WAIT_SECONDS,
             now=lambda: self.now,
         )
@@ -121,7 +123,7 @@ async def test_whatever_fails_at_the_beginning_of_a_tunnel_keeps_no_slot(door: D
         raise OSError(errno.EMFILE, "too many open files")
 
     door.know(concurrent_tunnels=1)
-    door.judge.starts.begin = fail  # type: ignore[method-assign,assignment]
+    door.admissions.starts.begin = fail  # type: ignore[method-assign,assignment]
     with pytest.raises(OSError, match="too many"):
         await door.ask()
     assert door.slots.in_use(ACME) == 0
@@ -141,24 +143,19 @@ async def test_who_opens_tunnels_faster_than_its_speed_allows_is_told_so_and_kee
     door: Door,
 ) -> None:
     door.know()
-    slowed: list[str] = []
-
-    def slow(client: str, _: int) -> str:
-        slowed.append(client)
-        return client
-
-    door.judge.starts.limit_of = lambda _: 1000
-    door.judge.starts.slow = slow
+    pacer = door.admissions.starts.pacer = ScriptedPacer(1000)
     assert (await door.ask(1)).denial is None
     assert (await door.ask(2)).denial is TOO_FAST
-    assert (slowed, door.slots.in_use(ACME)) == ([f"{HERE}:1"], 1)
+    assert (list(pacer.rates), door.slots.in_use(ACME)) == ([f"{HERE}:1"], 1)
 
 
 async def test_who_gives_up_while_it_waits_for_its_turn_keeps_no_slot(door: Door) -> None:
     door.know()
-    with Authorizer(door.directory, door.site, door.gateway_status, door.slots) as patient:
-        patient.starts.limit_of = lambda _: 10_000  # of which one more may begin in six seconds
-        patient.starts.slow = lambda client, _: client
+    # One more may begin in six seconds.
+    door.admissions.starts.pacer = ScriptedPacer(10_000)
+    with Authorizer(
+        door.directory, door.site, door.gateway_status, door.admissions, EmptyGateway()
+    ) as patient:
         first = await patient.authorize(REPO, basic(), HERE, 1)
         assert first.denial is None
         waiting = asyncio.create_task(patient.authorize(REPO, basic(), HERE, 2))

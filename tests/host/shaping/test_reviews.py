@@ -42,7 +42,7 @@ class Reviewed:
             self.machine.tracker,
             self.machine.allowances,
             fairness=FairShare(capacity_bytes),
-            starts=self.machine.authorizer.starts,
+            starts=self.machine.admissions.starts,
             load=load,
             clock_seconds=lambda: self._now_seconds,
         )
@@ -103,7 +103,7 @@ async def test_for_whom_a_full_gateway_waits_is_made_room_though_reviews_are_rar
     for _ in range(3):
         reviewed.review()
     assert reviewed.rates == [None, None]
-    reviewed.machine.authorizer.starts.arrives(OTHER)
+    reviewed.shaper.make_room(OTHER)
     reviewed.review()
     assert all(each is not None and each < LIMIT_BYTES for each in reviewed.rates)
     reviewed.review()

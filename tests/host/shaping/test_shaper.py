@@ -39,7 +39,7 @@ from cloudgate.host.shaping.start_rate_grants import (
 )
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import PASSWORD, Client, Machine, tenant
+from tests.host.support import PASSWORD, Client, Machine, ScriptedPacer, tenant
 from tests.support.observation.arrivals import (
     DOWNLOAD,
     UPLOAD,
@@ -188,14 +188,10 @@ class SlowedConnections:
     """What the authorizer had done to clients' connections."""
 
     def __init__(self, limit: int | None) -> None:
-        self.now, self.rates = 0.0, dict[str, int]()
+        self.now = 0.0
         self.starts = StartRateGrants(lambda: self.now)
-        self.starts.limit_of = lambda _: limit
-        self.starts.slow = self._slow
-
-    def _slow(self, client: str, rate: int) -> str:
-        self.rates[client] = rate
-        return client
+        self.pacer = self.starts.pacer = ScriptedPacer(limit)
+        self.rates = self.pacer.rates
 
 
 @pytest.mark.anyio
@@ -261,23 +257,16 @@ async def test_who_has_no_limit_or_cannot_be_slowed_is_let_in_as_before() -> Non
     free = SlowedConnections(None)
     assert await free.starts.begin("p", ACME, "client", 0) == UNLIMITED_CLUSTER
     assert not free.rates
-
-    def fail(client: str, rate: int) -> str:
-        raise UnavailableError(f"{client} {rate}")
-
     limited = SlowedConnections(MEBIBYTE)
-    limited.starts.slow = fail
+    limited.pacer.problem = UnavailableError("There are too many open files.")
     assert await limited.starts.begin("p", ACME, "client", 0) == UNLIMITED_CLUSTER
     assert not limited.starts.newcomers()
 
 
 @pytest.mark.anyio
 async def test_who_comes_where_the_tunnels_before_cannot_be_looked_at_is_let_in() -> None:
-    def fail(_: UUID) -> None:
-        raise UnavailableError("There are too many open files.")
-
     limited = SlowedConnections(MEBIBYTE)
-    limited.starts.refresh = fail
+    limited.pacer.blindness = UnavailableError("There are too many open files.")
     assert await limited.starts.begin("p", ACME, "client", 0) == UNLIMITED_CLUSTER
 
 

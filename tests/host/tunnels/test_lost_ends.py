@@ -353,8 +353,8 @@ async def test_a_tunnel_that_ends_while_no_log_is_there_is_live_no_more_and_the_
     finder = LostEndFinder(machine.envoys, machine.tracker, Conditions())
     await finder.review()
     assert len(machine.tracker.live) == 1
-    assert machine.authorizer.slots.in_use(ACME) == 1
+    assert machine.admissions.slots.in_use(ACME) == 1
     assert await goes_on.echoes()
     goes_on.close()
     await until_async(lambda: not machine.tracker.live)
-    assert machine.authorizer.slots.in_use(ACME) == 0
+    assert machine.admissions.slots.in_use(ACME) == 0

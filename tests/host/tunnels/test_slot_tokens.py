@@ -402,7 +402,7 @@ async def test_two_gateways_let_in_no_more_than_was_sold_and_no_fewer(
         here = await asyncio.gather(*(client.connect(ports[0], target) for _ in range(limit)))
         assert [each.status for each in here] == [200] * limit
         there = asyncio.create_task(client.connect(ports[1], target))
-        await until_async(lambda: sharing[1][0].authorizer.slots.waiting(ACME) == 1)
+        await until_async(lambda: sharing[1][0].admissions.slots.waiting(ACME) == 1)
         here[0].close()
         assert (await there).status == 200
         assert all([await each.echoes() for each in here[1:]])

@@ -127,7 +127,7 @@ async def test_who_was_let_in_and_whose_target_does_not_answer_is_known_no_more(
         machine.know(dead(repository_port, address))
         for _ in range(3):
             assert NO_ANSWER in (await client.connect(port, DEAD)).body
-    await until_async(lambda: not machine.authorizer.slots.unlogged)
+    await until_async(lambda: not machine.admissions.slots.unlogged)
 
 
 @pytest.mark.anyio
@@ -142,7 +142,7 @@ async def test_in_http_2_the_next_tunnel_of_a_connection_on_which_one_failed_end
     connection.ask(3, REPO)
     assert await connection.status(3) == 200
     await machine.hears_of(1)
-    await until_async(lambda: not machine.authorizer.slots.unlogged)
+    await until_async(lambda: not machine.admissions.slots.unlogged)
     machine.know()
     assert await connection.is_cut()
     connection.close()

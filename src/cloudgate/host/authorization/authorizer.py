@@ -5,13 +5,16 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from cloudgate.background import Job
 from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata, revocation_epoch_of
 from cloudgate.host.authorization.address_reputation import AddressReputation
+from cloudgate.host.authorization.admissions import Admissions, Occupancy
 from cloudgate.host.authorization.authenticator import AuthenticationResult, Authenticator
 from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.authorization.own.broker import OwnRequestBroker, OwnResult
@@ -39,17 +42,16 @@ from cloudgate.host.authorization.priority_queue import TooManyPendingError
 from cloudgate.host.authorization.refusal_log import RefusalLog
 from cloudgate.host.authorization.rejected_logins import RejectedLogins
 from cloudgate.host.authorization.resolver import Resolver
+from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.start_rates import UNLIMITED_CLUSTER, to_several
 from cloudgate.host.envoy.xds_listener import AUTHORIZER_SECONDS
-from cloudgate.host.shaping.start_rate_grants import StartRateGrants
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal
 from cloudgate.host.state.site import SiteStore, discovery_document
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.full_targets import egress_reason, full_reason
-from cloudgate.host.tunnels.restore_only import REFUSED_SECONDS, RecentQuotaViolations
+from cloudgate.host.tunnels.restore_only import REFUSED_SECONDS
 from cloudgate.host.tunnels.slot_tokens import SlotTokens
-from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.network import address_ranges, hostport
 from cloudgate.protocol import Refusal, Tenant
 from cloudgate.values import ip_addresses
@@ -100,7 +102,8 @@ class Authorizer:
         directory: TenantDirectory,
         site: SiteStore,
         gateway_status: GatewayStatus,
-        slots: TunnelSlots,
+        admissions: Admissions,
+        occupancy: Occupancy,
         *,
         wait_seconds: float = SLOT_WAIT_SECONDS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -112,17 +115,17 @@ class Authorizer:
             directory: the tenants.
             site: the site.
             gateway_status: what this gateway is.
-            slots: of the tunnels that were let in.
+            admissions: of the tunnels that were let in.
+            occupancy: how much is taken of this gateway.
             wait_seconds: how long a tunnel waits for a tenant's other tunnels to end.
             now: what time it is.
             reputation: who was right before, and from where; nobody when left out.
         """
-        self.slots = slots
-        """Of the tunnels that were let in."""
-        self.tokens = SlotTokens(slots, directory, site)
+        self._slots, self._starts = admissions.slots, admissions.starts
+        self._senders = admissions.senders
+        self._occupancy = occupancy
+        self.tokens = SlotTokens(self._slots, directory, site)
         """How many tunnels of a tenant's number may be here."""
-        self.starts = StartRateGrants()
-        """With how much tunnels begin."""
         self._wait_seconds = min(wait_seconds, LONGEST_SLOT_WAIT_SECONDS)
         self._directory = directory
         self._site = site
@@ -137,20 +140,31 @@ class Authorizer:
         """Those that have been replaced, and are good yet."""
         self.outsiders = RejectedLogins(now)
         """Right ones, from where those whose they are may not come from."""
-        self.senders = RecentQuotaViolations()
-        """Who has sent data though a quota is exceeded."""
         self.meter = AuthorizationMeter()
         """What was answered, in figures."""
-        self.is_full: Callable[[str], bool] = lambda _address: False
-        """Whether an IP address has as many connections as one may have; of who counts them."""
-        self.live_tunnels: Callable[[], int] = lambda: 0
-        """How many tunnels there are; of who follows them."""
         self.refusals = RefusalLog()
         """What was refused, for the log."""
         self.own = OwnRequestBroker(directory)
         """Who hands on what tenants want for themselves."""
         self._resolver = Resolver()
         self._peers = PeerHealthChecker()
+
+    def jobs(self, admin: AdminClient) -> tuple[Job, ...]:
+        """What goes on beside the answers. `admin`: who knows what Envoy refused by itself."""
+        return (
+            Job(
+                name="Summing up refusals",
+                attempt=partial(self.refusals.run, admin),
+                interval_seconds=1.0,
+                lasts=True,
+            ),
+            Job(
+                name="Remembering who was right before",
+                attempt=partial(self.reputation.run, self._directory.knows),
+                interval_seconds=1.0,
+                lasts=True,
+            ),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -209,7 +223,7 @@ class Authorizer:
         if isinstance(slot, Denial):
             return AuthorizationResult(who.name, said, denial=slot, tenant_id=tenant_id)
         metadata = self._metadata(admission, slot.slot_id, origin, who.certificate_id)
-        self.slots.note_let_in(origin.connection, metadata, said)
+        self._slots.note_let_in(origin.connection, metadata, said)
         address, *others = admission.addresses
         cluster = to_several(slot.cluster) if others else slot.cluster
         return AuthorizationResult(who.name, said, address, cluster, tuple(others), metadata)
@@ -270,14 +284,14 @@ class Authorizer:
         if result.metadata is None:
             return
         slot_id = result.metadata.slot_id
-        self.slots.note_logged(hostport.join(ip_addresses.unmapped(address), port), slot_id)
-        self.starts.hand_over([slot_id])
-        self.slots.release(slot_id)
+        self._slots.note_logged(hostport.join(ip_addresses.unmapped(address), port), slot_id)
+        self._starts.hand_over([slot_id])
+        self._slots.release(slot_id)
 
     async def _take_slot(self, tenant: Tenant, client: str) -> "_TakenSlot | Denial":
         """A slot for one more tunnel, and the cluster that makes it as fast as it may begin."""
         limit = self.tokens.limit(tenant)
-        slot_id = await self.slots.acquire(tenant.tenant_id, limit, self._wait_seconds)
+        slot_id = await self._slots.acquire(tenant.tenant_id, limit, self._wait_seconds)
         if slot_id is None:
             where = "here and at other gateways" if self.tokens.are_divided(tenant) else "here"
             reason = (
@@ -286,12 +300,14 @@ class Authorizer:
             )
             return Denial(503, reason, RETRY_SECONDS, kind=Refusal.TUNNELS)
         try:
-            cluster = await self.starts.begin(slot_id, tenant.tenant_id, client, self._wait_seconds)
+            cluster = await self._starts.begin(
+                slot_id, tenant.tenant_id, client, self._wait_seconds
+            )
         except BaseException:  # given up, or whatever failed: nobody else would give it back
-            self.slots.release(slot_id)
+            self._slots.release(slot_id)
             raise
         if cluster is None:
-            self.slots.release(slot_id)
+            self._slots.release(slot_id)
             return TOO_FAST
         return _TakenSlot(slot_id, cluster)
 
@@ -331,12 +347,12 @@ class Authorizer:
         Who has not, may do the rest.
         """
         user_id = principal.user.user_id if principal.user else None
-        if not full or not self.senders.has_sent(principal.tenant.tenant_id, user_id, target):
+        if not full or not self._senders.has_sent(principal.tenant.tenant_id, user_id, target):
             return None
         return Denial(403, full, round(REFUSED_SECONDS), kind=Refusal.QUOTA)
 
     def _connection_limit_denial(self, address: str) -> Denial | None:
-        return TOO_MANY if self.is_full(address) else None
+        return TOO_MANY if self._occupancy.is_full(address) else None
 
     async def describe_gateways(
         self, authorization: str | None, address: str, certificate: str = ""
@@ -350,7 +366,9 @@ class Authorizer:
         return DiscoveryResult(
             who.name,
             json.dumps(
-                discovery_document(principal, ways, self.live_tunnels(), self._site.maintenance)
+                discovery_document(
+                    principal, ways, self._occupancy.live_tunnels, self._site.maintenance
+                )
             ),
         )
 

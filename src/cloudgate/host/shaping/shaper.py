@@ -120,10 +120,7 @@ class TrafficShaper:
         """When the last review was that came to its end."""
         self.held_back = HeldBackMeter()
         """Whom it held back, and for how long."""
-        starts.limit_of = self._limit_of
-        starts.slow = self._slow_newcomer
-        starts.refresh = self._take_in_news
-        starts.arrives = self._make_room
+        starts.pacer = self
 
     @property
     def parts(self) -> Mapping[str, float]:
@@ -216,7 +213,7 @@ class TrafficShaper:
         """What was noted at the last review, or after it, is never too old for this one."""
         return min(now_seconds - within_seconds, self._reviewed_at_seconds)
 
-    def _limit_of(self, tenant_id: UUID) -> int | None:
+    def limit_of(self, tenant_id: UUID) -> int | None:
         """What a newcomer's tenant may send, less what it owes; what it saved, reviews give out."""
         limit = _least(self._contract_limit(tenant_id), self._fair.get(tenant_id))
         account = self._accounts.get(tenant_id)
@@ -224,19 +221,20 @@ class TrafficShaper:
             return limit
         return min(limit, int(account.within(limit)))
 
-    def _slow_newcomer(self, client: str, rate: int) -> str:
+    def slow(self, client: str, rate_bytes: int) -> str:
+        """Slow a connection that is about to be a tunnel, known by its other end; its name."""
         pid = self._envoys.pid
         if pid is None:
             return client
         pacing = self._pacing.setdefault(pid, Pacing(pid))
         # By the client's end alone it may be one that came from there to another address of ours.
         name = pacing.connection_from(client, self._carrying)
-        pacing.set({name: rate})
+        pacing.set({name: rate_bytes})
         self._carrying[name] = pid
-        self._rates[name] = rate  # a review looks at it, whosever it is
+        self._rates[name] = rate_bytes  # a review looks at it, whosever it is
         return name
 
-    def _take_in_news(self, tenant_id: UUID) -> None:
+    def take_in_news(self, tenant_id: UUID) -> None:
         """Somebody begins: see who of the tenant has left, which the log may not say yet."""
         self._tracker.read()
         self._take_in_ended()
@@ -361,7 +359,7 @@ class TrafficShaper:
             and max(each.unread_bytes for each in ends) >= WAITING_BYTES
         }
 
-    def _make_room(self, tenant_id: UUID) -> None:
+    def make_room(self, tenant_id: UUID) -> None:
         """Somebody is about to come: who has all that there is gives up a part of it at once."""
         if self._fairness.is_active and tenant_id not in self._fair:
             self._arriving[tenant_id] = self._clock_seconds()

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -63,6 +64,30 @@ class GrantedRate:
     """All together, each second."""
 
 
+class Pacer(Protocol):
+    """Who looks after tunnels once they have begun: the shaper."""
+
+    def limit_of(self, tenant_id: UUID) -> int | None:
+        """What newcomers of a tenant may send each second; None for as much as they like."""
+
+    def slow(self, client: str, rate_bytes: int) -> str:
+        """Set the rate of a connection, known by its other end; the connection's name.
+
+        Raises:
+            UnavailableError: it cannot be set.
+        """
+
+    def take_in_news(self, tenant_id: UUID) -> None:
+        """Take note of the tunnels of a tenant that have just ended.
+
+        Raises:
+            UnavailableError: nothing can be seen of them.
+        """
+
+    def make_room(self, tenant_id: UUID) -> None:
+        """Somebody comes who is not held back."""
+
+
 class StartRateGrants:
     """Lets tunnels begin slowly enough. The shaper says how fast that is, and takes over."""
 
@@ -73,14 +98,8 @@ class StartRateGrants:
         self._paid_until_seconds: dict[UUID, float] = {}
         self._just_begun: deque[NewTunnel] = deque()
         self._complained = False
-        self.limit_of: Callable[[UUID], int | None] = lambda _: None
-        """What newcomers of a tenant may send each second; None for as much as they like."""
-        self.slow: Callable[[str, int], str] | None = None
-        """Sets the rate of a tenant's connection, known by its other end; the connection's name."""
-        self.refresh: Callable[[UUID], None] = lambda _: None
-        """Takes note of the tunnels of a tenant that have just ended."""
-        self.arrives: Callable[[UUID], None] = lambda _: None
-        """Somebody comes who is not held back."""
+        self.pacer: Pacer | None = None
+        """Who takes over; as long as there is none, all may begin as they like."""
         self.news = asyncio.Event()
         """Somebody has come who is to be looked after."""
 
@@ -95,9 +114,11 @@ class StartRateGrants:
             client: address and port that it comes from.
             wait_seconds: how long it may wait for its turn.
         """
-        limit = self.limit_of(tenant_id)
-        if limit is None or self.slow is None:
-            self.arrives(tenant_id)
+        if self.pacer is None:
+            return UNLIMITED_CLUSTER
+        limit = self.pacer.limit_of(tenant_id)
+        if limit is None:
+            self.pacer.make_room(tenant_id)
             return UNLIMITED_CLUSTER
         pause = self._turn(tenant_id, limit, wait_seconds)
         if pause is None:
@@ -105,9 +126,9 @@ class StartRateGrants:
         if pause > 0:
             await asyncio.sleep(pause)
         try:
-            self.refresh(tenant_id)
+            self.pacer.take_in_news(tenant_id)
             rate = self._first_rate(tenant_id, limit)
-            connection = self.slow(client, rate)
+            connection = self.pacer.slow(client, rate)
         except UnavailableError as error:
             if not self._complained:
                 _log.error("speed limits are not kept", reason=error.message)

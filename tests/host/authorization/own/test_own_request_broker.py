@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.errors import UnavailableError
+from cloudgate.host.authorization.admissions import Admissions
 from cloudgate.host.authorization.authorizer import Authorizer
 from cloudgate.host.authorization.own import broker
 from cloudgate.host.authorization.own.broker import (
@@ -23,9 +24,8 @@ from cloudgate.host.authorization.policy import Denial
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
-from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.protocol import DirectoryChange, OwnAnswer, OwnRequest, Refusal
-from tests.host.support import HASHER, PASSWORD, PASSWORD_HASH, tenant
+from tests.host.support import HASHER, PASSWORD, PASSWORD_HASH, EmptyGateway, tenant
 from tests.support.waiting import until_async
 
 NEW = "another good one"
@@ -41,7 +41,11 @@ class Door:
     def __init__(self, folder: Path) -> None:
         self.directory = TenantDirectory(folder / "directory.json")
         self.judge = Authorizer(
-            self.directory, SiteStore(folder / "site.json"), GatewayStatus(), TunnelSlots()
+            self.directory,
+            SiteStore(folder / "site.json"),
+            GatewayStatus(),
+            Admissions(),
+            EmptyGateway(),
         )
         self.asked: list[OwnRequest] = []
         self.answer: OwnAnswer | Exception = DONE
