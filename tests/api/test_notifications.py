@@ -24,8 +24,8 @@ from cloudgate.manager.settings.outgoing import MailServer, OutgoingSettings, ne
 from cloudgate.manager.storage.marks import LAST_BACKUP_AT, put_mark
 from cloudgate.manager.storage.migrations import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
-from cloudgate.manager.tenants import egress
 from cloudgate.protocol import Figures, GatewayState, Guess
+from cloudgate.values import months
 from tests.support.certificates.brought import Made, pem_of
 from tests.support.programs.notification_receivers import (
     Mailbox,
@@ -445,7 +445,7 @@ def test_while_one_kind_cannot_be_seen_the_others_are_told_and_nothing_of_it_is_
     def keep_egress_quota(quota: Any) -> None:
         with scene.running.manager.changing() as work:
             tenant = work.session.scalars(select(CloudTenant)).one()
-            tenant.egress_month, tenant.egress_bytes = egress.month_of(work.now), MB
+            tenant.egress_month, tenant.egress_bytes = months.month_of(work.now), MB
             tenant.limits = {"egress_quota_mb": quota}
 
     keep_egress_quota(1)

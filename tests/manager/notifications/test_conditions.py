@@ -16,7 +16,7 @@ from cloudgate.manager.storage.tables import (
     NotificationReceiver,
     TenantResource,
 )
-from cloudgate.manager.tenants import egress
+from cloudgate.values import months
 from tests.support.running.manager import RunningManager, finished
 
 pytestmark = pytest.mark.both_databases
@@ -68,7 +68,7 @@ def test_what_cannot_be_seen_of_one_kind_keeps_no_other_from_being_seen(
     running.manager.warn("one", "One thing fails.")
     with running.manager.changing() as work:
         tenant = work.session.query(CloudTenant).one()
-        tenant.egress_month, tenant.egress_bytes = egress.month_of(work.now), 1
+        tenant.egress_month, tenant.egress_bytes = months.month_of(work.now), 1
         tenant.limits = {"egress_quota_mb": "many"}
     found = seen(running)
     assert found.unseen.keys() == {Kind.EGRESS_LEVEL}

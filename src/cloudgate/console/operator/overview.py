@@ -3,10 +3,10 @@
 import asyncio
 
 from cloudgate.console.api import Api, Json
-from cloudgate.console.charts import traffic
 from cloudgate.console.declarations import Page, Visit, paged
+from cloudgate.console.figures.charts import traffic
+from cloudgate.console.figures.usage_months import used_rows
 from cloudgate.console.operator.common import MOST_COUNTED, count_tunnels, resources
-from cloudgate.console.operator.usage import used_rows
 from cloudgate.console.texts import words as _
 
 WHERE = {

@@ -3,8 +3,8 @@
 import asyncio
 
 from cloudgate.console.api import Json
-from cloudgate.console.charts import DAYS, held_back
 from cloudgate.console.declarations import Action, Field, Input, Page, Visit, paged
+from cloudgate.console.figures.charts import DAYS, held_back
 from cloudgate.console.operator.customers.connection_guides import connection_guides
 from cloudgate.console.texts import words as _
 

@@ -5,7 +5,12 @@ from urllib.parse import urlencode
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.declarations import Page, Visit
-from cloudgate.console.operator.usage import download, last_months, month_of, month_query
+from cloudgate.console.figures.usage_months import (
+    choosable_months,
+    chosen_month,
+    download,
+    month_query,
+)
 from cloudgate.console.tables import portions, table
 from cloudgate.console.tenant.pages import SELF
 from cloudgate.console.texts import words as _
@@ -14,9 +19,9 @@ WHO = ("Subtenant", "CloudGateway", "Target")
 SUMS = ("Tunnels", "BytesUp", "BytesDown")
 
 
-async def _month(api: Api, begin: datetime, now: datetime) -> list[Json]:
-    """What was used in the month that begins then, for each who and where; most first."""
-    found = await api.get(f"{SELF}/usage?{urlencode(month_query(begin, now))}")
+async def _month(api: Api, month: str, now: datetime) -> list[Json]:
+    """What was used in a month, for each who and where; most first."""
+    found = await api.get(f"{SELF}/usage?{urlencode(month_query(month, now))}")
     rows: list[Json] = list(found.get("CloudTenantUsages") or ())
     return sorted(rows, key=lambda row: -row["BytesUp"] - row["BytesDown"])
 
@@ -24,21 +29,21 @@ async def _month(api: Api, begin: datetime, now: datetime) -> list[Json]:
 async def load(visit: Visit) -> Json:
     """A month, by UTC."""
     now = visit.now
-    begin = month_of(visit.query.get("month", ""), now)
-    rows = await _month(visit.api, begin, now)
+    month = chosen_month(visit.query.get("month", ""), visit.now)
+    rows = await _month(visit.api, month, now)
     return {
         "rows": rows,
         "total": {name: sum(each[name] for each in rows) for name in SUMS},
-        "month": f"{begin:%Y-%m}",
-        "months": last_months(now),
+        "month": month,
+        "months": choosable_months(now),
     }
 
 
 async def load_table(visit: Visit) -> Json:
     """The same, comma-separated (RFC 4180), to the byte."""
-    begin = month_of(visit.query.get("month", ""), visit.now)
-    rows = await _month(visit.api, begin, visit.now)
-    return await download(table((*WHO, *SUMS), portions(rows)), begin)
+    month = chosen_month(visit.query.get("month", ""), visit.now)
+    rows = await _month(visit.api, month, visit.now)
+    return await download(table((*WHO, *SUMS), portions(rows)), month)
 
 
 PAGES = (

@@ -36,6 +36,7 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.manager.tasks.operations import task_id
 from cloudgate.manager.tenants import egress
+from cloudgate.values import months
 from cloudgate.values.units import MB
 
 FULL_RATIO = 0.9
@@ -224,7 +225,7 @@ def _of_tenant(kind: Kind, tenant: CloudTenant, text: str, level: int) -> Condit
 
 
 def _of_egress(_manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
-    month = egress.month_of(work.now)
+    month = months.month_of(work.now)
     active: Select[CloudTenant] = select(CloudTenant).where(
         CloudTenant.egress_month == month,
         CloudTenant.egress_bytes

@@ -3,7 +3,7 @@
 Months are those of UTC. Counted is what gateways count for the bill.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -14,6 +14,7 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Usage
 from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.manager.tenants import limits
+from cloudgate.values.months import begin_of, end_of, month_of
 from cloudgate.values.units import MB
 
 REACHED = Event(
@@ -24,23 +25,6 @@ REACHED = Event(
 LEVELS = (80, 95, 100)
 """Percent of the quota that are a warning."""
 _FULL = 100
-
-
-def month_of(moment: datetime) -> str:
-    """The month that a moment is in, such as 2026-11."""
-    return f"{moment.astimezone(UTC):%Y-%m}"
-
-
-def begin_of(month: str) -> datetime:
-    """When a month begins."""
-    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-
-
-def end_of(month: str) -> datetime:
-    """When the next one begins."""
-    begin = begin_of(month)
-    is_last = begin.month == 12  # noqa: PLR2004  December
-    return begin.replace(year=begin.year + is_last, month=1 if is_last else begin.month + 1)
 
 
 def used_bytes(tenant: ShownTenant, now: datetime) -> int:

@@ -17,6 +17,7 @@ from cloudgate.manager.usage.plausibility import LineCapacity, impossible_time, 
 from cloudgate.manager.usage.served_tenants import ServedTenants
 from cloudgate.manager.usage.totals import UsageIncrement, add_to_totals
 from cloudgate.protocol import UsageBatch
+from cloudgate.values import months
 
 
 @dataclass
@@ -61,7 +62,7 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
     whose = ServedTenants(work, server, batch.usage)
     line = LineCapacity(server.usage_told_until or _first(work, batch), work.now)
     refused = RefusedUsage()
-    month = egress.begin_of(egress.month_of(work.now))
+    month = months.begin_of(months.month_of(work.now))
     more: dict[UUID, UsageIncrement] = {}
     brought_back: dict[UUID, int] = defaultdict(int)
     for each in batch.usage:

@@ -13,6 +13,7 @@ from cloudgate.manager.quotas.operations import keep_use
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.manager.tenants import egress
 from cloudgate.protocol import Tenant, Usage, UsageBatch
+from cloudgate.values import months
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager, finished
 
@@ -216,15 +217,15 @@ def test_an_egress_quota_warns_and_a_hard_one_is_told_gateways_until_the_month_i
         tenant = work.session.scalars(select(CloudTenant)).one()
         assert egress.used_mb(tenant, work.now) == 11
         said = egress.warning(tenant, work.now)
-        month = egress.month_of(work.now)
+        month = months.month_of(work.now)
         known = tenant_feed.to_message(tenant)
-        assert egress.used_bytes(tenant, egress.end_of(month)) == 0, "it begins anew"
+        assert egress.used_bytes(tenant, months.end_of(month)) == 0, "it begins anew"
     assert said.startswith(
         f"100 % of the egress quota of {month} are used: 11 MB were brought back"
     )
     assert ("only send" in said) is hard
     assert bool(known.egress_full) is hard
-    assert known.egress_full_until == (egress.end_of(month) if hard else None)
+    assert known.egress_full_until == (months.end_of(month) if hard else None)
     if hard:
         assert news(host).egress_full.startswith(f"The tenant's egress quota of {month} is used up")
     host.close()
@@ -236,5 +237,5 @@ def test_an_egress_quota_warns_and_a_hard_one_is_told_gateways_until_the_month_i
 
 @pytest.mark.parametrize(("month", "end"), [("2026-02", "2026-03"), ("2026-12", "2027-01")])
 def test_a_month_ends_when_the_next_one_begins(month: str, end: str) -> None:
-    assert egress.month_of(egress.end_of(month)) == end
-    assert egress.month_of(egress.end_of(month) - timedelta(microseconds=1)) == month
+    assert months.month_of(months.end_of(month)) == end
+    assert months.month_of(months.end_of(month) - timedelta(microseconds=1)) == month

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from cloudgate.manager.storage import tenant_rows
 from cloudgate.manager.storage.tables import CloudTenant, GatewayPool, TenantResource
 from cloudgate.manager.storage.tenant_rows import TenantRow
-from cloudgate.manager.tenants.egress import month_of
+from cloudgate.values.months import month_of
 from tests.api.handlers.tenants import add_repository, add_tenant, quota
 from tests.support.running.manager import RunningManager
 

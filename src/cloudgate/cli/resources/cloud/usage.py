@@ -16,6 +16,8 @@ from cloudgate.cli.output import Columns, at, exactly
 from cloudgate.cli.settings import Output
 from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.pages import following
+from cloudgate.values import months
+from cloudgate.values.months import MORE_DAYS, MOST_DAYS
 from cloudgate.values.shown_texts import cell
 
 if TYPE_CHECKING:
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
 
 PATH = "/cloud/usage"
 LARGEST_PAGE = 10_000
-MOST_DAYS = 999
-MORE_DAYS = 2
-"""Asked for besides, where a filter says what is meant: an answer may take past midnight."""
 WHO: Columns = {
     "CloudTenant": at("CloudTenant"),
     "Subtenant": at("Subtenant"),
@@ -40,10 +39,10 @@ HOW_MUCH: Columns = {
 WHEN: Columns = {"BeginTime": at("BeginTime"), "Minutes": at("Minutes")}
 
 
-def month_begin(text: str) -> datetime:
-    """The beginning of a month, in UTC."""
+def month_named(text: str) -> str:
+    """A month, such as 2026-11."""
     try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+        return months.month_of(months.begin_of(text))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no month such as 2030-12.") from None
 
@@ -57,9 +56,9 @@ def usage(
     call: Call,
     days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="How far to look back.")] = 31,
     month: Annotated[
-        datetime | None,
+        str | None,
         typer.Option(
-            parser=month_begin,
+            parser=month_named,
             metavar="YYYY-MM",
             help="This month by UTC, instead of the last days.",
             show_default=False,
@@ -149,15 +148,11 @@ def _write_csv(call: Call, asked: dict[str, str], columns: Columns) -> None:
             table.writerow(cell(say(row)) for say in columns.values())
 
 
-def _of_month(begin: datetime, now: datetime) -> dict[str, str]:
+def _of_month(month: str, now: datetime) -> dict[str, str]:
     """What to ask for a month: so many days back that it is in them, and no other."""
-    days = (now - begin) // timedelta(days=1) + 1
-    if not 0 < days <= MOST_DAYS:
+    begin = months.begin_of(month)
+    if not now - timedelta(days=MOST_DAYS) < begin <= now:
         raise typer.BadParameter(
             f"The month must have begun, at most {MOST_DAYS} days ago.", param_hint="--month"
         )
-    end = (begin + timedelta(days=31)).replace(day=1)
-    return {
-        "days": str(min(days + MORE_DAYS, MOST_DAYS)),
-        "filter": f"BeginTime>={begin:%Y-%m-%dT%H:%M:%SZ};BeginTime<{end:%Y-%m-%dT%H:%M:%SZ}",
-    }
+    return {"days": str(months.days_back(begin, now)), "filter": months.within(month)}

@@ -4,12 +4,13 @@ import asyncio
 from urllib.parse import urlencode
 
 from cloudgate.console.api import Json
-from cloudgate.console.charts import DAYS, held_back, traffic
 from cloudgate.console.declarations import Page, Visit, entities, filled, id_of, paged
+from cloudgate.console.figures.charts import DAYS, held_back, traffic
+from cloudgate.console.figures.usage_months import used_rows
 from cloudgate.console.operator.common import ENTITY, OFFERED, by_uids, listing
 from cloudgate.console.operator.customers.connection_guides import connection_guides
-from cloudgate.console.operator.usage import last_months, month_of, month_query, used_rows
 from cloudgate.console.texts import words as _
+from cloudgate.values.months import begin_of, days_back, last_months
 
 ONE = "/cloud/tenants/{id}"
 _MONTHS = 4
@@ -53,9 +54,9 @@ async def _used(visit: Visit) -> Json:
     if visit.is_news:
         return {}
     now, own = visit.now, f"CloudTenantUid=={visit.path['id']}"
-    first = month_of(last_months(now)[_MONTHS - 1], now)
+    first = begin_of(last_months(now, _MONTHS)[-1])
     of_months = {
-        "days": month_query(first, now)["days"],
+        "days": days_back(first, now),
         "by": "month",
         "filter": f"{own};BeginTime>={first:%Y-%m-%dT%H:%M:%SZ}",
     }

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.console.charts import (
+from cloudgate.console.figures.charts import (
     BYTES,
     DAY,
     DAYS,

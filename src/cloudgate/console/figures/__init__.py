@@ -1,0 +1,1 @@
+"""Figures: how is what was used, and when, asked for and drawn?"""
