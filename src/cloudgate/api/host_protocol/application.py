@@ -1,4 +1,4 @@
-"""Host protocol application: how do hosts talk to the manager over HTTP?"""
+"""Host protocol calls: which are there for hosts, and who answers each?"""
 
 import threading
 import time
@@ -71,7 +71,7 @@ _STATUS = {
 
 
 class HostProtocol:
-    """The ASGI application of the host protocol: joining, polls, reports, usage, demands."""
+    """Answers the calls of hosts."""
 
     def __init__(
         self,

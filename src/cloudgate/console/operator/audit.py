@@ -1,4 +1,4 @@
-"""Audit page: who has changed what, from where, and how did it end?"""
+"""Audit page: how is the audit log searched, shown, and kept as a file?"""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Pool pages: which gateways are set apart, and for which tenants?"""
+"""Pool pages: which pools are there, and how is one made, edited and removed?"""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Authorization policy: may this request become a tunnel, and where to? Pure."""
+"""Authorization policy: by which rules may a request become a tunnel, and where to? Pure."""
 
 import base64
 import binascii

@@ -22,17 +22,20 @@ from cloudgate.host.envoy.start_rates import UNLIMITED_CLUSTER, UNPACED_BYTES, c
 HEADROOM = 1.25
 """What all tunnels together may send in a second, as a part of the limit, until newcomers are
 counted in: with what the newcomers of that second sent before they were slowed."""
-LEAST_PART, MOST_LEAST_PART = 1 / 64, 1 / 16
-"""The part of the limit that a newcomer begins with in any case,"""
+LEAST_PART = 1 / 64
+"""Of the limit: a newcomer begins with no less."""
+MOST_LEAST_PART = 1 / 16
+"""Of a low limit, of which the least is more: as much as `SHORT_PAUSE_SECONDS` asks for, up to
+this."""
 SHORT_PAUSE_SECONDS = 0.5
-"""and more of a low limit: what the kernel sends at once takes no longer than so to be made up for.
-Until then a connection is silent, also when it was given a higher rate meanwhile."""
+"""What the kernel sends at once takes no longer than so to be made up for. Until then a connection
+is silent, also when it was given a higher rate meanwhile."""
 BURST_BYTES = 32 * 1024
 """What a slowed connection sends at once: what may wait in the kernel, and a record of TLS more."""
 BEGINNINGS_PART = 0.5
-"""The part of the limit that may be spent on beginnings,"""
+"""Of the limit: so much may be spent on beginnings."""
 AT_ONCE_PART = 0.15
-"""and so much of what a second allows at once."""
+"""Of what a limit allows in a second: so much may be spent on beginnings at once."""
 BEGINNING_SECONDS = 1.0
 """What somebody sent before it was slowed counts for so long as sent just now."""
 JUST_SECONDS = 0.25
