@@ -24,6 +24,7 @@ from cloudgate.host.state.paths import state_paths
 from cloudgate.manager import storage
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.installation import DATABASE
+from tests.support.machine.disks import make_unreadable
 from tests.support.ports import free_port
 
 NOWHERE = "http://127.0.0.1:9/metrics"
@@ -220,6 +221,24 @@ async def test_the_doctor_tells_of_a_second_authority_that_the_manager_may_come_
         save_enrolment(state_paths(host), known)
         found = {each.check async for each in check(host.parent)}
         assert ("authority" in found) is is_told
+
+
+@pytest.mark.anyio
+async def test_of_what_the_doctor_cannot_read_it_says_so_and_not_what_is_not_there(
+    host: Path,
+) -> None:
+    files = [host / name for name in ("membership.json", "assignment.json", "directory.json")]
+    for each in files:
+        each.touch()
+        make_unreadable(each)
+    found = {each.text: each for each in [each async for each in check(host.parent)]}
+    for each in files:
+        said = [known for text, known in found.items() if f"{each} cannot be read" in text]
+        assert said
+        assert {(known.verdict, known.advice) for known in said} == {
+            (Verdict.UNKNOWN, "Run this as the user of the service.")
+        }
+    assert not [text for text in found if "is no gateway" in text or "has not joined" in text]
 
 
 @pytest.mark.anyio

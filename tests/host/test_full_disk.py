@@ -43,6 +43,7 @@ from tests.support.machine.disks import (
     FAULTS,
     FILLINGS,
     make_room,
+    make_unreadable,
     needs_mounts,
     small_disk,
     take_bytes,
@@ -157,11 +158,6 @@ def test_a_journal_that_was_killed_in_the_middle_of_a_write_has_what_was_before(
     assert WithdrawalJournal(path).is_certain
 
 
-def unreadable(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("/proc/self/mem")  # to read its first byte is EIO
-
-
 @pytest.mark.parametrize(
     "lose",
     [
@@ -169,7 +165,7 @@ def unreadable(path: Path) -> None:
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(b"nothing of the kind"),
         lambda path: path.write_bytes(bytes(2 * HALF_BYTES)),
-        unreadable,
+        make_unreadable,
     ],
     ids=["gone", "empty", "another", "zeros", "unreadable"],
 )

@@ -115,6 +115,33 @@ async def test_a_report_is_due_once_and_again_after_a_reconnect() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_report_that_could_not_be_made_is_still_due_and_comes_without_what_is_unseen() -> (
+    None
+):
+    unseen = False
+
+    def facts() -> HostFacts:
+        if unseen:
+            raise UnavailableError("gateway-key.pem cannot be read: Too many open files.")
+        return FACTS
+
+    outbox = Reporter(facts, [lambda: {"directory_revision": 3}])
+    unseen = True
+    outbox.observe(ReconcileResult(1, GatewayState.LISTENING))
+    with pytest.raises(UnavailableError):
+        await outbox.next_report()
+    unseen = False
+    report = await outbox.next_report()
+    assert report.facts == FACTS
+    outbox.acknowledge(report)
+    unseen = True
+    outbox.observe(ReconcileResult(1, GatewayState.FAILED, reason="Its key cannot be read."))
+    report = await outbox.next_report()
+    assert (report.facts, report.reason) == (None, "Its key cannot be read.")
+    assert report.machine == FACTS.machine
+
+
+@pytest.mark.anyio
 async def test_of_an_open_gateway_the_count_alone_can_wait() -> None:
     now = [0.0]
     outbox = Reporter(lambda: FACTS, [lambda: {"directory_revision": 3}], lambda: now[0])

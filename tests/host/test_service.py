@@ -24,6 +24,7 @@ from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.reconciler import ReconcileResult
 from cloudgate.host.service import run_host_service
 from cloudgate.host.state.enrolment import load_enrolment
+from cloudgate.host.state.files import backup_path
 from cloudgate.host.state.host_credentials import (
     AGAIN_SECONDS,
     NEXT_SECONDS,
@@ -46,6 +47,7 @@ from cloudgate.protocol import (
 from tests.host.host_process import find_running, host_service
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, closes, refuses, tenant
+from tests.support.machine.disks import make_unreadable
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS, until, until_async
 
@@ -513,6 +515,22 @@ async def test_a_host_proves_itself_by_what_it_had_before_when_the_manager_has_f
     assert manager.refused.is_set()
     assert set(former_credentials(paths)) == {"of-tomorrow", "of-the-day-after"}
     assert stat.S_IMODE(paths.former_credentials.stat().st_mode) == 0o600
+
+
+async def test_a_credential_that_cannot_be_read_is_read_later_and_the_gateway_goes_on(
+    paths: StatePaths, manager: TinyManager
+) -> None:
+    paths.assignment.write_text('{"revision": 1}')
+    files = (paths.credential, backup_path(paths.credential))
+    for each in files:
+        make_unreadable(each)
+    async with host_service(paths) as host:
+        await until_async(paths.authorizer_socket.exists)
+        for each in files:
+            each.unlink()
+            each.write_text(CREDENTIAL)
+        await asyncio.wait_for(manager.polls.get(), PATIENCE_SECONDS)
+        assert host.returncode is None
 
 
 async def test_a_directory_that_is_lost_ends_no_tunnel_and_makes_no_password_wrong(

@@ -60,6 +60,8 @@ _TIMEX_BYTES = 512
 _IP_MTU, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO = 14, 10, 2
 """Of ip(7)."""
 
+_AS_ITS_USER = "Run this as the user of the service."
+
 Kind = TypeVar("Kind", Assignment, DirectoryChange)
 
 
@@ -92,8 +94,20 @@ async def check(
     yield await asyncio.to_thread(_reach)
     yield _module()
     paths = state_paths(state)
+    async for each in _membership(paths):
+        yield each
+    for each in _state_files(paths):
+        yield each
+    async for each in _gateway(paths, now):
+        yield each
+
+
+async def _membership(paths: StatePaths) -> AsyncIterator[Finding]:
+    """Whether this machine has joined a manager, and finds it."""
     try:
         known = load_enrolment(paths)
+    except UnavailableError as problem:
+        yield Finding("host service", Verdict.UNKNOWN, problem.message, _AS_ITS_USER)
     except CloudgateError as problem:
         yield Finding(
             "host service", Verdict.PROBLEM, problem.message, "cloudgate host join --help"
@@ -101,10 +115,6 @@ async def check(
     else:
         async for each in _manager(known):
             yield each
-    for each in _state_files(paths):
-        yield each
-    async for each in _gateway(paths, now):
-        yield each
 
 
 def _resources(data: Path) -> Iterator[Finding]:
@@ -340,7 +350,7 @@ def _state_files(paths: StatePaths) -> Iterator[Finding]:
             continue  # nothing was said yet
         except OSError as problem:
             text = f"{file} cannot be read: {problem.strerror}."
-            yield Finding("state", Verdict.UNKNOWN, text, "Run this as the user of the service.")
+            yield Finding("state", Verdict.UNKNOWN, text, _AS_ITS_USER)
         except ValidationError:
             text = (
                 f"{file} is damaged: the state before it counts, until the manager sends it anew."
@@ -351,7 +361,11 @@ def _state_files(paths: StatePaths) -> Iterator[Finding]:
 
 async def _gateway(paths: StatePaths, now: datetime) -> AsyncIterator[Finding]:
     """Whether this machine's gateway listens, with what it was told to show, and finds targets."""
-    assignment = _kept(paths.assignment, Assignment)
+    try:
+        assignment = _kept(paths.assignment, Assignment)
+    except UnavailableError as problem:
+        yield Finding("gateway", Verdict.UNKNOWN, problem.message, _AS_ITS_USER)
+        return
     gateway = assignment.gateway if assignment else None
     if gateway is None:
         text = "This machine is no gateway, as far as it was told."
@@ -363,7 +377,9 @@ async def _gateway(paths: StatePaths, now: datetime) -> AsyncIterator[Finding]:
     async for each in _ports(gateway):
         yield each
     yield of_certificate(gateway.certificate_chain_pem, now)
-    directory = _kept(paths.directory, DirectoryChange)
+    directory = None
+    with suppress(UnavailableError):  # which is a finding of its own
+        directory = _kept(paths.directory, DirectoryChange)
     hosts = _hosts(directory) if directory else []
     for each in await asyncio.gather(*(_name("target", *host) for host in hosts[:MOST_NAMES])):
         if each.verdict is not Verdict.OK:

@@ -154,7 +154,7 @@ def _watched_at(where: str | None) -> AbstractContextManager[socket.socket | Non
 def _check_membership(paths: StatePaths) -> None:
     try:
         load_enrolment(paths)
-    except NotFoundError as error:
+    except (NotFoundError, UnavailableError) as error:
         if not paths.assignment.exists():
             raise
         # The gateway needs nobody for what is on the disk.

@@ -96,6 +96,12 @@ def make_read_only(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
 
 
+def make_unreadable(path: Path) -> None:
+    """What was in a file cannot be read any more (EIO); whoever writes it anew gets another one."""
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # to read its first byte is EIO
+
+
 _broken: set[Path] = set()
 _fsync = os.fsync
 

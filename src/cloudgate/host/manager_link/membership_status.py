@@ -1,7 +1,11 @@
 """Membership status: does the manager still know this host, and by which credential?"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 
+from cloudgate.errors import UnavailableError
 from cloudgate.host.host_state import HostState
 from cloudgate.host.state.enrolment import Enrolment, keep_others, keep_role, load_enrolment
 from cloudgate.host.state.host_credentials import HostCredentials
@@ -31,6 +35,7 @@ class MembershipStatus:
 
         Raises:
             NotFoundError: this host has not joined.
+            UnavailableError: that cannot be read now.
         """
         return self._credentials.use()
 
@@ -52,31 +57,35 @@ class MembershipStatus:
     def accepted(self) -> None:
         """The manager knows this host by the credential in use."""
         self.record_answer()
-        try:
+        with self._said_where_not_kept():
             self._credentials.accepted()
-        except OSError as error:
-            self._known.conditions.set_write_failure("state", error)
 
     def note_role(self) -> Enrolment:
         """The manager has said its role; what does not is not taken for it from now on."""
         known = load_enrolment(self._paths)
-        try:
+        with self._said_where_not_kept():
             keep_role(self._paths, known)
-        except OSError as error:
-            self._known.conditions.set_write_failure("state", error)
         return known.model_copy(update={"manager_says_role": True})
 
     def note_managers(self, urls: tuple[str, ...]) -> None:
         """These are the managers now."""
         if urls == self._others:
             return
-        try:
+        with self._said_where_not_kept():
             known = load_enrolment(self._paths)
             if urls != known.others:
                 keep_others(self._paths, known, urls)
             self._others = urls
+
+    @contextmanager
+    def _said_where_not_kept(self) -> Iterator[None]:
+        """What the disk does not take, or show, is tried again at the manager's next answer."""
+        try:
+            yield
         except OSError as error:
             self._known.conditions.set_write_failure("state", error)
+        except UnavailableError as error:
+            _log.warning("what the manager says of this host is not kept", reason=error.message)
 
     def _note_revoked(self, *, revoked: bool) -> None:
         self._known.gateway_status.is_revoked = revoked

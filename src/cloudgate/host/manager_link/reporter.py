@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import structlog
+
+from cloudgate.errors import UnavailableError
 from cloudgate.host.reconciler import ReconcileResult
 from cloudgate.protocol import Figures, GatewayState, HostFacts, Report
 
@@ -14,6 +17,8 @@ CAN_WAIT = ("live_tunnels",)
 """Members of `Report` that change all the time: alone they are told of an open gateway later."""
 COUNT_SECONDS = 30.0
 """How old the last report is when such a member is news."""
+
+_log = structlog.get_logger(__name__)
 
 Contributor = Callable[[], Mapping[str, Any]]
 """A part of the host service that has something to say: members of `Report`, as they are now."""
@@ -101,12 +106,16 @@ class Reporter:
         self._changed.set()
 
     async def next_report(self) -> Report:
-        """Wait for a report that the manager has not heard."""
+        """Wait for a report that the manager has not heard.
+
+        Raises:
+            UnavailableError: something that it is to say cannot be seen now; it is still due.
+        """
         while True:
             await self._changed.wait()
-            self._changed.clear()
             self._lost = False
             report = self._report()
+            self._changed.clear()
             if report is not None and self._is_news(report):
                 return self._with_figures(report)
             if self._sent is not None and self._figures_are_due:
@@ -146,7 +155,7 @@ class Reporter:
     def _report(self) -> Report | None:
         if self._outcome is None:
             return None
-        facts = self._facts()
+        facts = self._facts_now()
         members: dict[str, Any] = self._outcome.contribution()
         for contribution in self._contributors:
             members.update(contribution())
@@ -158,6 +167,16 @@ class Reporter:
             facts=None if facts == self._known_facts else facts,
             **members,
         )
+
+    def _facts_now(self) -> HostFacts:
+        """Where they cannot be seen, those that the manager has: it is to hear the rest."""
+        try:
+            return self._facts()
+        except UnavailableError as error:
+            if self._known_facts is None:
+                raise
+            _log.warning("what this host says of itself cannot be seen", reason=error.message)
+            return self._known_facts
 
     def _is_news(self, report: Report) -> bool:
         old_seconds = self._clock_seconds() - self._sent_at_seconds

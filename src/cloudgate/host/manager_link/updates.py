@@ -61,13 +61,14 @@ class Updates:
                 _log.info("assignment received", revision=update.assignment.revision)
             self._reconciler.set_desired(update.assignment, request)
         problem = self._note_unkept()
-        if update.credential is not None:
-            try:
+        try:
+            if update.credential is not None:
                 keep_credential(self._paths, update.credential)
-            except OSError as error:  # the one in use is good until this one was used
-                problem = problem or error
-                self._known.conditions.set_write_failure("state", error)
-        self._on_change()
+        except OSError as error:  # the one in use is good until this one was used
+            problem = problem or error
+            self._known.conditions.set_write_failure("state", error)
+        finally:
+            self._on_change()
         if problem is not None and (self._known.directory.is_behind or update.credential):
             raise UnavailableError(f"What the manager said cannot be kept: {problem}.")
 

@@ -50,6 +50,14 @@ def said_of(error: OSError, folder: Path) -> str:
     )
 
 
+def unread(error: OSError, path: Path) -> str:
+    """That a file cannot be read, why, and what to do."""
+    why, advice = _explained(error)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        advice = "Let the user of the host service read it."
+    return f"{path} cannot be read: {why}. {advice}"
+
+
 def _explained(error: OSError) -> tuple[str, str]:
     """Why, and what to do."""
     number = error.errno or 0

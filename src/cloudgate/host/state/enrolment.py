@@ -74,6 +74,7 @@ def load_enrolment(paths: StatePaths) -> Enrolment:
 
     Raises:
         NotFoundError: This host has not joined, or its files are damaged.
+        UnavailableError: They cannot be read now.
     """
     return Enrolment(
         **_need(paths.membership, _ManagerAddress.model_validate_json).model_dump(),

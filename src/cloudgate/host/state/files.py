@@ -1,6 +1,7 @@
 """State files: what does the host service keep, and what if a disk has damaged it?"""
 
 import contextlib
+import errno
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +10,8 @@ import structlog
 
 from cloudgate import atomic_files
 from cloudgate.atomic_files import sync_folder, written
+from cloudgate.errors import UnavailableError
+from cloudgate.host.state.conditions import unread
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -50,16 +53,31 @@ def read_or_backup(path: Path, read: Callable[[str], T]) -> T | None:
     """What `read` makes of the file, or of the one before it where a disk has damaged the file.
 
     None when there is none, or both are damaged. The log says so without quoting them.
+
+    Raises:
+        UnavailableError: what is there cannot be seen now: it is unknown, and not none.
     """
+    broken: OSError | None = None
     for each in (path, backup_path(path)):
         try:
             text = read_if_there(each)
             if text is not None:
                 return read(text)
-        except (ValueError, OSError) as error:
-            _log.error("a file is damaged", path=str(each), problem=type(error).__name__)
-            _damaged.add(path)
+        except OSError as error:
+            if error.errno != errno.EIO:  # EMFILE, EACCES: it is whole, and may be the newer one
+                raise UnavailableError(unread(error, each)) from error
+            broken = broken or error
+            _note_damaged(path, each, error)
+        except ValueError as error:
+            _note_damaged(path, each, error)
+    if broken is not None:
+        raise UnavailableError(unread(broken, path)) from broken
     return None
+
+
+def _note_damaged(path: Path, copy: Path, error: Exception) -> None:
+    _log.error("a file is damaged", path=str(copy), problem=type(error).__name__)
+    _damaged.add(path)
 
 
 def damaged_files() -> str:

@@ -52,6 +52,7 @@ class HostCredentials:
 
         Raises:
             NotFoundError: this host has not joined.
+            UnavailableError: that cannot be read now.
         """
         newest = load_enrolment(self._paths).credential
         if newest != self._newest:  # the host may have joined again
@@ -60,7 +61,11 @@ class HostCredentials:
         return former[self._tried - 1] if 0 < self._tried <= len(former) else newest
 
     def refused(self) -> float | None:
-        """The manager does not know it. In how many seconds to try another; None when none is."""
+        """The manager does not know it. In how many seconds to try another; None when none is.
+
+        Raises:
+            UnavailableError: those of before cannot be read now.
+        """
         since = self._all_refused_at
         if since is not None and self._clock_seconds() - since < AGAIN_SECONDS:
             return None
@@ -75,6 +80,7 @@ class HostCredentials:
 
         Raises:
             OSError: that cannot be written down.
+            UnavailableError: what there is cannot be read now.
         """
         self._all_refused_at = None
         if self._tried:
@@ -88,6 +94,7 @@ def keep_credential(paths: StatePaths, credential: str) -> None:
 
     Raises:
         OSError: it cannot be written down.
+        UnavailableError: those of before cannot be read now, and would be lost.
     """
     now = datetime.now(UTC)
     before = load_enrolment(paths).credential

@@ -10,7 +10,11 @@ from cloudgate.host.state.paths import StatePaths
 
 
 def private_key_pem(paths: StatePaths) -> str:
-    """The private key, made at first need and kept for its owner only."""
+    """The private key, made at first need and kept for its owner only.
+
+    Raises:
+        UnavailableError: There may be one, and it cannot be read now.
+    """
     found = read_or_backup(paths.private_key, _checked_key)
     if found is not None:
         return found
@@ -44,6 +48,7 @@ def check_certificate(paths: StatePaths, chain_pem: str, key_pem: str | None = N
 
     Raises:
         InvalidRequestError: It is none, or for another key.
+        UnavailableError: This host's key cannot be read now.
     """
     if key_pem is not None:
         _check_pair(chain_pem, key_pem)
