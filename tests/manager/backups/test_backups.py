@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import re
 import shlex
 import shutil
 import sqlite3
@@ -26,9 +27,10 @@ from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry
 from cloudgate.manager.audit.retention import remove_old_entries
-from cloudgate.manager.backups import archive, restore, secrets
+from cloudgate.manager.backups import archive, changes_since, restore, secrets
 from cloudgate.manager.backups.files import told_what_to_do
 from cloudgate.manager.backups.journal import JOURNAL, Journal, entries_of_file
+from cloudgate.manager.backups.revocations import ChangesSince
 from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.jobs.backup_schedule import (
     BACKING_UP,
@@ -62,6 +64,11 @@ def backup(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("backups")
     archive.create(shutil.copytree(first, folder / "data"), folder / "b", SECRET, NOW)
     return folder / "b"
+
+
+def since_backup(file: Path, journal: Path | None = None) -> tuple[str, ChangesSince | None]:
+    with archive.unpacked(file, SECRET) as (contents, database):
+        return restore.since_backup(file, contents, database, journal)
 
 
 def listing(folder: Path) -> set[str]:
@@ -498,10 +505,109 @@ def test_who_finishes_a_restore_hears_what_the_first_would_have_said(
 def test_an_audit_log_that_ends_before_the_backup_says_nothing_of_what_came_after(
     data: Path, backup: Path, later: Path
 ) -> None:
-    restore.restore(backup, data, SECRET, NOW, replace=True)
+    first = restore.restore(backup, data, SECRET, NOW, replace=True)
+    assert first.replaced is not None
+    shutil.rmtree(first.replaced)
     done = restore.restore(later, data, SECRET, NOW, replace=True)
     assert done.since is None
-    assert len(list(data.glob("replaced-*"))) == 2
+
+
+class TwoPasts:
+    """Of a manager whose first backup was restored after a second one was made."""
+
+    def __init__(self, data: Path, folder: Path) -> None:
+        self.clock, self.data, self.folder = Clock(), data, folder
+        folder.mkdir()
+        self.begun = self.clock()
+        self.change("before both")
+        archive.create(data, folder / "a", SECRET, self.clock())
+        self.change(*(f"between {number}" for number in range(3)))
+        archive.create(data, folder / "b", SECRET, self.clock())
+        self.change("after the second")
+        done = restore.restore(folder / "a", data, SECRET, self.clock(), replace=True)
+        assert taken(done.since) == [*(f"between {each}" for each in range(3)), "after the second"]
+        assert done.replaced is not None
+        self.first_past = done.replaced
+
+    def change(self, *names: str) -> None:
+        """What is in the journal, too."""
+        manager = opened(self.data, self.clock)
+        for each in names:
+            self.clock.ahead += timedelta(seconds=1)
+            with manager.changing("boss") as work:
+                record(work, Change(tenants.DELETED, tenants.TYPE, object_name=each))
+        Journal(self.folder / JOURNAL, manager).write(self.begun)
+        manager.database.close()
+
+    def restore(self, **more: Any) -> restore.RestoreResult:
+        """The second backup."""
+        file = self.folder / "b"
+        return restore.restore(file, self.data, SECRET, self.clock(), replace=True, **more)
+
+
+def taken(since: ChangesSince | None) -> list[str]:
+    """Which tenants were deleted."""
+    assert since is not None
+    found = [
+        re.match("Cloud Connect tenant (.*) has been", each.text) for each in since.revocations
+    ]
+    return [each[1] for each in found if each]
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+@pytest.mark.parametrize("says", ["a folder", "a journal"])
+def test_after_another_backup_was_restored_what_was_taken_away_in_both_pasts_is_named(
+    data: Path, tmp_path: Path, count: int, says: str
+) -> None:
+    pasts = TwoPasts(data, tmp_path / "backups")
+    again = [f"again {number}" for number in range(count)]
+    pasts.change(*again)
+    assert list(pasts.folder.glob("changes-until-*.jsonl"))
+    if says == "a journal":
+        shutil.rmtree(pasts.first_past)
+    assert taken(since_backup(pasts.folder / "b")[1]) == ["after the second", *again]
+    done = pasts.restore()
+    assert taken(done.since) == ["after the second", *again]
+    assert done.since is not None
+    assert not done.since.gaps
+    assert not done.since.is_of_another_past
+    assert f"the audit log of the manager in {data}" in done.by
+    where = {"a folder": str(pasts.first_past), "a journal": "changes-until-"}
+    assert where[says] in done.by
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_where_nothing_goes_on_from_a_backup_what_came_after_it_is_not_said_to_be_known(
+    data: Path, tmp_path: Path, count: int
+) -> None:
+    pasts = TwoPasts(data, tmp_path / "backups")
+    again = [f"again {number}" for number in range(count)]
+    pasts.change(*again)
+    shutil.rmtree(pasts.first_past)
+    for each in pasts.folder.glob("changes-until-*.jsonl"):
+        each.unlink()
+    by, since = since_backup(pasts.folder / "b")
+    assert by == str(pasts.folder / JOURNAL)
+    done = pasts.restore(journal=pasts.folder / JOURNAL)
+    for told in (since, done.since):
+        assert told is not None
+        assert told.is_of_another_past
+        assert taken(told) == again
+
+
+def test_a_file_with_the_entries_of_both_pasts_tells_what_either_has_taken_away(
+    data: Path, tmp_path: Path
+) -> None:
+    pasts = TwoPasts(data, tmp_path / "backups")
+    pasts.change(*(again := [f"again {number}" for number in range(9)]))
+    (old,) = pasts.folder.glob("changes-until-*.jsonl")
+    both = tmp_path / "audit.jsonl"
+    both.write_text(old.read_text() + (pasts.folder / JOURNAL).read_text())
+    by, since = since_backup(pasts.folder / "b", both)
+    assert by == str(both)
+    assert taken(since) == ["after the second", *again]
+    assert since is not None
+    assert not since.gaps
 
 
 def test_entries_that_a_managers_log_has_forgotten_are_told_by_the_journal_beside_the_backup(
@@ -719,8 +825,7 @@ def test_a_schedule_makes_backups_keeps_the_newest_and_says_what_came_after_each
         newest = read_moment(work.session, LAST_BACKUP_AT)
     older, newer_one = (scheduled.folder / each for each in scheduled.made())
     for file, after in ((older, ["after 2", "at last"]), (newer_one, ["at last"])):
-        contents = archive.verify(file, SECRET)
-        by, since = restore.since_backup(file, contents, None)
+        by, since = since_backup(file)
         assert since is not None
         assert [each.text for each in since.revocations] == [
             f"Cloud Connect tenant {each} has been deleted" for each in after
@@ -894,12 +999,11 @@ def test_the_journal_of_a_past_that_a_restore_has_ended_is_put_aside(
 
 def test_a_journal_that_is_something_else_is_named(backup: Path, tmp_path: Path) -> None:
     (tmp_path / "journal").write_text('{"number": 1}\n{"number": 2}\n')
-    contents = archive.verify(backup, SECRET)
     with pytest.raises(CloudgateError, match="no journal of changes: line 1"):
-        restore.since_backup(backup, contents, tmp_path / "journal")
+        since_backup(backup, tmp_path / "journal")
     whole = json.dumps(entry(10**6, "DeleteAccount", "x"))
     (tmp_path / "journal").write_text(f'{whole}\n{{"number": 2, "oper')
-    _, since = restore.since_backup(backup, contents, tmp_path / "journal")
+    _, since = since_backup(backup, tmp_path / "journal")
     assert since is not None
     assert len(since.revocations) == 1, "the line that was cut short is none"
 
@@ -907,12 +1011,22 @@ def test_a_journal_that_is_something_else_is_named(backup: Path, tmp_path: Path)
 def test_what_a_journal_does_not_have_is_said(
     later: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    last = archive.verify(later, SECRET).last_audit_number
+    with (
+        archive.unpacked(later, SECRET) as (contents, database),
+        changes_since.backup_end(database, contents) as end,
+    ):
+        last = end.number
+        known = {each: str(end.hash_of(each)) for each in (last - 1, last)}
     (tmp_path / "key").write_bytes(SECRET.secret)
     file = tmp_path / "journal"
 
+    def linked(number: int) -> dict[str, Any]:
+        made = entry(number, "CreateAccount", "x")
+        previous, digest = (known.get(each, f"hash of {each}") for each in (number - 1, number))
+        return {**made, "previous": previous, "hash": digest}
+
     def said(*numbers: int) -> str:
-        lines = [json.dumps(entry(each, "CreateAccount", "x")) for each in numbers]
+        lines = [json.dumps(linked(each)) for each in numbers]
         file.write_text("".join(f"{line}\n" for line in lines))
         backups.verify(later, key_file=tmp_path / "key", journal=file)
         return capsys.readouterr().out
@@ -924,6 +1038,10 @@ def test_what_a_journal_does_not_have_is_said(
     early = said(last - 1)
     assert "ends before the backup" in early
     assert "Nothing was taken away" not in early
+    known[last] = "of another entry"
+    other = said(last, last + 1)
+    assert f"what is in {file} goes on from another backup" in other
+    assert "that is known here, " in other
 
 
 def test_errors_of_disks_are_told_in_words(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from cloudgate.manager.backups.pasts import BackupEnd
 from cloudgate.manager.backups.revocations import revocations_among
 from tests.manager.backups.support import entry
 
+NOTHING = BackupEnd(0)
 ON, OFF = {"Enabled": True}, {"Enabled": False}
 ADMINISTRATOR, USER = {"Role": "Portal Administrator"}, {"Role": "Portal User"}
 PHONE = {"Passkey": "phone"}
@@ -19,7 +21,7 @@ def taken(*entries: tuple[Any, ...]) -> list[str]:
     for number, (operation, name, *documents) in enumerate(entries, 1):
         before, after = (*documents, None, None)[:2]
         made.append(entry(number, operation, name, before=before, after=after))
-    return [each.text for each in revocations_among(made, 0).revocations]
+    return [each.text for each in revocations_among(made, NOTHING).revocations]
 
 
 def test_what_was_taken_away_is_named_and_what_was_given_back_is_not() -> None:
@@ -41,7 +43,7 @@ def test_what_was_taken_away_is_named_and_what_was_given_back_is_not() -> None:
             entry(14, "LogOn", "admin"),
             entry(15, "EditCloudTenant", "less", before={"Speed": 9}, after={"Speed": 1}),
         ],
-        1,
+        BackupEnd(1),
     )
     assert [each.text for each in found.revocations] == [
         "Tenant off: disabled",
@@ -173,7 +175,7 @@ def test_an_old_password_that_was_ended_is_named_unless_it_is_of_after_the_backu
 
 def test_a_token_is_revoked_again_by_its_id() -> None:
     (found,) = revocations_among(
-        [entry(1, "RevokeApiToken", "robot", object_id="7")], 0
+        [entry(1, "RevokeApiToken", "robot", object_id="7")], NOTHING
     ).revocations
     assert found.advice == "cloudgate token revoke 7"
 
@@ -194,7 +196,7 @@ def test_a_change_that_a_gateway_could_not_take_in_holds_and_is_named() -> None:
             entry(6, "ChangeOwnCloudTenantPassword", "guessed", after={"Times": 9}, success=False),
             entry(7, "EditCloudGateway", "put back", before=ON, after=OFF, success=False),
         ],
-        0,
+        NOTHING,
     )
     assert [each.text for each in found.revocations] == [
         "Tenant off: disabled",
@@ -215,19 +217,16 @@ def test_entries_that_come_twice_count_once_and_those_that_are_missing_are_said(
     lost, got = entry(5, "DeleteAccountRole", "b", before=USER), entry(6, "X", "b")
     got = {**got, "operation": "AddAccountRole", "after": USER}
     again = entry(8, "DeleteAccountRole", "b", before=USER)
-    found = revocations_among([lost, got, got, again], 3)
+    found = revocations_among([lost, got, got, again], BackupEnd(3))
     assert [each.text for each in found.revocations] == ["Account b: lost the role Portal User"]
     assert (found.changes, found.gaps) == (3, ((4, 4), (7, 7)))
-    early = revocations_among([entry(1, "LogOn", "a")], 3)
-    assert (early.ends_before, early.gaps) == (True, ())
-    assert not revocations_among([], 3).ends_before
 
 
 def test_names_cannot_make_a_shell_do_something_else() -> None:
-    (found,) = revocations_among([entry(1, "DeleteAccount", "x; reboot {id}")], 0).revocations
+    (found,) = revocations_among([entry(1, "DeleteAccount", "x; reboot {id}")], NOTHING).revocations
     assert found.advice == "cloudgate account delete 'x; reboot {id}'"
     linked = entry(1, "LinkAccount", "x", before=ANNA, after={"Subject": "$(reboot) {name}"})
-    (found,) = revocations_among([linked], 0).revocations
+    (found,) = revocations_among([linked], NOTHING).revocations
     assert found.advice == "cloudgate account link x '$(reboot) {name}'"
 
 

@@ -83,9 +83,9 @@ def verify(
 
     with failing_in_words():
         secret = asked_secret(passphrase_file, key_file)
-        found = archive.verify(file, secret)
-        print(f"{file} can be restored: {_contents_text(found)}")
-        _say_what_was_taken(*restore.since_backup(file, found, journal), found)
+        with archive.unpacked(file, secret) as (found, database):
+            print(f"{file} can be restored: {_contents_text(found)}")
+            _say_what_was_taken(*restore.since_backup(file, found, database, journal), found)
 
 
 @app.command("restore")
@@ -187,13 +187,19 @@ def _say_what_was_taken(by: str, since: "ChangesSince | None", contents: "Conten
             " another file with --journal, such as one of --audit-log."
         )
         return
+    if since.is_of_another_past:
+        print(
+            f"Not all that was changed after {made_at} is known here: what is in {by} goes on from"
+            " another backup, which was restored meanwhile. Name a file that goes on from this one"
+            " with --journal, such as one of --audit-log."
+        )
     for first, last in since.gaps:
         print(
             f"{span(first, last)} missing in {by}: what they took away after {made_at} is not known"
             " here. Name a file that has them with --journal, such as one of --audit-log."
         )
     if not since.revocations:
-        known = "that is known here, " if since.gaps else ""
+        known = "that is known here, " if since.gaps or since.is_of_another_past else ""
         print(
             f"Nothing was taken away after {made_at}, {known}by {by}, which has"
             f" {since.changes} changes"

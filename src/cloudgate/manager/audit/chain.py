@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import Table, func, select
+from sqlalchemy.orm import Session
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import AuditChain, AuditEvent
@@ -73,7 +74,12 @@ def append(work: UnitOfWork, values: Mapping[str, Any]) -> None:
     chain.entries.append({**said, "hash": chain.hash})
 
 
-def hash_before(work: UnitOfWork, number: int) -> str:
+def linked_document(event: AuditEvent, previous: str) -> dict[str, Any]:
+    """The same with its hash, and with that of the entry before it, which is `previous`."""
+    return {**document_of(event), "previous": previous, "hash": event.hash}
+
+
+def hash_before(session: Session, number: int) -> str:
     """The hash of the entry before that one."""
     before = (
         select(AuditEvent.hash)
@@ -81,10 +87,10 @@ def hash_before(work: UnitOfWork, number: int) -> str:
         .order_by(AuditEvent.number.desc())
         .limit(1)
     )
-    found = work.session.scalar(before)
+    found = session.scalar(before)
     if found is not None:
         return found
-    chain = work.session.get(AuditChain, _CHAIN)
+    chain = session.get(AuditChain, _CHAIN)
     return LOST if chain is None else chain.anchor_hash
 
 

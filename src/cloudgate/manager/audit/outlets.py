@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Protocol
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.manager.audit.chain import document_of, hash_before
+from cloudgate.manager.audit.chain import hash_before, linked_document
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.storage.tables import AuditEvent, Counter
 from cloudgate.processes.systemd_sandbox import writing_advice
@@ -206,8 +206,7 @@ def _shortened(line: str) -> str:
 
 def line_of(event: AuditEvent, previous: str) -> str:
     """An entry as one line of JSON; `previous` is the hash of the one before it."""
-    document = {**document_of(event), "previous": previous, "hash": event.hash}
-    return _json(document)
+    return _json(linked_document(event, previous))
 
 
 def _json(document: Mapping[str, Any]) -> str:
@@ -247,7 +246,7 @@ def entries_after(work: UnitOfWork, number: int) -> Sequence[OutletEntry]:
     events = work.session.scalars(wanted.order_by(AuditEvent.number).limit(BATCH)).all()
     if not events:
         return ()
-    previous = hash_before(work, events[0].number)
+    previous = hash_before(work.session, events[0].number)
     found = []
     for event in events:
         found.append(OutletEntry(event.number, event.severity, line_of(event, previous)))

@@ -146,8 +146,20 @@ def verify(file: Path, secret: SealingSecret) -> Contents:
     Raises:
         CloudgateError: it cannot be restored.
     """
+    with unpacked(file, secret) as (contents, _):
+        return contents
+
+
+@contextmanager
+def unpacked(file: Path, secret: SealingSecret) -> Iterator[tuple[Contents, Path]]:
+    """What is in a backup, and its database, for as long as somebody looks into it.
+
+    Raises:
+        CloudgateError: it cannot be restored.
+    """
     with tempfile.TemporaryDirectory(prefix="cloudgate-verify-") as folder:
-        return extract(file, secret, Path(folder))
+        contents = extract(file, secret, Path(folder))
+        yield contents, Path(folder) / installation.DATABASE
 
 
 def extract(file: Path, secret: SealingSecret, folder: Path) -> Contents:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from cloudgate.atomic_files import write_private
 from cloudgate.errors import CloudgateError, UnavailableError
-from cloudgate.manager.audit.chain import document_of
+from cloudgate.manager.audit.chain import hash_before, linked_document
 from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry, entries_after
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.storage.database import Database
@@ -26,6 +26,8 @@ from cloudgate.processes.systemd_sandbox import writing_advice
 
 JOURNAL = "changes.jsonl"
 """The file's name, in the folder of the backups."""
+JOURNALS_ASIDE = "changes-until-*.jsonl"
+"""Those of pasts that were ended by a restore."""
 
 
 def entries_of_file(file: Path) -> list[dict[str, Any]]:
@@ -54,12 +56,16 @@ def entries_of_file(file: Path) -> list[dict[str, Any]]:
 
 
 def entries_of_database(database: Database, after_number: int) -> list[dict[str, Any]]:
-    """What a manager's own audit log has after an entry."""
+    """What a manager's own audit log has after an entry, as a journal has it."""
     with database.reading() as session:
-        found = session.scalars(
+        events = session.scalars(
             select(AuditEvent).where(AuditEvent.number > after_number).order_by(AuditEvent.number)
         )
-        return [document_of(each) for each in found]
+        found, previous = [], hash_before(session, after_number + 1)
+        for each in events:
+            found.append(linked_document(each, previous))
+            previous = each.hash
+        return found
 
 
 class Journal:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import delete, select, update
 
@@ -23,12 +22,19 @@ from cloudgate.manager.backups.archive import (
     Contents,
     contents_of,
     extract,
-    last_audit_number,
     said_contents,
     see_that_it_is_whole,
 )
-from cloudgate.manager.backups.journal import JOURNAL, entries_of_database, entries_of_file
-from cloudgate.manager.backups.revocations import ChangesSince, revocations_among
+from cloudgate.manager.backups.changes_since import (
+    Source,
+    backup_end,
+    by_file,
+    by_journal_beside,
+    by_journals_aside,
+    by_manager,
+    changes_since,
+)
+from cloudgate.manager.backups.revocations import ChangesSince
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import open_authority
@@ -38,7 +44,7 @@ from cloudgate.manager.servers.managed_servers import touch_assignment, touch_si
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.marks import BACKED_UP_AT, OF_A_RESTORE, RESTORED_AT, put_mark
 from cloudgate.manager.storage.sqlite import sqlite_url
-from cloudgate.manager.storage.sqlite_files import snapshot, take_marks_from
+from cloudgate.manager.storage.sqlite_files import take_marks_from
 from cloudgate.manager.storage.tables import (
     BackupServer,
     LogonSession,
@@ -52,8 +58,6 @@ _MOVING = f"{installation.RESTORING}/{_PLAN}"
 """There once all is ready, and only has to be moved: who was cut short goes on."""
 _COPY = ".present.db"
 """Of the database that was there before, while it is read."""
-_Said = tuple[str, list[dict[str, Any]]]
-"""Who says what was changed since, and what they say."""
 _DATABASE_FILES = tuple(f"{installation.DATABASE}{end}" for end in ("", "-wal", "-shm", "-journal"))
 
 
@@ -143,11 +147,7 @@ def restore(
                 plan = None
         if plan is None:
             plan = _prepare(file, data, secret, now, replace=replace)
-        said = None if journal else _entries_by_manager(data, plan.contents, (ready, plan))
-        by, since = _since(plan.contents, said)
-        if since is None or since.gaps:
-            said = _together(said, _entries_by_journal(file, journal, is_needed=said is None))
-            by, since = _since(plan.contents, said)
+        by, since = _since(file, data, journal, plan.contents, (ready, plan))
         if plan is not ready:
             plan.write(data)
             _move(data, plan)
@@ -175,28 +175,59 @@ def _cleaned(data: Path) -> Iterator[None]:
 
 
 def since_backup(
-    file: Path, contents: Contents, journal: Path | None
+    file: Path, contents: Contents, database: Path, journal: Path | None
 ) -> tuple[str, ChangesSince | None]:
     """What was changed after a backup, and who says so; None where nobody does.
 
-    A journal that is named, else the journal beside it.
+    A journal that is named, else the journal beside it. `database` is the backup's.
     """
-    return _since(contents, _entries_by_journal(file, journal, is_needed=True))
+    with backup_end(database, contents) as end:
+        named = [by_file(journal)] if journal else by_journal_beside(file, is_needed=True)
+        return changes_since(end, named, by_journals_aside(file))
 
 
-def _since(contents: Contents, said: _Said | None) -> tuple[str, ChangesSince | None]:
-    if said is None:
-        return "", None
-    by, entries = said
-    return by, revocations_among(entries, contents.last_audit_number)
+def _since(
+    file: Path, data: Path, journal: Path | None, contents: Contents, plans: Iterable[_Plan | None]
+) -> tuple[str, ChangesSince | None]:
+    """The same, also by the manager that was there before any of these plans."""
+    staging = data / installation.RESTORING
+    staged = staging / installation.DATABASE
+    before, earlier = _managers_before(data, plans)
+    with backup_end(staged if staged.exists() else data / staged.name, contents) as end:
+
+        def by_managers(folders: Iterable[Path]) -> Iterator[Source]:
+            for each in folders:
+                yield from by_manager(each, end, staging / _COPY)
+
+        def first() -> Iterator[Source]:
+            if journal is not None:
+                yield by_file(journal)
+                return
+            known = [*by_managers(before)]
+            yield from known
+            yield from by_journal_beside(file, is_needed=not known)
+
+        def put_aside() -> Iterator[Source]:
+            yield from by_managers([*before, *earlier] if journal is not None else earlier)
+            yield from by_journals_aside(file)
+
+        return changes_since(end, first(), put_aside())
 
 
-def _together(one: _Said | None, other: _Said | None) -> _Said | None:
-    """What either has: of an audit log whose old entries were removed, a journal has more."""
-    if one is None or other is None:
-        return one or other
-    entries = sorted([*one[1], *other[1]], key=lambda each: (int(each["number"]), str(each["at"])))
-    return f"{one[0]} and {other[0]}", entries
+def _managers_before(
+    data: Path, plans: Iterable[_Plan | None]
+) -> tuple[Sequence[Path], Sequence[Path]]:
+    """Where the manager is that was there before any of these plans, if there was one.
+
+    And those that earlier restores have put aside, the newest first.
+    """
+    folders = [data / each.aside for each in plans if each is not None and each.aside is not None]
+    if (data / installation.RESTORING / installation.DATABASE).exists():
+        folders.append(data)  # what is there was not put aside yet
+    before = [each for each in folders if (each / installation.DATABASE).exists()][:1]
+    aside = sorted(data.glob("replaced-*"), reverse=True)
+    earlier = [each for each in aside if (each / installation.DATABASE).exists()]
+    return before, [each for each in earlier if each not in before]
 
 
 def _see_that_it_is_the_same(data: Path, ready: Contents, wanted: Contents) -> None:
@@ -230,57 +261,6 @@ def end_deciding(data: Path) -> bool:
         return take_marks_from(data / installation.DATABASE, OF_A_RESTORE) > 0
     except sqlite3.Error as problem:
         raise CloudgateError(f"That cannot be written down: {problem}. Try again.") from None
-
-
-def _entries_by_journal(file: Path, journal: Path | None, *, is_needed: bool) -> _Said | None:
-    """By what was named, or by what is beside the backup.
-
-    Where that `is_needed`, it has to be whole; else what is missing is told without it, too.
-    """
-    if journal is not None:
-        return str(journal), entries_of_file(journal)
-    beside = file.resolve().parent / JOURNAL
-    if not beside.is_file():
-        return None
-    try:
-        return str(beside), entries_of_file(beside)
-    except CloudgateError:
-        if is_needed:
-            raise
-        return None
-
-
-def _entries_by_manager(
-    data: Path, contents: Contents, plans: Iterable[_Plan | None]
-) -> _Said | None:
-    """By the manager that was there before any of these plans; None where it does not know."""
-    asides = [each.aside for each in plans if each is not None and each.aside is not None]
-    folders = [data / each for each in asides]
-    if (data / installation.RESTORING / installation.DATABASE).exists():
-        folders.append(data)  # what is there was not put aside yet
-    before = next((each for each in folders if (each / installation.DATABASE).exists()), None)
-    entries = _entries_of_folder(before, data, contents) if before else None
-    return None if entries is None else (f"the audit log of the manager in {before}", entries)
-
-
-def _entries_of_folder(before: Path, data: Path, contents: Contents) -> list[dict[str, Any]] | None:
-    """By a copy: what is there stays as it is, of whatever release it was."""
-    copy = data / installation.RESTORING / _COPY
-    try:
-        snapshot(before / installation.DATABASE, copy)
-        database = Database(sqlite_url(copy))
-    except CloudgateError:  # damaged: that is why a backup is brought back
-        return None
-    else:
-        try:
-            if last_audit_number(database) < contents.last_audit_number:
-                return None  # it is of an earlier time than the backup
-            return entries_of_database(database, contents.last_audit_number)
-        finally:
-            database.close()
-    finally:
-        for each in copy.parent.glob(f"{_COPY}*"):
-            each.unlink()
 
 
 def _prepare(

@@ -6,7 +6,7 @@ passkey whose name two have had, it is named.
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from cloudgate.manager.backups.change_kinds import (
     changed_fields,
     is_change,
 )
+from cloudgate.manager.backups.pasts import BackupEnd
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class ChangesSince:
     """Numbers of entries that are not there, from and to: what they say is not known."""
     ends_before: bool = False
     """Whether what there is ends before the backup, so that it says nothing."""
+    is_of_another_past: bool = False
+    """Whether all that there is goes on from an earlier backup that was restored meanwhile: what
+    came after this one before that is not known."""
 
 
 @dataclass
@@ -86,31 +90,44 @@ class _Findings:
         return tuple(sorted(found, key=lambda each: each.at))
 
 
-def revocations_among(entries: Iterable[Entry], after_number: int) -> ChangesSince:
-    """What there is to decide on after a restore. The backup has entries up to that number."""
+def revocations_among(
+    entries: Sequence[Entry], end: BackupEnd, apart: Iterable[Entry] = ()
+) -> ChangesSince:
+    """What there is to decide on after a restore.
+
+    Args:
+        entries: in which something may be missing.
+        end: of the backup.
+        apart: later entries, of another past; the backup has not got these either.
+    """
     findings = _Findings()
     seen: set[tuple[int, str]] = set()
-    changes, last_at, newest = 0, "", None
-    for entry in entries:
-        number, at = int(entry["number"]), str(entry["at"])
-        newest = max(number, newest or 0)
-        if number <= after_number or (number, at) in seen:  # outlets may have one twice
+    changes, last_at = 0, ""
+    for entry in (*entries, *apart):
+        known_by = int(entry["number"]), str(entry["at"])
+        if end.has(entry) or known_by in seen:  # outlets may have one twice
             continue
-        seen.add((number, at))
-        last_at = at
+        seen.add(known_by)
+        last_at = known_by[1]
         if is_change(entry):
             changes += 1
             _note(findings, entry)
-    gaps = tuple(_gaps((number for number, _ in seen), after_number))
-    ends_before = newest is not None and newest < after_number
-    return ChangesSince(findings.all(), changes, last_at, gaps, ends_before)
+    gaps = tuple(_gaps(entries, end.number))
+    return ChangesSince(findings.all(), changes, last_at, gaps)
 
 
-def _gaps(numbers: Iterable[int], after_number: int) -> Iterator[tuple[int, int]]:
+def _gaps(entries: Sequence[Entry], after_number: int) -> Iterator[tuple[int, int]]:
+    """Also where two follow each other by number alone, as the one before was of another past."""
+    hashes = {each.get("hash") for each in entries}
     before = after_number
-    for number in sorted(set(numbers)):
-        if number > before + 1:
-            yield before + 1, number - 1
+    for entry in sorted(entries, key=lambda each: int(each["number"])):
+        number, previous = int(entry["number"]), entry.get("previous")
+        if number <= after_number:
+            continue
+        is_first = number == after_number + 1
+        follows = number <= before + 1 and (is_first or previous is None or previous in hashes)
+        if not follows:
+            yield min(before + 1, number - 1), number - 1
         before = number
 
 
