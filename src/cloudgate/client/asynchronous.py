@@ -22,6 +22,7 @@ from cloudgate.client.verification import (
 )
 from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.network.http_transport import AsyncDiallingTransport
+from cloudgate.network.short_answers import find_short_answer
 
 T = TypeVar("T")
 
@@ -129,5 +130,6 @@ class AsyncTransport:
         settings = settings_of_client(url, unverified, self._timeout_seconds)
         transport = AsyncDiallingTransport(unverified) if dials_itself(url) else None
         async with httpx2.AsyncClient(**settings, transport=transport) as client:
-            shown = (await client.get(f"{url}{AUTHORITY_PATH}")).text
+            address = f"{url}{AUTHORITY_PATH}"
+            shown = await find_short_answer(client, address, self._timeout_seconds)
         return check_authority(url, shown, self._pin or "")

@@ -23,6 +23,7 @@ from cloudgate.client.verification import (
 )
 from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.network.http_transport import DiallingTransport
+from cloudgate.network.short_answers import short_answer
 
 T = TypeVar("T")
 
@@ -135,7 +136,8 @@ class Transport:
         """The authority that has the fingerprint; whoever shows another one is asked nothing."""
         unverified = unverified_context()
         settings = settings_of_client(url, unverified, self._timeout_seconds)
-        transport = DiallingTransport(unverified) if dials_itself(url) else None
+        seconds = self._timeout_seconds
+        transport = DiallingTransport(unverified, seconds=seconds) if dials_itself(url) else None
         with httpx2.Client(**settings, transport=transport) as client:
-            shown = client.get(f"{url}{AUTHORITY_PATH}").text
+            shown = short_answer(client, f"{url}{AUTHORITY_PATH}", seconds)
         return check_authority(url, shown, self._pin or "")

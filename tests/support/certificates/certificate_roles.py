@@ -5,7 +5,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,8 +120,11 @@ def _request(line: ssl.SSLSocket) -> bytes:
 
 
 @contextmanager
-def showing(folder: Path, pem: str, says: bytes = _NOTHING) -> Iterator[Impostor]:
-    """A server that shows a certificate, listens to whoever trusts it, and says 404, or `says`."""
+def showing(folder: Path, pem: str, says: Iterable[bytes] = (_NOTHING,)) -> Iterator[Impostor]:
+    """A server that shows a certificate, listens to whoever trusts it, and says 404.
+
+    Or else what `says` has, piece by piece, until nobody takes it any more.
+    """
     file = folder / "shown.pem"
     file.write_text(pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -140,7 +143,8 @@ def showing(folder: Path, pem: str, says: bytes = _NOTHING) -> Iterator[Impostor
                     heard = _request(line)
                     impostor.heard += heard
                     if heard:
-                        line.sendall(says)
+                        for piece in says:
+                            line.sendall(piece)
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -13,6 +13,7 @@ from cloudgate.host.manager_link.facts import gather_facts
 from cloudgate.host.state.enrolment import Enrolment, save_enrolment
 from cloudgate.host.state.paths import state_paths
 from cloudgate.network.http_transport import AsyncDiallingTransport, why_unanswered
+from cloudgate.network.short_answers import find_short_answer
 from cloudgate.protocol import JoinRequest
 from cloudgate.trust.pinned_authority import AnotherAuthorityError, pinned_authority
 
@@ -67,8 +68,9 @@ async def authority_by_fingerprint(url: str, fingerprint: str) -> str:
         async with httpx2.AsyncClient(
             transport=AsyncDiallingTransport(context), timeout=ANSWER_SECONDS, trust_env=False
         ) as client:
-            answer = await client.get(f"{url.rstrip('/')}/host/v1/authority")
-        return pinned_authority(answer.text, wanted)
+            address = f"{url.rstrip('/')}/host/v1/authority"
+            shown = await find_short_answer(client, address, ANSWER_SECONDS)
+        return pinned_authority(shown, wanted)
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise UnavailableError(f"The manager cannot be asked at {url}: {error}.") from error
     except httpx2.TransportError as error:
