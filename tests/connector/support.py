@@ -46,16 +46,20 @@ class Gateways:
         """Have a gateway gone at once."""
         await self.machines[number].bring(None, GatewayState.ABSENT, drain_seconds=0)
 
-    def list(self, *numbers: int, maintenance: str | None = None) -> None:
-        """Tell all gateways which there are, and what the provider says of its work."""
-        revision = self.machines[0].site.revision + 1
+    def list(
+        self, *numbers: int, maintenance: str | None = None, by: Sequence[int] = (0, 1, 2)
+    ) -> None:
+        """Have gateways, or some of them, told which there are, and of the provider's work."""
+        revision = max(each.site.revision for each in self.machines) + 1
         peers = tuple(
             Peer(gateway_id=UUID(int=n + 1), name=f"gw{n}", address="localhost", port=self.ports[n])
             for n in numbers
         )
-        for machine in self.machines:
+        for number in by:
             at_work = Maintenance(message=maintenance) if maintenance else None
-            machine.site.replace(Site(revision=revision, gateways=peers, maintenance=at_work))
+            self.machines[number].site.replace(
+                Site(revision=revision, gateways=peers, maintenance=at_work)
+            )
 
 
 class RunningConnector:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from cloudgate.connector import balancer
+from cloudgate.connector import balancer, health_schedule
 from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.load_balancing import (
     MOST_GATEWAYS,
@@ -82,6 +82,99 @@ async def test_the_list_is_read_again_while_tunnels_are_asked_for(
     await until_known(connected, healthy=1, of=1)
     assert await connected.echoes()
     assert connected.fleet.used == gateways.address(1)
+
+
+@pytest.fixture
+def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All gateways are asked each time that it is seen to whom has to be."""
+    monkeypatch.setattr(health_schedule, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(health_schedule, "IDLE_SECONDS", 0.1)
+
+
+async def until_listed(connected: RunningConnector, *addresses: HostPort) -> None:
+    """Wait until the connector knows these gateways and no others."""
+
+    def known() -> set[HostPort]:
+        return {each.address for each in connected.fleet.gateways}
+
+    await until_async(lambda: known() == set(addresses), said=known)
+
+
+async def until_asked_anew(connected: RunningConnector, address: HostPort) -> None:
+    """Wait until a gateway has answered a question that was asked after this one began."""
+    (gateway,) = (each for each in connected.fleet.gateways if each.address == address)
+    for _ in range(2):  # the next one is asked when there is an answer
+        before = gateway.asked_at
+        await until_async(lambda: gateway.asked_at != before)  # noqa: B023  it is awaited here
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("asked_often")
+@pytest.mark.parametrize("named", ["by the name of lists", "by a name for all"])
+async def test_a_gateway_that_was_taken_away_keeps_no_tenant_by_a_list_of_its_own(
+    gateways: Gateways, who: Identity, named: str
+) -> None:
+    genuine, stolen, other = (gateways.address(number) for number in range(3))
+    given = genuine if named == "by the name of lists" else HostPort("LOCALHOST", genuine.port)
+    async with connected_to([given], who) as connected:
+        await until_known(connected, healthy=3, of=3)
+        gateways.list(1, by=[1])
+        await until_asked_anew(connected, stolen)
+        await until_listed(connected, genuine, stolen, other)
+        gateways.list(0, 2, by=[0, 2])  # the provider has taken it away
+        await until_listed(connected, genuine, other)
+        await until_asked_anew(connected, other)
+        await until_listed(connected, genuine, other)
+        assert await connected.echoes()
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("asked_often")
+async def test_a_gateway_that_the_tenant_named_and_no_list_has_is_heard(
+    gateways: Gateways, who: Identity
+) -> None:
+    async with connected_to([gateways.address(0)], who) as connected:
+        await until_known(connected, healthy=3, of=3)
+        gateways.list(1, 2)
+        await until_listed(connected, gateways.address(1), gateways.address(2))
+        gateways.list(2, by=[0])
+        await until_listed(connected, gateways.address(2))
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("asked_often")
+async def test_while_no_gateway_that_the_tenant_named_answers_the_others_say_which_there_are(
+    gateways: Gateways, who: Identity
+) -> None:
+    async with connected_to([gateways.address(0)], who) as connected:
+        await until_known(connected, healthy=3, of=3)
+        await gateways.lose(0)
+        gateways.list(1)
+        await until_listed(connected, gateways.address(1))
+        assert await connected.echoes()
+        gateways.list(0, 2, by=[0])
+        await gateways.open(0)
+        await until_listed(connected, gateways.address(0), gateways.address(2))
+        assert await connected.echoes()
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("asked_often")
+async def test_a_named_gateway_that_is_for_others_by_now_decides_nothing_and_refuses_nobody(
+    gateways: Gateways, who: Identity
+) -> None:
+    gateways.list(1, 2)
+    async with connected_to([gateways.address(0)], who) as connected:
+        refused: list[str] = []
+        connected.fleet.on_refused = lambda: refused.append("")
+        await until_listed(connected, gateways.address(1), gateways.address(2))
+        with capture_logs() as logs:
+            gateways.machines[0].know()
+            await until_async(lambda: "refused" in [each["event"] for each in logs])
+            gateways.list(1)
+            await until_listed(connected, gateways.address(1))
+        assert await connected.echoes()
+        assert not refused
 
 
 @pytest.mark.anyio

@@ -1,7 +1,7 @@
 """Balancer: which gateways are there, and do they answer? Asked while tunnels go on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeGuard
 
@@ -26,6 +26,8 @@ from cloudgate.network.race import race
 
 AFTER_REFUSAL_SECONDS = 30.0
 """A wrong password does not become right by being sent often."""
+AFTER_REFUSAL_ASIDE_SECONDS = 300.0
+"""One that no list has any more, and that does not know the tenant, may be for others by now."""
 GIVE_UP_SECONDS = 6.0
 """How long a local program waits while no gateway answers. One that restarts needs two seconds."""
 TRY_AGAIN_SECONDS = 0.5
@@ -37,7 +39,12 @@ _log = structlog.get_logger(__name__)
 
 
 class Balancer:
-    """The gateways of a tenant: which there are, which answer, and which is the best next one."""
+    """The gateways of a tenant: which there are, which answer, and which is the best next one.
+
+    Which there are is decided by the newest list of those that the tenant named, for as long as one
+    of them tells any. Others are heard only while none does: one that the provider has taken away,
+    since it was stolen, would keep the tenant by a list of its own.
+    """
 
     def __init__(
         self,
@@ -122,13 +129,13 @@ class Balancer:
         reviews: dict[HostPort, asyncio.Task[None]] = {}
         try:
             while True:
-                for gateway in self._watched():
+                for gateway, dialled_at in self._watched():
                     review = reviews.get(gateway.address)
                     if review is not None and not review.done():
                         continue
                     if review is not None:
                         review.result()  # one that failed is told, and tried again
-                    if is_due(gateway, _now(), dialled_at=self._dialled_at):
+                    if is_due(gateway, _now(), dialled_at=dialled_at):
                         reviews[gateway.address] = asyncio.create_task(self._health_check(gateway))
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
@@ -184,11 +191,17 @@ class Balancer:
         """All to try, the best first. Those that only the tenant named come last."""
         return [*ranked(self._gateways), *self._unlisted()]
 
-    def _watched(self) -> list[GatewayEndpoint]:
-        """All to ask. Those that only the tenant named count while no other answers."""
-        if any(each.healthy for each in self._gateways):
-            return self._gateways
-        return [*self._gateways, *self._unlisted()]
+    def _watched(self) -> Iterator[tuple[GatewayEndpoint, float]]:
+        """All to ask, and when a tunnel was last asked for, as far as that matters to each."""
+        for each in self._gateways:
+            yield each, self._dialled_at
+        for each in self._unlisted():
+            yield each, 0.0 if self._is_aside(each) else self._dialled_at
+
+    def _is_aside(self, gateway: GatewayEndpoint) -> bool:
+        """Whether only the tenant named it, and another one answers."""
+        is_listed = any(each is gateway for each in self._gateways)
+        return not is_listed and any(each.healthy for each in self._gateways)
 
     def _unlisted(self) -> list[GatewayEndpoint]:
         listed = {each.address for each in self._gateways}
@@ -203,16 +216,22 @@ class Balancer:
         except CloudgateError as problem:
             if problem.message != gateway.refusal:
                 _log.warning("refused", gateway=str(gateway.address), reason=problem.message)
-            gateway.refusal = problem.message
+            gateway.refusal, gateway.tells = problem.message, False
             if isinstance(problem, NotAuthenticatedError):
-                self.on_refused()
-                await asyncio.sleep(AFTER_REFUSAL_SECONDS)
+                await self._after_refusal(gateway)
         else:
             live = document.get("LiveTunnels")
             gateway.record_load(live if isinstance(live, int) else 0)
             gateway.refusal = ""
             self._set_health(gateway, healthy=True)
             self._take(gateway, document)
+
+    async def _after_refusal(self, gateway: GatewayEndpoint) -> None:
+        if self._is_aside(gateway):
+            await asyncio.sleep(AFTER_REFUSAL_ASIDE_SECONDS)
+            return
+        self.on_refused()
+        await asyncio.sleep(AFTER_REFUSAL_SECONDS)
 
     def _set_health(self, gateway: GatewayEndpoint, *, healthy: bool, reason: str = "") -> None:
         if healthy == gateway.healthy:
@@ -221,13 +240,16 @@ class Balancer:
             gateway.lost_at = None
             _log.info("gateway is back", gateway=str(gateway.address))
         else:
-            gateway.lost_at, gateway.maintenance = _now(), None
+            gateway.lost_at, gateway.maintenance, gateway.tells = _now(), None, False
             _log.warning("gateway lost", gateway=str(gateway.address), reason=reason)
 
     def _take(self, gateway: GatewayEndpoint, document: dict[str, object]) -> None:
         message = document.get("Maintenance")
         gateway.maintenance = message if isinstance(message, str) else None
-        self._gateways = merged(self._gateways, listed(document), self._given)
+        gateway.tells = True
+        deciding = [each for each in self._given if each.tells]
+        if not deciding or any(each is gateway for each in deciding):
+            self._gateways = merged(self._gateways, listed(document), self._given)
         self._tell_maintenance()
 
     def _tell_maintenance(self) -> None:

@@ -34,6 +34,8 @@ class GatewayEndpoint:
     """What it last said of the provider's being at work; None when it is not, or when lost."""
     refusal: str = ""
     """Why it told this tenant nothing when it was last asked; empty when it did."""
+    tells: bool = False
+    """It told the list of gateways when it was last asked; False when lost, too."""
     tie: float = field(default_factory=random.random, compare=False)
     """Decides between equals, so that not all connectors choose the same or ask in step."""
 
