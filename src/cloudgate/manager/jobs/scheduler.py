@@ -24,7 +24,7 @@ from cloudgate.manager.sessions.operations import write_pending_sessions
 from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tasks import retention
 from cloudgate.manager.tenants import passwords
-from cloudgate.manager.usage.compaction import compact_usage
+from cloudgate.manager.usage import compaction
 from cloudgate.manager.usage.held_back import write_held_back
 from cloudgate.values import timestamps
 
@@ -42,6 +42,8 @@ RENEWING_REST_SECONDS = 0.1
 """Between the certificates of some gateways and those of the next."""
 RENEWING_PORT = "Renewing the manager's own certificate"
 COMPACTING = "Adding up old usage"
+COMPACTING_REST_SECONDS = 0.1
+"""Between some rows that are added up and the next."""
 REMOVING_TASKS = "Removing old tasks"
 REMOVING_REST_SECONDS = 0.1
 """Between some tasks that are removed and the next."""
@@ -90,6 +92,8 @@ class Scheduler:
         )
         self._has_more = False
         """Of the audit log, to be delivered."""
+        self._alike_are_merged = False
+        """Of usage, what releases before this one left in more rows than it takes."""
         self._no_task_as_of = -1
         """As of which change none was open; -1 while one may be."""
 
@@ -242,12 +246,34 @@ class Scheduler:
             return gateway_certificates.renew_certificates(work, after)
 
     async def _compact(self) -> None:
-        while await run_in_thread(self._compact_some):
-            pass
+        has_more = await run_in_thread(self._compact_some)
+        while has_more:
+            await asyncio.sleep(COMPACTING_REST_SECONDS)
+            has_more = await run_in_thread(self._compact_some)
+        if not self._alike_are_merged:
+            for kind in compaction.ALL:
+                await self._merge_alike(kind)
+            self._alike_are_merged = True
 
     def _compact_some(self) -> bool:
         with self._manager.changing() as work:
-            return compact_usage(work)
+            return compaction.compact_usage(work)
+
+    async def _merge_alike(self, kind: compaction.Stretches) -> None:
+        after = await run_in_thread(self._merge_some, kind, compaction.START)
+        while after is not None:
+            await asyncio.sleep(COMPACTING_REST_SECONDS)
+            after = await run_in_thread(self._merge_some, kind, after)
+
+    def _merge_some(
+        self, kind: compaction.Stretches, after: compaction.Place
+    ) -> compaction.Place | None:
+        with self._manager.reading() as work:
+            alike, place = compaction.find_alike(work, kind, after)
+        if alike:
+            with self._manager.changing() as work:
+                compaction.merge_alike(work, kind, alike)
+        return place
 
     async def _remove_tasks(self) -> None:
         has_more = await run_in_thread(self._remove_some_tasks)
