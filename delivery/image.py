@@ -19,11 +19,13 @@ USER, UID = "cloudgate", 10001
 DATA = "/var/lib/cloudgate"
 _PACKAGES = (f"python{PYTHON}-minimal", f"libpython{PYTHON}-stdlib", "ca-certificates")
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*", "/usr/share/info/*")
-_HEALTH = f"""#!/usr/bin/python{PYTHON}
-import sys, urllib.error, urllib.request
+HEALTH = f"""#!/usr/bin/python{PYTHON}
+import http.client, sys, urllib.request
+# No proxy of the environment, say Docker's HTTP_PROXY, is asked: it would answer for itself.
+here = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
 try:
-    urllib.request.urlopen("http://127.0.0.1:9397/" + sys.argv[1], timeout=3)
-except urllib.error.URLError as problem:
+    here.open("http://127.0.0.1:9397/" + sys.argv[1], timeout=3)
+except (OSError, http.client.HTTPException) as problem:
     sys.exit(str(problem))
 """
 """Programs that run containers ask by a command how the service inside is."""
@@ -79,7 +81,7 @@ def _staged(folder: Path, lock: Path, wheel: Path, seconds: int) -> Path:
     (folder / "usr" / "bin").mkdir()
     (folder / "usr" / "bin" / "cloudgate").symlink_to("../lib/cloudgate/bin/cloudgate")
     health = folder / "usr" / "bin" / "cloudgate-health"
-    health.write_text(_HEALTH, "utf-8")
+    health.write_text(HEALTH, "utf-8")
     health.chmod(0o755)
     tree.make_even(folder, seconds)
     return folder
