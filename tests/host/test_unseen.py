@@ -90,9 +90,9 @@ async def test_a_gateway_that_cannot_be_dialled_for_want_of_files_here_is_not_do
     async def fails(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(peer_health, "connect", fails)
+    monkeypatch.setattr(peer_health, "connect_to", fails)
     peer = Peer(gateway_id=UUID(int=1), name="gw", address="192.0.2.1", port=6180)
-    assert await peer_health._takes_connections(peer) is is_up
+    assert await peer_health.PeerHealthChecker(own=lambda: ()).all_down([peer]) is not is_up
 
 
 def gone() -> int:

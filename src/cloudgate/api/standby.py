@@ -40,6 +40,7 @@ from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.monitoring.exposition import Lines
 from cloudgate.monitoring.health import Health
 from cloudgate.monitoring.process_page import page
+from cloudgate.network.happy_eyeballs import open_tls_transport
 from cloudgate.processes.open_files import allow_many_files
 from cloudgate.trust.certificate_roles import client_context, only_a_manager
 
@@ -190,13 +191,9 @@ class StandbyServer:
         if leader is None:
             raise OSError("no manager leads")
         parts = urlsplit(leader.url)
-        transport, _ = await asyncio.get_running_loop().create_connection(
-            protocol,
-            parts.hostname or "",
-            parts.port or 443,
-            ssl=self._context,
+        return await open_tls_transport(
+            protocol, parts.hostname or "", parts.port or 443, self._context
         )
-        return transport
 
     async def _problem(self) -> str:
         """Why nobody is handed on; empty when the manager that leads is reached."""

@@ -41,6 +41,8 @@ from cloudgate.host.state.files import read_or_backup
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.manager.security.installation import DATABASE, missing_pieces
 from cloudgate.network import hostport
+from cloudgate.network.happy_eyeballs import open_tls
+from cloudgate.network.lookups import LOOKUPS
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway
 from cloudgate.trust.certificate_roles import client_context, only_a_manager
 from cloudgate.values.enumeration import few
@@ -256,7 +258,7 @@ async def _manager(known: Enrolment) -> AsyncIterator[Finding]:
         judge = only_a_manager if known.manager_says_role else _anybody
         context = client_context(judge, pem=known.ca_pem)
         async with asyncio.timeout(ANSWER_SECONDS):
-            reader, writer = await asyncio.open_connection(host, port, ssl=context)
+            reader, writer = await open_tls(host, port, context)
     except (ssl.SSLError, ssl.CertificateError) as problem:
         text = f"{known.url} shows a certificate that this host does not trust: {problem}."
         advice = "Does another program listen there? Did the manager get another authority?"
@@ -323,10 +325,9 @@ def _path_mtu(address: str, port: int) -> int:
 
 
 async def _name(check_name: str, host: str, port: int) -> Finding:
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await LOOKUPS.look_up(host, port)
     except TimeoutError:
         text = f"No name server has answered for {host} within {ANSWER_SECONDS:.0f} seconds."
         return Finding(check_name, Verdict.PROBLEM, text, "See /etc/resolv.conf and its servers.")
@@ -334,8 +335,7 @@ async def _name(check_name: str, host: str, port: int) -> Finding:
         text = f"{host} has no address: {problem.strerror or problem}."
         advice = f"Try: getent ahosts {host}."
         return Finding(check_name, Verdict.PROBLEM, text, advice)
-    addresses = few(dict.fromkeys(str(each[4][0]) for each in found))
-    return Finding(check_name, Verdict.OK, f"{host} is {addresses}.")
+    return Finding(check_name, Verdict.OK, f"{host} is {few(dict.fromkeys(found))}.")
 
 
 def _state_files(paths: StatePaths) -> Iterator[Finding]:

@@ -9,11 +9,12 @@ import socket
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
 
+from cloudgate.network.lookups import LOOKUPS, ask_the_system
 from cloudgate.network.race import race
 
 ATTEMPT_DELAY_SECONDS = 0.25
@@ -90,13 +91,13 @@ def anywhere(_address: str) -> bool:
     return True
 
 
-def _allowed(listed: Iterable[Any], allows: Callable[[str], bool]) -> list[str]:
-    """What getaddrinfo(3) has listed, as far as it may be dialled.
+def _allowed(addresses: Iterable[str], allows: Callable[[str], bool]) -> list[str]:
+    """The addresses of a name, as far as they may be dialled.
 
     Raises:
-        NoAllowedAddressError: none of it may.
+        NoAllowedAddressError: none of them may.
     """
-    found = [address for each in listed if allows(address := _literal(each[4]))]
+    found = [each for each in addresses if allows(each)]
     if not found:
         raise NoAllowedAddressError
     return found
@@ -116,9 +117,8 @@ async def connect(
         UnicodeError: DNS could have no such name.
         NoAllowedAddressError: it leads only where `allows` forbids.
     """
-    loop = asyncio.get_running_loop()
-    listed = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return (await connect_to(_allowed(listed, allows), port, experience))[1]
+    found = await LOOKUPS.look_up(host, port)
+    return (await connect_to(_allowed(found, allows), port, experience))[1]
 
 
 async def open_tls(
@@ -135,11 +135,31 @@ async def open_tls(
         OSError: as `connect`, or TLS fails (`ssl.SSLError`).
         UnicodeError: as `connect`.
     """
-    connection = await connect(host, port, allows=allows)
-    try:
+    with _closed_where_it_fails(await connect(host, port, allows=allows)) as connection:
         return await asyncio.open_connection(
             sock=connection, ssl=context, server_hostname=host, limit=limit_bytes
         )
+
+
+async def open_tls_transport(
+    protocol: Callable[[], asyncio.Protocol], host: str, port: int, context: ssl.SSLContext
+) -> asyncio.Transport:
+    """The same with a protocol of asyncio's on it.
+
+    Raises:
+        OSError, UnicodeError: as `open_tls`.
+    """
+    with _closed_where_it_fails(await connect(host, port)) as connection:
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            protocol, sock=connection, ssl=context, server_hostname=host
+        )
+    return transport
+
+
+@contextmanager
+def _closed_where_it_fails(connection: socket.socket) -> Iterator[socket.socket]:
+    try:
+        yield connection
     except BaseException:
         connection.close()
         raise
@@ -218,8 +238,7 @@ def best_address(
         UnicodeError: DNS could have no such name.
         NoAllowedAddressError: it leads only where `allows` forbids.
     """
-    listed = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = _allowed(listed, allows)
+    addresses = _allowed(ask_the_system(host, port), allows)
     if len(set(addresses)) == 1:
         return addresses[0]
     return asyncio.run(in_order_now(addresses, port, _patience(patience_seconds), experience))[0]
@@ -233,8 +252,7 @@ async def find_best_address(
     Raises:
         socket.gaierror, UnicodeError: as `best_address`.
     """
-    listed = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = _allowed(listed, anywhere)
+    addresses = _allowed(await LOOKUPS.look_up(host, port), anywhere)
     return (await in_order_now(addresses, port, _patience(patience_seconds), experience))[0]
 
 
@@ -252,10 +270,6 @@ async def _connected(address: str, port: int) -> socket.socket:
         connection.close()
         raise
     return connection
-
-
-def _literal(found: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]) -> str:
-    return str(found[0])
 
 
 def _is_v6(address: str) -> bool:

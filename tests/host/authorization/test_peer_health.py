@@ -5,10 +5,12 @@ The gateway is a real one without a pool; the site file is all that it knows of 
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -196,3 +198,48 @@ async def test_who_may_not_fail_over_is_refused_though_all_are_gone(
 async def test_a_name_that_can_be_no_hosts_is_of_no_gateway_that_is_up() -> None:
     peer = Peer(gateway_id=GOLD, name="gw", address=f"{'x' * 64}.example", port=443)
     assert await PeerHealthChecker().all_down([peer])
+
+
+NAMED = Peer(gateway_id=GOLD, name="gw", address="gw.example", port=443)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_down"),
+    [
+        (socket.EAI_AGAIN, False),
+        (socket.EAI_FAIL, False),
+        (socket.EAI_MEMORY, False),
+        (socket.EAI_NONAME, True),
+    ],
+)
+async def test_a_gateway_is_not_down_because_no_name_server_answers(
+    monkeypatch: pytest.MonkeyPatch, number: int, *, is_down: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(number, "it fails")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    assert await PeerHealthChecker(own=lambda: ()).all_down([NAMED]) is is_down
+
+
+async def test_a_gateway_is_not_down_because_a_name_server_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_answer = threading.Event()
+    usual = socket.getaddrinfo
+
+    def hang(host: str, *more: Any, **others: Any) -> Any:
+        if host != "gw.example":
+            return usual(host, *more, **others)
+        may_answer.wait()
+        raise socket.gaierror(socket.EAI_AGAIN, "it fails")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    refusing = NAMED.model_copy(
+        update={"inside_addresses": ("127.0.0.1",), "inside_port": free_port()}
+    )
+    try:
+        for peer in (NAMED, refusing):
+            assert not await PeerHealthChecker(own=lambda: ()).all_down([peer])
+    finally:
+        may_answer.set()

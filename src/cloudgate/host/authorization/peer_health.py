@@ -13,7 +13,8 @@ from cryptography import x509
 
 from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.platform.addresses import host_addresses
-from cloudgate.network.happy_eyeballs import connect
+from cloudgate.network.happy_eyeballs import connect_to
+from cloudgate.network.lookups import LOOKUPS, nobody_answers
 from cloudgate.protocol import Peer
 from cloudgate.trust.certificate_names import not_covered
 from cloudgate.trust.unreadable import UNREADABLE
@@ -77,7 +78,13 @@ async def _answers(peer: Peer, own: Collection[str]) -> bool:
     """
     others = (each for each in peer.inside_addresses if each not in own)
     inside = (_is_self(each, peer) for each in others)
-    return await _first_true((_takes_connections(peer), *inside))
+    lookup = asyncio.create_task(LOOKUPS.look_up(peer.address, peer.port))
+    try:
+        is_up = await _first_true((_takes_connections(lookup, peer.port), *inside))
+        # A name server that is silent, and so was given up, says nothing of the peer.
+        return is_up or lookup.cancelled()
+    finally:
+        lookup.cancel()
 
 
 async def _first_true(questions: Sequence[Coroutine[Any, Any, bool]]) -> bool:
@@ -96,13 +103,11 @@ async def _first_true(questions: Sequence[Coroutine[Any, Any, bool]]) -> bool:
     return False
 
 
-async def _takes_connections(peer: Peer) -> bool:
+async def _takes_connections(lookup: asyncio.Task[list[str]], port: int) -> bool:
     try:
-        (await connect(peer.address, peer.port)).close()
+        (await connect_to(await lookup, port))[1].close()
     except OSError as error:
-        return (
-            error.errno in _OUR_OWN_LACK
-        )  # which says nothing of the peer: it is not down by that
+        return _says_nothing(error)
     except UnicodeError:
         return False
     return True
@@ -113,7 +118,7 @@ async def _is_self(address: str, peer: Peer) -> bool:
     try:
         _, writer = await asyncio.open_connection(address, peer.inside_port, ssl=_anybody)
     except OSError as error:
-        return error.errno in _OUR_OWN_LACK
+        return _says_nothing(error)
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.transport.abort()
     if shown is None:
@@ -123,3 +128,8 @@ async def _is_self(address: str, peer: Peer) -> bool:
         return len(not_covered(names, x509.load_der_x509_certificate(shown))) < len(names)
     except UNREADABLE:
         return False
+
+
+def _says_nothing(error: OSError) -> bool:
+    """Whether a peer is not down by that: what failed is here, or with who knows names."""
+    return error.errno in _OUR_OWN_LACK or nobody_answers(error)

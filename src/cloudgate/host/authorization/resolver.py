@@ -16,7 +16,6 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
@@ -28,6 +27,7 @@ from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.network import hostport
 from cloudgate.network.destinations import final_address, is_loopback, is_never
 from cloudgate.network.happy_eyeballs import AddressHistory, in_order_now
+from cloudgate.network.lookups import Find, Lookups, ask_the_system, nobody_answers
 
 FRESH_SECONDS = 10.0
 """How long an answer is used again; short, so that a repository that moves is found."""
@@ -42,7 +42,8 @@ MOST_ADDRESSES = 1 + MOST_OTHER_ADDRESSES
 """That one tunnel tries."""
 KEPT = 4096
 """Answers that are kept at most; the oldest go first."""
-_NOBODY_ANSWERS = (socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY)
+_MOST_LOOKUPS = 8
+"""Names of targets at a time, beside those that this host dials itself."""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,29 +60,24 @@ class _SilentError(UnavailableError):
 
 
 class Resolver:
-    """Finds an address of a name that takes connections; answers are remembered for a while.
-
-    A name is looked up once at a time, however many ask: one whose name server is dead takes one
-    of the threads, and leaves the others to other names.
-    """
+    """Finds an address of a name that takes connections; answers are remembered for a while."""
 
     def __init__(
         self,
         clock_seconds: Callable[[], float] = time.monotonic,
         own: Callable[[], Collection[str]] = host_addresses,
-        find: Callable[[str, int], list[str]] | None = None,
+        find: Find = ask_the_system,
     ) -> None:
         """What it asks.
 
         Args:
             clock_seconds: a clock that only goes on.
             own: the addresses of this machine.
-            find: the addresses of a host and port; by the system (getaddrinfo(3)) if not given.
+            find: the addresses of a host and port; it blocks.
         """
         self._own = own
-        self._find = find or _ask_the_system
         self._clock_seconds = clock_seconds
-        self._threads = ThreadPoolExecutor(8, "lookup")
+        self._lookups = Lookups(_MOST_LOOKUPS, find)
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
         self._experience = AddressHistory(clock_seconds)
         self._looking: SingleFlight[str, tuple[str, ...]] = SingleFlight(goes_on=True)
@@ -114,9 +110,8 @@ class Resolver:
             return usable.addresses
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Ask nobody any more."""
         self._looking.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _look_up(self, address: str) -> tuple[str, ...]:
         """The answer now; it is remembered, also when nobody waits for it any more."""
@@ -136,11 +131,10 @@ class Resolver:
         return addresses
 
     async def _ask(self, host: str, port: int) -> list[str]:
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._threads, self._find, host, port)
+            found = await self._lookups.look_up(host, port)
         except socket.gaierror as error:
-            if error.errno in _NOBODY_ANSWERS:
+            if nobody_answers(error):
                 raise _SilentError(f"No name server tells the address of {host}.") from None
             raise UnavailableError(f"The name {host} has no address.") from None
         except UnicodeError:
@@ -163,11 +157,6 @@ class Resolver:
                 " right, give the repository an Address with the IP address."
             )
         return found
-
-
-def _ask_the_system(host: str, port: int) -> list[str]:
-    listed = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(each[4][0]) for each in listed]
 
 
 def is_elsewhere(address: str, own: Collection[str]) -> bool:

@@ -29,6 +29,7 @@ from cloudgate.manager.jobs.threads import run_in_thread
 from cloudgate.manager.settings.dns_names import DnsNames
 from cloudgate.network import hostport
 from cloudgate.network.destinations import is_loopback, is_never
+from cloudgate.network.lookups import ask_the_system
 from cloudgate.values.enumeration import few
 
 KEEPING = "Keeping the names of gateways in DNS"
@@ -212,10 +213,9 @@ def _addresses(candidate: Candidate, name: str) -> Iterable[str]:
     if host == name:
         return ()
     try:
-        listed = socket.getaddrinfo(host, candidate.reach.port, type=socket.SOCK_STREAM)
+        found = set(ask_the_system(host, candidate.reach.port))
     except (socket.gaierror, UnicodeError):  # EAI_NONAME, EAI_AGAIN: nobody finds it by that
         return ()
-    found = {str(each[4][0]) for each in listed}
     told = {each for each in found if not (is_loopback(each) or is_never(each))}
     if found and not told:
         raise UnavailableError(

@@ -159,12 +159,11 @@ def test_the_manager_is_not_led_to_itself_by_the_name_of_a_gateway(
 ) -> None:
     async def ask(address: str) -> set[str]:
         texts = set()
-        loop = asyncio.get_running_loop()
 
-        async def lookup(_host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        def lookup(_host: str, port: int, **_: object) -> list[tuple[object, ...]]:
             return [(0, 0, 0, "", (address, port))]
 
-        monkeypatch.setattr(loop, "getaddrinfo", lookup, raising=False)
+        monkeypatch.setattr(socket, "getaddrinfo", lookup)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             for port in (listener.getsockname()[1], 1):
                 said = await dial(
