@@ -6,6 +6,7 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from cloudgate.host.access_log.record import (
     AccessRecord,
@@ -16,6 +17,7 @@ from cloudgate.host.tunnels.accounting import (
     LONGEST_AWAY,
     TOLD_BY_HOURS,
     TOLD_BY_MINUTES,
+    Tunnel,
     TunnelTable,
 )
 from cloudgate.protocol import Usage
@@ -84,6 +86,26 @@ def test_a_tunnel_has_its_connections_by_both_ends_and_of_lines_of_before_by_tho
         ("192.0.2.1:5", "192.0.2.9:40000"),
         ("192.0.2.8:443>192.0.2.1:5", ""),
     ]
+
+
+def test_what_a_release_before_kept_nothing_of_is_taken_from_the_next_line() -> None:
+    nothing_told = entry(RecordType.GOING_ON, "t", 5)
+    told = replace(
+        nothing_told,
+        metadata=replace(nothing_told.metadata, certificate_id=UUID(int=7)),
+        gateway_address="192.0.2.8:443",
+        target_address="192.0.2.10:6180",
+    )
+    whole = TunnelTable().apply(told, NOW)
+    assert whole.certificate_id == UUID(int=7)
+    kept = TypeAdapter(Tunnel).dump_python(whole, by_alias=True)
+    for each in ("certificate_id", "gateway_address", "target_address"):
+        del kept[each]  # a host service of 0.1.0 writes what it knows
+    tunnels = TunnelTable([TypeAdapter(Tunnel).validate_python(kept)])
+    assert tunnels.apply(told, NOW) == whole
+    assert tunnels.apply(nothing_told, NOW) == whole
+    assert tunnels.live == (whole,)
+    assert tunnels.usage == ()
 
 
 minutes_ago = st.integers(0, 60 * 24 * 90)

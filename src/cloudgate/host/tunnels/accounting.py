@@ -165,7 +165,7 @@ class TunnelTable:
         begun = known is None
         if known is None:
             known = _tunnel(entry)
-        after = known
+        known = after = _with_what_was_forgotten(known, entry)
         if entry.bytes_up > known.bytes_up or entry.bytes_down > known.bytes_down:
             after = replace(
                 known,
@@ -273,6 +273,28 @@ def _bucket(minute: datetime, now: datetime) -> datetime:
         return minute
     hour = minute.replace(minute=0)
     return hour if minute >= now - TOLD_BY_HOURS else hour.replace(hour=0)
+
+
+def _with_what_was_forgotten(known: Tunnel, entry: AccessRecord) -> Tunnel:
+    """The tunnel with what a release before has kept nothing of, and each line says.
+
+    A host service that was taken back to it and is renewed again has the same Envoys.
+    """
+    certificate_id = known.certificate_id or entry.metadata.certificate_id
+    gateway_address = known.gateway_address or intern(entry.gateway_address)
+    target_address = known.target_address or intern(entry.target_address)
+    if (certificate_id, gateway_address, target_address) == (
+        known.certificate_id,
+        known.gateway_address,
+        known.target_address,
+    ):
+        return known
+    return replace(
+        known,
+        certificate_id=certificate_id,
+        gateway_address=gateway_address,
+        target_address=target_address,
+    )
 
 
 def _tunnel(entry: AccessRecord) -> Tunnel:
