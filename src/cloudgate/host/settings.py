@@ -1,5 +1,6 @@
 """Settings: what has the operator set for this host service? By its environment."""
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Self
@@ -15,6 +16,9 @@ CONNECTIONS_VARIABLE = "CLOUDGATE_CONNECTIONS_PER_ADDRESS"
 CAPACITY_VARIABLE = "CLOUDGATE_GATEWAY_MBIT"
 """Environment: what the gateway's line carries, in millions of bits each second, both directions
 together; found out by itself where it is not set."""
+
+LARGEST_NUMBER = 1e9
+"""More is meant of nothing that may be set, and no clock counts as many seconds."""
 
 DRAIN_VARIABLE = "CLOUDGATE_DRAIN_SECONDS"
 """Environment: how long tunnels may go on after the host service was told to end."""
@@ -36,7 +40,7 @@ class HostSettings:
         """As it is set.
 
         Raises:
-            InvalidRequestError: a variable holds no number.
+            InvalidRequestError: a variable holds no number, or one that nobody can mean.
         """
         wait_seconds = _number(WAIT_VARIABLE, "seconds")
         connections = _number(CONNECTIONS_VARIABLE, "connections")
@@ -54,9 +58,15 @@ class HostSettings:
 def _number(variable: str, unit: str) -> float | None:
     """A setting of the environment; None when it is not set."""
     text = os.environ.get(variable, "")
+    if not text:
+        return None
     try:
-        return max(0.0, float(text)) if text else None
+        number = float(text)
     except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number <= LARGEST_NUMBER):
         raise InvalidRequestError(
-            f"{variable} is {text[:50]!r}; expected a number of {unit}."
-        ) from None
+            f"{variable} is {text[:50]!r}; expected a number of {unit}, at most"
+            f" {LARGEST_NUMBER:.0f}."
+        )
+    return max(0.0, number)

@@ -22,6 +22,7 @@ from cloudgate.host.settings import (
     CAPACITY_VARIABLE,
     CONNECTIONS_VARIABLE,
     DRAIN_VARIABLE,
+    LARGEST_NUMBER,
     WAIT_VARIABLE,
 )
 from cloudgate.named_files import data_of, text_in
@@ -52,7 +53,7 @@ class Setting:
 
 def _is_number(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value >= 0
+    return is_number and math.isfinite(value) and 0 <= value <= LARGEST_NUMBER
 
 
 def _is_text(value: Any) -> bool:
