@@ -57,6 +57,10 @@ _QUOTED_CHARACTERS = 300
 _Answer = TypeVar("_Answer", bound=Document)
 
 
+class UnknownCallError(InvalidRequestError):
+    """The manager does not know the call: it is of a release before."""
+
+
 class ManagerClient:
     """The calls of the host protocol. Each raises a `CloudgateError` that says why it failed."""
 
@@ -129,8 +133,8 @@ class ManagerClient:
         """See within a moment that the manager answers."""
         try:
             await self._call("/host/v1/here", None, _SEEING)
-        except InvalidRequestError:
-            return  # one of the release before answers that it does not know the call
+        except UnknownCallError:
+            return  # and so it is there
 
     async def report(self, report: Report) -> None:
         """Say how far this host has come."""
@@ -212,6 +216,8 @@ class ManagerClient:
             raise NotAuthenticatedError(
                 f"The manager at {self._url} does not know this host: {said}"
             )
+        if answer.status_code == HTTPStatus.NOT_FOUND and "message" in told:  # as a manager does
+            raise UnknownCallError(f"The manager at {self._url} does not know the call: {said}")
         if answer.is_client_error:
             raise InvalidRequestError(f"The manager at {self._url} refuses: {said}")
         raise UnavailableError(f"The manager at {self._url} fails: {said}")

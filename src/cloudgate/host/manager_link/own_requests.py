@@ -1,6 +1,7 @@
 """Own requests' way: how does what a tenant wants for itself come to the manager?"""
 
-from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.errors import UnavailableError
+from cloudgate.host.manager_link.client import UnknownCallError
 from cloudgate.host.manager_link.manager_connection import ManagerConnection
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.protocol import OwnAnswer, OwnRequest
@@ -16,5 +17,5 @@ async def hand_on(line: ManagerConnection, request: OwnRequest) -> OwnAnswer:
     try:
         async with line.connected() as client:
             return await client.send_own(request.model_copy(update={"machine": machine_mark()}))
-    except InvalidRequestError as problem:
+    except UnknownCallError as problem:
         raise UnavailableError(f"The manager takes no requests of tenants: {problem}.") from None

@@ -19,7 +19,7 @@ from cloudgate.background import Background, Job
 from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.host.host_state import HostState
 from cloudgate.host.manager_link import own_requests
-from cloudgate.host.manager_link.client import ManagerClient
+from cloudgate.host.manager_link.client import ManagerClient, UnknownCallError
 from cloudgate.host.manager_link.manager_connection import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
@@ -232,7 +232,7 @@ class ManagerSync:
                 told = await client.send_demand(
                     DemandReport(machine=machine_mark(), demands=demands, **self._next_in_order())
                 )
-            except InvalidRequestError as error:
+            except UnknownCallError as error:
                 # A manager of the version before does not know the question: whole limits hold.
                 _log.debug("limits are not shared between gateways", reason=error.message)
                 self._tokens.update(Allowances())
