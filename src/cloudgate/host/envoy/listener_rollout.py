@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from ipaddress import ip_address
 
 import structlog
@@ -164,13 +165,15 @@ class ListenerRollout:
                 raise kind(await _reason(details))
             return _listens(found, wanted)
 
-        await _until(is_active, "Envoy neither takes nor rejects the gateway's settings.")
+        complaint = "Envoy neither takes nor rejects the gateway's settings."
+        await self._until(is_active, complaint, xds_files.LISTENERS)
 
     async def _wait_certificate(self, version: str) -> None:
         async def is_taken() -> bool:
             return await self._admin.certificate_version() == version
 
-        await _until(is_taken, "Envoy does not take the gateway's certificate.")
+        complaint = "Envoy does not take the gateway's certificate."
+        await self._until(is_taken, complaint, CERTIFICATE)
 
     async def _wait_exactly(self, listeners: Sequence[Resource]) -> None:
         names = {each["name"] for each in listeners}
@@ -179,21 +182,22 @@ class ListenerRollout:
             found = await self._admin.listeners()
             return found.active == names and set(found.bound) == names and not found.rejected
 
-        await _until(are_all, "Envoy does not close the gateway's port.")
+        complaint = "Envoy does not close the gateway's port."
+        await self._until(are_all, complaint, xds_files.LISTENERS)
 
+    async def _until(self, holds: Callable[[], Awaitable[bool]], complaint: str, file: str) -> None:
+        """Look again and again until it holds.
 
-async def _until(holds: Callable[[], Awaitable[bool]], complaint: str) -> None:
-    """Look again and again until it holds.
-
-    Raises:
-        UnavailableError: it did not in time.
-    """
-    deadline = time.monotonic() + APPLY_SECONDS
-    while time.monotonic() < deadline:
-        if await holds():
-            return
-        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-    raise UnavailableError(complaint)
+        Raises:
+            UnavailableError: it did not in time; Envoy is told the file anew for the next attempt.
+        """
+        deadline = time.monotonic() + APPLY_SECONDS
+        while time.monotonic() < deadline:
+            if await holds():
+                return
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        self._envoy.reserve.release_for(partial(xds_files.write_again, self._paths.xds, file))
+        raise UnavailableError(complaint)
 
 
 def _listens(found: Listeners, wanted: Resource) -> bool:

@@ -18,6 +18,18 @@ def write(folder: Path, name: str, resources: Sequence[Resource]) -> str:
     return str(json.loads(text)["version_info"])
 
 
+def write_again(folder: Path, name: str) -> None:
+    """Have Envoy read the file once more, as it is.
+
+    It reads when something is renamed into the folder; what it could not read then, for want of
+    open files say, it does not try again.
+    """
+    path = snapshot_file(folder, name)
+    text = _text(path)
+    if text is not None:
+        write_private(path, text)
+
+
 def listeners(folder: Path) -> list[Resource]:
     """The listeners that Envoy was last told to have."""
     text = _text(snapshot_file(folder, LISTENERS))
