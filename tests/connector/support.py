@@ -16,6 +16,7 @@ from uuid import UUID
 from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.local_listeners import LocalListeners
 from cloudgate.connector.settings import Forward
+from cloudgate.connector.silence import SilenceWatch
 from cloudgate.connector.tls_connection import Identity
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Maintenance, Peer, Site
@@ -258,3 +259,14 @@ async def listening(fleet: Balancer) -> AsyncIterator[RunningConnector]:
         yield RunningConnector(fleet, ports, port)
     finally:
         await ports.close()
+
+
+@asynccontextmanager
+async def relaying(
+    authority: Authority, folder: Path, who: Identity, silence: SilenceWatch | None = None
+) -> AsyncIterator[tuple[ScriptedGateway, RunningConnector]]:
+    """A scripted gateway, and a local port whose tunnels go through it; all is over in time."""
+    async with scripted_gateway(authority, folder) as gateway:
+        fleet = Balancer([gateway.address], who, half_close=False, silence=silence)
+        async with listening(fleet) as there, asyncio.timeout(PATIENCE_SECONDS):
+            yield gateway, there

@@ -12,7 +12,7 @@ from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.silence import ATTEMPTS, SilenceWatch, Unanswered
 from cloudgate.connector.socket_options import PeerSigns
 from cloudgate.connector.tls_connection import Identity
-from tests.connector.support import TARGET, listening, scripted_gateway
+from tests.connector.support import TARGET, relaying, scripted_gateway
 from tests.host.support import Authority
 from tests.support.waiting import until_async
 
@@ -63,21 +63,19 @@ async def test_a_tunnel_whose_target_takes_nothing_for_long_goes_on(
 async def test_a_tunnel_whose_gateway_vanishes_is_cut_also_where_its_target_took_nothing(
     tmp_path: Path, authority: Authority, who: Identity, *, stood_still: bool
 ) -> None:
-    async with scripted_gateway(authority, tmp_path) as gateway:
-        fleet = Balancer([gateway.address], who, half_close=False, silence=watch())
-        async with listening(fleet) as there:
-            program, to_tunnel = await asyncio.open_connection("127.0.0.1", there.port)
-            _, writer = await gateway.tunnels.get()
-            if stood_still:
-                writer.transport.pause_reading()  # type: ignore[attr-defined]
-                to_tunnel.write(DATA)
-                await until_async(lambda: there.ports.traffic.bytes_up)
-            deafen(writer)
-            to_tunnel.write(b"question")
-            with pytest.raises(ConnectionResetError):
-                await program.read()
-            to_tunnel.close()
-            assert fleet.gateways[0].doubted_at
+    async with relaying(authority, tmp_path, who, silence=watch()) as (gateway, there):
+        program, to_tunnel = await asyncio.open_connection("127.0.0.1", there.port)
+        _, writer = await gateway.tunnels.get()
+        if stood_still:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            to_tunnel.write(DATA)
+            await until_async(lambda: there.ports.traffic.bytes_up)
+        deafen(writer)
+        to_tunnel.write(b"question")
+        with pytest.raises(ConnectionResetError):
+            await program.read()
+        to_tunnel.close()
+        assert there.fleet.gateways[0].doubted_at
 
 
 def signs(silent_seconds: float, *, sent_again: int = 0, probes: int = 0) -> PeerSigns:
