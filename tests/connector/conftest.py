@@ -8,9 +8,12 @@ import pytest
 
 from cloudgate.connector.tls_connection import Identity, identity
 from tests.connector.support import Gateways, RunningConnector, connected_to
-from tests.host.support import PASSWORD, Authority, echo_server, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.machine.loops import UVLOOP
 from tests.support.ports import free_port
+from tests.support.running.machine import running_machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import echo_server
 
 
 @pytest.fixture

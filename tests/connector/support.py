@@ -20,7 +20,8 @@ from cloudgate.connector.silence import SilenceWatch
 from cloudgate.connector.tls_connection import Identity
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Maintenance, Peer, Site
-from tests.host.support import Authority, Machine
+from tests.support.certificates.authority import Authority
+from tests.support.running.machine import Machine
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 TARGET = HostPort("repo.example", 443)

@@ -34,8 +34,10 @@ from tests.connector.support import (
     scripted_gateway,
     until_known,
 )
-from tests.host.support import PASSWORD, Authority, Client, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.ports import free_port
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 FAILOVER_SECONDS = 2.0

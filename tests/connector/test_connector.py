@@ -22,7 +22,8 @@ from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.network.hostport import HostPort
 from tests.connector.support import Gateways, RunningConnector, until_known
-from tests.host.support import PASSWORD, Authority
+from tests.support.certificates.authority import Authority
+from tests.support.running.tenant import PASSWORD
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 ALLOWED = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")

@@ -21,9 +21,11 @@ from cloudgate.connector.socket_options import reset
 from cloudgate.connector.tls_connection import identity
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.machine.loops import UVLOOP
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import PASSWORD, tenant
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 TARGET = HostPort("repo.example", 443)

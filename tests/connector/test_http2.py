@@ -18,8 +18,10 @@ from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState
 from tests.connector.support import TARGET
-from tests.host.support import Authority, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.ports import free_port
+from tests.support.running.machine import running_machine
+from tests.support.running.tenant import tenant
 
 pytestmark = pytest.mark.anyio
 Say = Callable[[H2Connection, int], bytes]

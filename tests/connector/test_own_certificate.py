@@ -33,10 +33,12 @@ from cloudgate.manager.security.tenant_authority import (
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import EndedCertificate, GatewayState, OwnAnswer, OwnRequest
 from tests.connector.support import TARGET
-from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.certificates.client_certificates import key_pem, new_key, write
 from tests.support.certificates.kept_certificate import KeptCertificate
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import PASSWORD, tenant
 from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio

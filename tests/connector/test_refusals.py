@@ -41,19 +41,13 @@ from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Peer, Site
 from cloudgate.trust.certificate_roles import Role
 from tests.connector.support import TARGET, connected_to, mute
-from tests.host.support import (
-    HASHER,
-    PASSWORD,
-    Authority,
-    Machine,
-    abort,
-    echo_server,
-    running_machine,
-    tenant,
-)
+from tests.support.certificates.authority import Authority
 from tests.support.certificates.certificate_roles import public_pem
 from tests.support.certificates.client_certificates import key_pem, new_key
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import HASHER, PASSWORD, tenant
+from tests.support.running.tenant_program import abort, echo_server
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 HERE = HostPort("127.0.0.1", 0)

@@ -11,7 +11,7 @@ from cloudgate.connector import relay
 from cloudgate.connector.socket_options import reset
 from cloudgate.connector.tls_connection import Identity
 from tests.connector.support import relaying
-from tests.host.support import Authority
+from tests.support.certificates.authority import Authority
 from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio

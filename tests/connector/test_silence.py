@@ -13,7 +13,7 @@ from cloudgate.connector.silence import ATTEMPTS, SilenceWatch, Unanswered
 from cloudgate.connector.socket_options import PeerSigns
 from cloudgate.connector.tls_connection import Identity
 from tests.connector.support import TARGET, relaying, scripted_gateway
-from tests.host.support import Authority
+from tests.support.certificates.authority import Authority
 from tests.support.waiting import until_async
 
 SILENT_SECONDS = 0.5

@@ -25,7 +25,7 @@ from cloudgate.errors import (
 )
 from cloudgate.network.hostport import HostPort
 from tests.connector.support import TARGET
-from tests.host.support import Authority
+from tests.support.certificates.authority import Authority
 
 pytestmark = pytest.mark.anyio
 Ask = Callable[[HostPort, Identity], Awaitable[object]]

@@ -13,7 +13,7 @@ from cloudgate.connector.relay import Traffic
 from cloudgate.connector.run import live_line
 from cloudgate.network.hostport import HostPort
 from tests.connector.support import Gateways, watched
-from tests.host.support import PASSWORD
+from tests.support.running.tenant import PASSWORD
 
 A, B = HostPort("a", 1), HostPort("b", 2)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.support import PASSWORD, Authority
+from tests.support.certificates.authority import Authority
+from tests.support.running.tenant import PASSWORD
 
 SETTINGS = """gateway = "localhost"
 tenant = "acme"

@@ -8,9 +8,12 @@ import pytest
 from cloudgate.host.envoy.data_path.choice import VARIABLE, DataPathKind, chosen_data_path
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler
-from tests.host.support import Authority, Client, Machine, echo_server, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.machine.loops import UVLOOP
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client, echo_server
 
 
 @pytest.fixture

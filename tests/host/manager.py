@@ -21,7 +21,7 @@ from cloudgate.protocol import (
     Report,
     Update,
 )
-from tests.host.support import Authority
+from tests.support.certificates.authority import Authority
 from tests.support.waiting import PATIENCE_SECONDS
 
 TOKEN, CREDENTIAL = "one-time-token", "the-host-credential"

@@ -9,8 +9,9 @@ import pytest
 from cloudgate.host.envoy import listener_rollout
 from cloudgate.host.established_bindings import Binding, EstablishedBindings
 from cloudgate.protocol import Assignment, GatewayState
-from tests.host.support import GATEWAY_ID, Client, Machine
 from tests.support.ports import free_port
+from tests.support.running.machine import GATEWAY_ID, Machine
+from tests.support.running.tenant_program import Client
 
 REPO = "repo.example:443"
 

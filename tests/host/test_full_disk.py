@@ -29,16 +29,7 @@ from cloudgate.protocol import (
     Tenant,
     User,
 )
-from tests.host.support import (
-    PASSWORD,
-    PASSWORD_HASH,
-    Authority,
-    Client,
-    Machine,
-    closes,
-    running_machine,
-    tenant,
-)
+from tests.support.certificates.authority import Authority
 from tests.support.machine.disks import (
     FAULTS,
     FILLINGS,
@@ -48,7 +39,10 @@ from tests.support.machine.disks import (
     small_disk,
     take_bytes,
 )
-from tests.support.ports import free_port
+from tests.support.ports import closes, free_port
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import PASSWORD, PASSWORD_HASH, tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 REPO = "repo.example:443"

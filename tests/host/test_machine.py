@@ -24,10 +24,12 @@ from cloudgate.host.state import files
 from cloudgate.host.state.files import damaged_files as damage_found
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import Assignment, GatewayState
-from tests.host.support import Authority, Client, Machine, closes, refuses, running_machine
+from tests.support.certificates.authority import Authority
 from tests.support.certificates.certificate_roles import public_pem
 from tests.support.certificates.client_certificates import key_pem
-from tests.support.ports import free_port
+from tests.support.ports import closes, free_port, refuses
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until, until_async
 
 pytestmark = pytest.mark.anyio

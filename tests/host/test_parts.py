@@ -28,7 +28,7 @@ from cloudgate.host.state.manager_clock import ManagerClock
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.tunnels.drain import Drain
 from cloudgate.protocol import GatewayState, HostFacts
-from tests.host.support import PASSWORD, PASSWORD_HASH
+from tests.support.running.tenant import PASSWORD, PASSWORD_HASH
 
 FACTS = HostFacts(
     host_name="h", addresses=(), platform="Linux", version="1", envoy_version="1",

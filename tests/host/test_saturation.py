@@ -24,8 +24,9 @@ from cloudgate.host.saturation import (
 )
 from cloudgate.host.state.conditions import Conditions
 from cloudgate.protocol import GatewayState
-from tests.host.support import Client, Machine
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant_program import Client
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"

@@ -46,9 +46,12 @@ from cloudgate.protocol import (
 )
 from tests.host.host_process import find_running, host_service
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
-from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, closes, refuses, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.machine.disks import make_unreadable
-from tests.support.ports import free_port
+from tests.support.ports import closes, free_port, refuses
+from tests.support.running.machine import GATEWAY_ID
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client, Tunnel
 from tests.support.waiting import PATIENCE_SECONDS, until, until_async
 
 pytestmark = pytest.mark.anyio

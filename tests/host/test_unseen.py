@@ -36,9 +36,11 @@ from cloudgate.host.platform.resource_limits import capacity
 from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.protocol import GatewayState, Peer
-from tests.host.support import Client, Machine, tenant
 from tests.support.machine.open_files import no_file_left
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"

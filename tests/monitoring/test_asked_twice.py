@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.monitoring.metrics_table import TABLE, Kind, Metric, Page
-from tests.monitoring.files import board_queries, rule_queries
+from tests.support.project.monitoring_files import board_queries, rule_queries
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)"

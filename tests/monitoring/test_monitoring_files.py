@@ -10,8 +10,14 @@ import yaml
 
 from cloudgate.host.access_log.record import JSON_FORMAT
 from cloudgate.monitoring.metrics_table import METRICS, TABLE, Kind, Page
-from tests.monitoring.files import MONITORING, ROOT, RULES, board_queries, rule_queries
 from tests.support.project.metrics_page import PAGE, table, written
+from tests.support.project.monitoring_files import (
+    MONITORING,
+    ROOT,
+    RULES,
+    board_queries,
+    rule_queries,
+)
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
 INHIBITIONS = yaml.safe_load((MONITORING / "alertmanager.yml").read_text("utf-8"))["inhibit_rules"]

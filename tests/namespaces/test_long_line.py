@@ -13,10 +13,12 @@ import pytest
 
 from cloudgate.host.platform import congestion_control as module
 from cloudgate.protocol import GatewayState
-from tests.host.support import PASSWORD, Authority, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.machine.long_line import NEAR, LongLine, Quality, long_line
 from tests.support.machine.network import missing
 from tests.support.ports import free_port
+from tests.support.running.machine import running_machine
+from tests.support.running.tenant import PASSWORD, tenant
 
 SECONDS = 5
 LINE = Quality(round_trip_ms=80, loss_percent=0.5)

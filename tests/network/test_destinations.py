@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloudgate.network.destinations import final_address, is_loopback, is_never, is_own_name
-from tests.network.addresses import FINE, LOOPBACK, NEVER
+from tests.support.addresses import FINE, LOOPBACK, NEVER
 
 
 def test_what_an_address_means_is_seen_through_all_its_forms() -> None:

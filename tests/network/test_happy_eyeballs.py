@@ -26,8 +26,8 @@ from cloudgate.network.happy_eyeballs import (
     interleaved,
 )
 from cloudgate.network.http_transport import AsyncDiallingTransport, DiallingTransport
-from tests.host.support import Authority
-from tests.network.silent_port import silent
+from tests.support.certificates.authority import Authority
+from tests.support.ports import silent
 from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -1,6 +1,7 @@
 """Has each pure module a test of its name, and are tests nobody's helpers?
 
-In the folder of its room, where one looks for it.
+In the folder of its room, where one looks for it; what helps in several rooms is in
+``tests/support``.
 """
 
 import ast
@@ -11,6 +12,9 @@ from tests.support.project.source import SOURCE, TESTS, modules
 
 WITHOUT: dict[str, str] = {}
 """Pure modules that need no test of their name, with why."""
+
+NAMES_TESTS = "documents/test_promises.py"
+"""It imports tests of many rooms, as each promise names those by which it is kept."""
 
 
 def pure_modules() -> Iterator[tuple[Path, str]]:
@@ -69,6 +73,31 @@ def test_what_several_tests_need_is_in_a_module_that_is_no_test() -> None:
         for name, module in modules(TESTS).items()
         for each in imported(module)
         if each.startswith("tests.") and ".test_" in each
-        if name != "documents/test_promises.py"  # it names tests
+        if name != NAMES_TESTS
     ]
     assert found == []
+
+
+def of_other_rooms(name: str, imports: set[str]) -> set[str]:
+    """What a module of tests has from rooms but its own, and that of what all share."""
+    rooms = {Path(name).parts[0], "support"}
+    of_tests = {each for each in imports if each.startswith("tests.")}
+    return {each for each in of_tests if each.split(".")[1] not in rooms}
+
+
+def test_what_several_rooms_need_is_in_support() -> None:
+    """So that a room can be rebuilt with a look at its own tests alone."""
+    found = {
+        name: others
+        for name, module in modules(TESTS).items()
+        if (others := of_other_rooms(name, imported(module))) and name != NAMES_TESTS
+    }
+    assert found == {}, "move what it imports to a module of tests/support"
+
+
+def test_a_room_has_nothing_from_another_and_support_has_nothing_from_any() -> None:
+    theirs = {"tests.host.manager", "tests.support.waiting", "cloudgate.host"}
+    assert of_other_rooms("host/envoy/test_a.py", theirs) == set()
+    for name in ("connector/support.py", "support/running/a.py", "conftest.py"):
+        assert of_other_rooms(name, theirs) == {"tests.host.manager"}
+    assert of_other_rooms(NAMES_TESTS, imported(modules(TESTS)[NAMES_TESTS]))

@@ -1,12 +1,17 @@
-"""Which port can a test take, with other tests at work beside it?
+"""Ports: which can a test take, with others at work beside it, and what does one say to who comes?
 
-Not one of those that the system gives to connections: these come and go all the time. Each process
-of the tests has a range of its own.
+It takes none of those that the system gives to connections: these come and go all the time. Each
+process of the tests has a range of its own.
 """
 
+import asyncio
 import itertools
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from tests.support.waiting import within
 
 _FIRST, _OF_EACH, _PROCESSES = 10_000, 1_000, 20
 
@@ -36,3 +41,33 @@ def free_port() -> int:
         except OSError:
             continue
     raise AssertionError("No port is free.")
+
+
+async def refuses(port: int) -> bool:
+    """Whether nobody listens on the port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return True
+    writer.close()
+    return False
+
+
+async def closes(port: int) -> None:
+    """Wait until nobody listens: Envoy's workers close a port a moment after Envoy says so."""
+    await asyncio.to_thread(within, 5, lambda: asyncio.run(refuses(port)))
+
+
+@contextmanager
+def silent(address: str, port: int) -> Iterator[None]:
+    """A port from which nothing comes back at all: its queue is full."""
+    with ExitStack() as held:
+        listening = held.enter_context(socket.socket())
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((address, port))
+        yield

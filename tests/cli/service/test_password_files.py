@@ -16,7 +16,7 @@ from cloudgate.cli.service.manager.options import OutgoingOptions
 from cloudgate.cli.service.manager.outgoing import outgoing_of
 from cloudgate.errors import InvalidRequestError
 from tests.cli.conftest import Run
-from tests.host.support import Authority
+from tests.support.certificates.authority import Authority
 from tests.support.running.manager import RunningManager
 from tests.support.waiting import PATIENCE_SECONDS
 

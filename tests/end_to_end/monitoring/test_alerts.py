@@ -16,8 +16,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.monitoring.files import MONITORING, RULES, board_queries
 from tests.support.ports import free_port
+from tests.support.project.monitoring_files import MONITORING, RULES, board_queries
 from tests.support.running.product import Product, product
 from tests.support.serving import answering
 from tests.support.waiting import PATIENCE_SECONDS, until

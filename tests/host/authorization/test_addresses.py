@@ -11,9 +11,10 @@ import pytest
 from cloudgate.host.authorization import resolver
 from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.protocol import Target
-from tests.host.support import Client, Machine, tenant
-from tests.network.silent_port import silent
-from tests.support.ports import free_port
+from tests.support.ports import free_port, silent
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

@@ -29,8 +29,9 @@ from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import DirectoryChange, Peer, Refusal, Site
-from tests.host.support import PASSWORD, EmptyGateway, ScriptedPacer, tenant
+from tests.host.scripted_parts import EmptyGateway, ScriptedPacer
 from tests.support.ports import free_port
+from tests.support.running.tenant import PASSWORD, tenant
 from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio

@@ -32,10 +32,13 @@ from cloudgate.protocol import (
 )
 from cloudgate.trust.certificate_roles import Role
 from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, uri_of
-from tests.host.support import PASSWORD, PASSWORD_HASH, Client, Machine, access_lines, tenant
 from tests.support.certificates.certificate_roles import public_pem
 from tests.support.certificates.client_certificates import issued, key_pem, new_key, write
+from tests.support.observation.access_log import access_lines
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, PASSWORD_HASH, tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import until_async
 
 REPO = "repo.example:443"

@@ -27,8 +27,9 @@ from cloudgate.host.envoy import launcher
 from cloudgate.host.envoy.xds_listener import MOST_REQUESTS
 from cloudgate.host.envoy.xds_resources import GUARD, TUNNELS, bootstrap
 from cloudgate.protocol import GatewayState
-from tests.host.support import Client, Machine
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,10 @@ from cloudgate.host.authorization.rejected_logins import GATHERED_FOR
 from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.host.state.withdrawal import left_of
 from cloudgate.protocol import GatewayState, Refusal, Tenant, User
-from tests.host.support import PASSWORD, PASSWORD_HASH, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, PASSWORD_HASH, tenant
+from tests.support.running.tenant_program import Client, Tunnel
 from tests.support.waiting import PATIENCE_SECONDS
 
 EACH_WAY = pytest.mark.parametrize("way", list(DataPathKind), indirect=True)

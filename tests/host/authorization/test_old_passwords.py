@@ -15,8 +15,10 @@ from cloudgate.host.state.principal import Principal
 from cloudgate.host.state.withdrawal import left_of
 from cloudgate.protocol import GatewayState, OldPasswordUse, Tenant, User
 from cloudgate.trust.password_hashes import matching
-from tests.host.support import HASHER, PASSWORD, PASSWORD_HASH, Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import HASHER, PASSWORD, PASSWORD_HASH, tenant
+from tests.support.running.tenant_program import Client
 
 REPO = "repo.example:443"
 NEW = "another good one"

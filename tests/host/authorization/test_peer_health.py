@@ -21,8 +21,11 @@ from cloudgate.host.authorization.peer_health import (
     PeerHealthChecker,
 )
 from cloudgate.protocol import GatewayState, Peer, Site
-from tests.host.support import Authority, Client, Machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client
 
 REPO = "repo.example:443"
 GOLD, SILVER = UUID(int=71), UUID(int=72)

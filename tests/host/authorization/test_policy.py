@@ -19,7 +19,7 @@ from cloudgate.host.authorization.policy import (
 )
 from cloudgate.host.state.principal import Principal, tenant_key
 from cloudgate.protocol import Target, Tenant, User
-from tests.host.support import tenant
+from tests.support.running.tenant import tenant
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ACME = tenant(1234)

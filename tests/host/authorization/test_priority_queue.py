@@ -32,7 +32,9 @@ from cloudgate.host.authorization.priority_queue import (
 )
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.login_throttle import FORGOTTEN_AFTER_SECONDS, FREE_FAILURES, client_network
-from tests.host.support import PASSWORD, Client, Machine, tenant
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio

@@ -15,8 +15,8 @@ from cloudgate.host.authorization.refusal_log import (
     RefusedRequest,
 )
 from cloudgate.protocol import GatewayState
-from tests.host.support import Machine
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
 from tests.support.waiting import until_async
 
 SUMMARY = "refused requests are summed up"

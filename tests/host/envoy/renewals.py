@@ -10,7 +10,8 @@ import pytest
 from cloudgate.host.envoy import launcher, process
 from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
 from cloudgate.protocol import Gateway, GatewayState
-from tests.host.support import Client, Machine
+from tests.support.running.machine import Machine
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"

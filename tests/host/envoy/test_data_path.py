@@ -24,8 +24,9 @@ from cloudgate.host.platform import started_at
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler
 from tests.host.envoy.renewals import others_coming_in, renewed, several
-from tests.host.support import Client, Machine
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = [

@@ -29,7 +29,10 @@ from cloudgate.host.platform import windows
 from cloudgate.host.platform.windows_service import ProcessKeeper, host_command
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import GatewayState
-from tests.host.support import Authority, Client, Machine, running_machine, tenant
+from tests.support.certificates.authority import Authority
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio

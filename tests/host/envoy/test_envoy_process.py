@@ -21,10 +21,11 @@ from cloudgate.host.state.conditions import said_of
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import state_paths
 from cloudgate.protocol import GatewayState
-from tests.host.support import Client, Machine, closes
 from tests.support.machine.disks import needs_mounts, small_disk, take_inodes
 from tests.support.machine.open_files import no_file_left
-from tests.support.ports import free_port
+from tests.support.ports import closes, free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio

@@ -16,8 +16,9 @@ from cloudgate.host.platform import started_at
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.protocol import GatewayState
 from tests.host.envoy.renewals import REPO, Installation, others_coming_in, renewed, served, several
-from tests.host.support import Client, Machine, closes, refuses
-from tests.support.ports import free_port
+from tests.support.ports import closes, free_port, refuses
+from tests.support.running.machine import Machine
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio

@@ -23,8 +23,9 @@ from cloudgate.processes.unix_sockets import bound
 from cloudgate.protocol import Gateway, GatewayState
 from tests.host.envoy.renewals import Installation, renewed, served
 from tests.host.host_process import host_service
-from tests.host.support import Client, Machine
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 pytestmark = pytest.mark.anyio

@@ -12,8 +12,8 @@ from cloudgate.host.envoy import xds_files
 from cloudgate.host.envoy.xds_resources import CERTIFICATE, secret, snapshot_file
 from cloudgate.host.state.private_key import private_key_pem
 from cloudgate.protocol import Assignment, Gateway, GatewayState
-from tests.host.support import Machine, refuses
-from tests.support.ports import free_port
+from tests.support.ports import free_port, refuses
+from tests.support.running.machine import Machine
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

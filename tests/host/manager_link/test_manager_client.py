@@ -9,7 +9,7 @@ from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 from cloudgate.host.manager_link.client import ManagerClient, UnknownCallError
 from cloudgate.protocol import GatewayState, Report
 from tests.host.manager import CREDENTIAL, TinyManager, tiny_manager
-from tests.host.support import Authority
+from tests.support.certificates.authority import Authority
 
 pytestmark = pytest.mark.anyio
 OF_BEFORE = "the-credential-of-before"

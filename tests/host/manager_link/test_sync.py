@@ -17,8 +17,10 @@ from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.tunnels.slot_tokens import SAFE
 from cloudgate.protocol import Peer, Site
 from tests.host.manager import CREDENTIAL, tiny_manager
-from tests.host.support import Authority, Machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import tenant
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,9 @@ import pytest
 
 from cloudgate.host.platform import congestion_control as module
 from cloudgate.protocol import GatewayState
-from tests.host.support import Client, Machine
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant_program import Client
 
 REPO = "repo.example:443"
 has_bbr = pytest.mark.skipif(

@@ -18,9 +18,9 @@ from cloudgate.host.envoy import process
 from cloudgate.host.envoy.data_path.crash_loop import MOST_SHORT_LIVES
 from cloudgate.host.platform.file_watches import NEEDED
 from cloudgate.protocol import GatewayState
-from tests.host.support import Machine
 from tests.support.machine.few_watches import needs_user_namespaces, within
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
 
 ANOTHER_USER = 54321
 begin_watching = ctypes.CDLL(None).inotify_init1

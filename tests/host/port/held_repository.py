@@ -6,9 +6,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.host.support import (
-    abort,
-)
+from tests.support.running.tenant_program import abort
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

@@ -11,7 +11,8 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
 
-from tests.host.support import PASSWORD, Client
+from tests.support.running.tenant import PASSWORD
+from tests.support.running.tenant_program import Client
 
 ENDED, CUT = "ended", "cut"
 FIRST_WINDOW_BYTES = 65_535

@@ -27,8 +27,10 @@ from cloudgate.host.access_log.record import AccessRecord, RecordType, parse_rec
 from cloudgate.host.envoy.data_path.choice import VARIABLE, DataPathKind
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler
-from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import PASSWORD, tenant
 
 REQUESTS = int(os.environ.get("CLOUDGATE_REQUESTS", "1000"))
 SEED = int(os.environ.get("CLOUDGATE_SEED", "4711"))

@@ -17,8 +17,10 @@ import pytest
 
 from cloudgate.manager.tenants.rules import FORBIDDEN_CHARACTERS, tenant_name
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import HASHER, Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import HASHER, tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"

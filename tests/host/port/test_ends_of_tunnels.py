@@ -19,8 +19,11 @@ from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.protocol import GatewayState, Target
 from tests.host.port.held_repository import held_repository, reset
 from tests.host.port.http2 import CUT, ENDED, FIRST_WINDOW_BYTES, End, Http2
-from tests.host.support import Client, Machine, Tunnel, fill, resident_kib, tenant
+from tests.support.observation.resident_memory import resident_kib
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client, Tunnel, fill
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 REPO = "repo.example:443"

@@ -24,18 +24,11 @@ from cloudgate.host.tunnels.connection_limit import by_network, excess_connectio
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import GatewayState, Target
 from tests.host.port.held_repository import held_repository, reset
-from tests.host.support import (
-    HASHER,
-    PASSWORD,
-    Client,
-    Machine,
-    Tunnel,
-    fill,
-    refuses,
-    resident_kib,
-    tenant,
-)
-from tests.support.ports import free_port
+from tests.support.observation.resident_memory import resident_kib
+from tests.support.ports import free_port, refuses
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import HASHER, PASSWORD, tenant
+from tests.support.running.tenant_program import Client, Tunnel, fill
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

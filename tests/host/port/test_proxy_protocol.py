@@ -17,8 +17,10 @@ from cloudgate.host.authorization import resolver
 from cloudgate.host.envoy.data_path.choice import DataPathKind
 from cloudgate.host.manager_link.query_handler import QueryHandler
 from cloudgate.protocol import GatewayState, Question, Refusal, Target
-from tests.host.support import PASSWORD, Client, Machine, Tunnel, refuses, tenant
-from tests.support.ports import free_port
+from tests.support.ports import free_port, refuses
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client, Tunnel
 from tests.support.waiting import until_async
 
 REPO = "repo.example:443"

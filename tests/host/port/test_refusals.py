@@ -12,9 +12,12 @@ from h2.events import DataReceived, ResponseReceived, StreamEnded
 
 from cloudgate.host.envoy.xds_listener import FIRST_REQUEST_SECONDS, REFUSALS
 from cloudgate.protocol import GatewayState
-from tests.host.support import PASSWORD, Authority, Client, echo_server, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.machine.loops import UVLOOP
 from tests.support.ports import free_port
+from tests.support.running.machine import running_machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client, echo_server
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,11 @@ from uuid import UUID
 import pytest
 
 from cloudgate.protocol import GatewayState, Report
-from tests.host.support import PASSWORD, Client, Machine, access_lines, tenant
+from tests.support.observation.access_log import access_lines
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

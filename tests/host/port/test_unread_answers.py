@@ -12,8 +12,10 @@ from cloudgate.network.well_known import WELL_KNOWN
 from cloudgate.protocol import GatewayState
 from tests.host.port.held_repository import held_repository
 from tests.host.port.http2 import CUT, ENDED, Headers, Http2, connect, get
-from tests.host.support import Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"

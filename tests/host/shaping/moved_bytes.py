@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.host.support import Tunnel
+from tests.support.running.tenant_program import Tunnel
 
 
 async def moved_bytes(tunnels: list[Tunnel], seconds: float) -> list[int]:

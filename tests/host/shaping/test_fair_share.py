@@ -14,8 +14,10 @@ from cloudgate.host.shaping.rate_allocations import LINGER_SECONDS, TTL_SECONDS,
 from cloudgate.manager.registries.limits.rate_allocator import FRESH_SECONDS, RateAllocator
 from cloudgate.protocol import Allowance, Demand, GatewayState
 from tests.host.shaping.moved_bytes import moved_bytes
-from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import until_async
 
 REPO = "repo.example:443"

@@ -15,8 +15,10 @@ from cloudgate.host.tunnels.slots import RESERVATION_SECONDS, TunnelSlots
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.login_throttle import FIRST_DELAY_SECONDS, FREE_FAILURES, client_network
 from tests.host.shaping.moved_bytes import moved_bytes
-from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"

@@ -11,8 +11,10 @@ from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.host.shaping.fair_share import FairShare
 from cloudgate.host.shaping.shaper import FIRST_SECONDS, TrafficShaper
 from cloudgate.protocol import GatewayState
-from tests.host.support import Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client, Tunnel
 
 REPO = "repo.example:443"
 LIMIT_BYTES = 200_000

@@ -39,7 +39,7 @@ from cloudgate.host.shaping.start_rate_grants import (
 )
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import PASSWORD, Client, Machine, ScriptedPacer, tenant
+from tests.host.scripted_parts import ScriptedPacer
 from tests.support.observation.arrivals import (
     DOWNLOAD,
     UPLOAD,
@@ -48,6 +48,9 @@ from tests.support.observation.arrivals import (
     endless_repository,
 )
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client
 
 ACME, OTHER = UUID(int=1), UUID(int=2)
 REPO = "repo.example:443"

@@ -35,9 +35,11 @@ from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import DirectoryChange, GatewayState, Maintenance, Site, Target, Tenant
 from tests.host.platform.shared_ends import name_of, two_from_one_port
-from tests.host.support import PASSWORD, Client, Machine, echo_server, tenant
-from tests.host.support import Tunnel as OpenTunnel
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client, echo_server
+from tests.support.running.tenant_program import Tunnel as OpenTunnel
 from tests.support.waiting import until_async
 
 BOTH_WAYS = True

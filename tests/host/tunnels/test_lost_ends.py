@@ -28,7 +28,8 @@ from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.lost_ends import SILENT_SECONDS, LostEndFinder, connected
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import MOST_READS, TunnelTracker
-from tests.host.support import Client, Machine
+from tests.support.running.machine import Machine
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import until_async
 
 BOTH_WAYS = True

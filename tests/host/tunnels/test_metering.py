@@ -34,8 +34,11 @@ from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import MOST_READS, TUNNELS_AT_ONCE, TunnelTracker
 from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH
 from cloudgate.protocol import GatewayState, Usage, UsageBatch
-from tests.host.support import Authority, Client, Machine, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 BOTH_WAYS = True

@@ -16,8 +16,10 @@ from cloudgate.host.tunnels.restore_only import (
     looks_like_restore,
 )
 from cloudgate.protocol import GatewayState, Maintenance, Refusal, Site, Tenant
-from tests.host.support import Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client, Tunnel
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

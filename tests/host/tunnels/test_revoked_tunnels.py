@@ -21,17 +21,11 @@ from cloudgate.host.platform import close_connections
 from cloudgate.host.tunnels.drain import JITTER_SECONDS
 from cloudgate.host.tunnels.eviction import PoolEviction
 from cloudgate.protocol import EvictionProgress, GatewayState, Site, User
-from tests.host.support import (
-    PASSWORD,
-    PASSWORD_HASH,
-    Authority,
-    Client,
-    Machine,
-    echo_server,
-    running_machine,
-    tenant,
-)
+from tests.support.certificates.authority import Authority
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import PASSWORD, PASSWORD_HASH, tenant
+from tests.support.running.tenant_program import Client, echo_server
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 REPO = "repo.example:443"

@@ -32,8 +32,11 @@ from cloudgate.protocol import (
     Tenant,
 )
 from cloudgate.protocol import Site as SiteMessage
-from tests.host.support import Authority, Client, Machine, running_machine, tenant
+from tests.support.certificates.authority import Authority
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine, running_machine
+from tests.support.running.tenant import tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import until_async
 
 ACME = UUID(int=1)

@@ -33,8 +33,10 @@ from cloudgate.host.tunnels.enforcer import TunnelEnforcer
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import DirectoryChange, Target, Tenant
-from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.running.machine import Machine
+from tests.support.running.tenant import PASSWORD, tenant
+from tests.support.running.tenant_program import Client
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 BOTH_WAYS = True

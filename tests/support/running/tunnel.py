@@ -1,4 +1,7 @@
-"""A tenant's tunnel to a repository that answers with as much as is asked for, or what it hears."""
+"""A tenant's tunnel to a repository that answers with as much as is asked for, or what it hears.
+
+For tests without a loop; those that have one speak by `tenant_program`.
+"""
 
 import base64
 import re

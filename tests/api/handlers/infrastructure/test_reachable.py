@@ -19,7 +19,7 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.settings.reachable import reachable_by
 from cloudgate.manager.storage_services.answers import Limits, UnansweredError
 from cloudgate.trust.password_hashes import hash_password
-from tests.network.addresses import FINE, LOOPBACK, NEVER
+from tests.support.addresses import FINE, LOOPBACK, NEVER
 from tests.support.running.host import ScriptedHost
 from tests.support.running.manager import RunningManager
 

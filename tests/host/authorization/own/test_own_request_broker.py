@@ -25,7 +25,8 @@ from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import DirectoryChange, OwnAnswer, OwnRequest, Refusal
-from tests.host.support import HASHER, PASSWORD, PASSWORD_HASH, EmptyGateway, tenant
+from tests.host.scripted_parts import EmptyGateway
+from tests.support.running.tenant import HASHER, PASSWORD, PASSWORD_HASH, tenant
 from tests.support.waiting import until_async
 
 NEW = "another good one"

@@ -2,16 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.project.source import TESTS
 
-
+ROOT = TESTS.parent
 MONITORING = ROOT / "monitoring"
-
-
 RULES = (MONITORING / "rules.yml").read_text("utf-8")
 
 
