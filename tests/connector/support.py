@@ -21,6 +21,7 @@ from cloudgate.connector.tls_connection import Identity
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Maintenance, Peer, Site
 from tests.support.certificates.authority import Authority
+from tests.support.running.jobs import running_job
 from tests.support.running.machine import Machine
 from tests.support.waiting import PATIENCE_SECONDS, until_async
 
@@ -95,12 +96,10 @@ async def connected_to(
     await fleet.discover()
     ports = LocalListeners(fleet)
     port = await ports.listen(Forward(HostPort("127.0.0.1", 0), TARGET))
-    looking = asyncio.create_task(fleet.run())
     try:
-        yield RunningConnector(fleet, ports, port)
+        async with running_job(fleet):
+            yield RunningConnector(fleet, ports, port)
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
         await ports.close()
 
 

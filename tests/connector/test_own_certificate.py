@@ -37,6 +37,7 @@ from tests.support.certificates.authority import Authority
 from tests.support.certificates.client_certificates import key_pem, new_key, write
 from tests.support.certificates.kept_certificate import KeptCertificate
 from tests.support.ports import free_port
+from tests.support.running.jobs import running_job
 from tests.support.running.machine import Machine, running_machine
 from tests.support.running.tenant import PASSWORD, tenant
 from tests.support.waiting import until_async
@@ -116,7 +117,7 @@ async def test_it_is_got_by_the_password_renewed_with_its_key_and_got_anew_once_
     with pytest.raises(NotAuthenticatedError, match="not good any more"):
         await kept.discovers()
     kept.ahead, kept.password = timedelta(), PASSWORD
-    async with kept.looked_after():
+    async with running_job(kept.keeper):
         kept.keeper.refused()
         await until_async(lambda: kept.key != key)
     # The old one, which is refused, is not renewed; the password is good for a new key.
@@ -133,7 +134,7 @@ async def test_while_it_is_good_that_it_is_not_renewed_is_said_and_tried_again(
     first = kept.file.read_text()
     with capture_logs() as logs:
         await kept.keeper.begin()
-        async with kept.looked_after():
+        async with running_job(kept.keeper):
             await until_async(lambda: kept.keeper.failures == 2)
             office.refusal, kept.ahead = "", OVERDUE  # it is put back
             await until_async(lambda: kept.file.read_text() != first)
@@ -168,7 +169,7 @@ async def test_one_that_is_due_as_soon_as_it_comes_is_not_asked_for_again_at_onc
     kept = kept_in(tmp_path, ca_file, office.gateway, password=PASSWORD)
     kept.ahead = OVERDUE
     await kept.keeper.begin()
-    async with kept.looked_after():
+    async with running_job(kept.keeper):
         await until_async(lambda: kept.clock_was_read > 50)
     assert len(office.issued) == 1
 

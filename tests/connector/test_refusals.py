@@ -45,6 +45,7 @@ from tests.support.certificates.authority import Authority
 from tests.support.certificates.certificate_roles import public_pem
 from tests.support.certificates.client_certificates import key_pem, new_key
 from tests.support.ports import free_port
+from tests.support.running.jobs import running_job
 from tests.support.running.machine import Machine, running_machine
 from tests.support.running.tenant import HASHER, PASSWORD, tenant
 from tests.support.running.tenant_program import abort, echo_server
@@ -154,10 +155,8 @@ async def test_a_password_that_is_wrong_at_a_look_is_told_to_who_has_a_better_on
     fleet = Balancer([door.address], identity("acme", "wrong", ca_file, None), half_close=False)
     refused = asyncio.Event()
     fleet.on_refused = refused.set
-    looking = asyncio.create_task(fleet.run())
-    await refused.wait()
-    looking.cancel()
-    await asyncio.gather(looking, return_exceptions=True)
+    async with running_job(fleet):
+        await refused.wait()
     assert "does not accept the name acme" in fleet.gateways[0].refusal
 
 
@@ -205,10 +204,8 @@ async def test_while_none_of_the_list_answers_the_named_one_is_asked_for_a_new_l
     await fleet.discover()
     assert [each.address for each in fleet.gateways] == [gone]
     door.list(back)
-    looking = asyncio.create_task(fleet.run())
-    await until_async(lambda: [each.address for each in fleet.gateways] == [back])
-    looking.cancel()
-    await asyncio.gather(looking, return_exceptions=True)
+    async with running_job(fleet):
+        await until_async(lambda: [each.address for each in fleet.gateways] == [back])
 
 
 @pytest.mark.anyio

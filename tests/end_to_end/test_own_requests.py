@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.background import Background
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 from cloudgate.network.hostport import HostPort
 from tests.support.certificates.client_certificates import key_pem, new_key, request_pem
@@ -25,6 +24,7 @@ from tests.support.certificates.kept_certificate import KeptCertificate
 from tests.support.machine import standing
 from tests.support.ports import free_port
 from tests.support.running.connector import connector
+from tests.support.running.jobs import running_job
 from tests.support.running.product import Client, Product, product
 from tests.support.running.tunnel import echo
 from tests.support.waiting import PATIENCE_SECONDS, until_async
@@ -198,8 +198,7 @@ async def test_it_is_renewed_in_time_also_when_that_fails_at_first_and_got_anew_
     first, key = kept.file.read_text(), kept.key
     await kept.keeper.begin()
     assert kept.file.read_text() == first, "it is young"
-    work = asyncio.create_task(Background([kept.keeper.job()]).run())
-    try:
+    async with running_job(kept.keeper):
         here, kept.gateways = kept.gateways, [HostPort("localhost", free_port())]
         kept.ahead = timedelta(hours=16, minutes=1)
         await until_async(lambda: kept.keeper.failures)
@@ -221,9 +220,6 @@ async def test_it_is_renewed_in_time_also_when_that_fails_at_first_and_got_anew_
         await kept.changed(second)
         assert kept.key != key
         assert (await kept.discovers())["Gateways"]
-    finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
 
 
 @pytest.mark.anyio

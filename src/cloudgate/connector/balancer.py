@@ -7,7 +7,7 @@ from typing import TypeGuard
 
 import structlog
 
-from cloudgate.background import Background, Job
+from cloudgate.background import Job
 from cloudgate.connector.dialer import NoTunnelYetError, open_first
 from cloudgate.connector.health_schedule import is_due
 from cloudgate.connector.load_balancing import (
@@ -120,10 +120,6 @@ class Balancer:
             longest_pause_seconds=_LONGEST_PAUSE_SECONDS,
             lasts=True,
         )
-
-    async def run(self) -> None:
-        """Look after the gateways for ever."""
-        await Background([self.job()]).run()
 
     async def _look_after(self) -> None:
         reviews: dict[HostPort, asyncio.Task[None]] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from cloudgate.background import Background, Job
+from cloudgate.background import Job
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.endpoints import LocalEndpoints
@@ -161,10 +161,6 @@ class Reconciler:
             longest_pause_seconds=REVIEW_SECONDS,
             needed=True,
         )
-
-    async def run(self) -> None:
-        """Reconcile for ever."""
-        await Background([self.job()]).run()
 
     async def _review(self) -> None:
         self._news.clear()

@@ -1,13 +1,10 @@
 """How does a test have a tenant's own certificate kept? By a keeper with a clock of the test's."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cloudgate.background import Background
 from cloudgate.connector.own_certificate import CertificateKeeper, read_certificate
 from cloudgate.connector.tls_connection import identity
 from cloudgate.connector.tunnel import fetch_discovery_document
@@ -59,13 +56,3 @@ class KeptCertificate:
     def _now(self) -> datetime:
         self.clock_was_read += 1
         return datetime.now(UTC) + self.ahead
-
-    @asynccontextmanager
-    async def looked_after(self) -> AsyncIterator[None]:
-        """Renewed in the background."""
-        work = asyncio.create_task(Background([self.keeper.job()]).run())
-        try:
-            yield
-        finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import structlog
 
-from cloudgate.background import Background, Job
+from cloudgate.background import Job
 from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.host.host_state import HostState
 from cloudgate.host.manager_link import own_requests
@@ -114,10 +114,6 @@ class ManagerSync:
                 for name, loop in loops.items()
             ),
         )
-
-    async def run(self) -> None:
-        """Poll and report for ever."""
-        await Background(self.jobs()).run()
 
     def _next_in_order(self) -> dict[str, Any]:
         """Members of the next message of which an older one may arrive late."""

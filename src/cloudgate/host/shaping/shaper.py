@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
-from cloudgate.background import Background, Job
+from cloudgate.background import Job
 from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.envoy.start_rates import UNPACED_BYTES
 from cloudgate.host.platform import Pacing, SentBytes
@@ -135,10 +135,6 @@ class TrafficShaper:
             interval_seconds=0.0,
             longest_pause_seconds=LONGEST_PAUSE_SECONDS,
         )
-
-    async def run(self) -> None:
-        """Review for ever."""
-        await Background([self.job()]).run()
 
     async def _round(self) -> None:
         self._starts.news.clear()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
-from cloudgate.background import Background, Job
+from cloudgate.background import Job
 from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform import close_connections, connections_by_address, most_connections
 from cloudgate.host.state.gateway_status import GatewayStatus
@@ -92,10 +92,6 @@ class ConnectionLimiter:
             interval_seconds=REVIEW_SECONDS,
             largest_part=LARGEST_PART,
         )
-
-    async def run(self) -> None:
-        """Review for ever."""
-        await Background([self.job()]).run()
 
     def enforce(self) -> None:
         """Hang up on those that are too many.

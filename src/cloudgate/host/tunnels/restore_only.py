@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from cloudgate.background import Background, Job
+from cloudgate.background import Job
 from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform import Pacing
 from cloudgate.host.state.site import SiteStore
@@ -104,10 +104,6 @@ class RestoreOnlyEnforcer:
             interval_seconds=REVIEW_SECONDS,
             longest_pause_seconds=1.0,
         )
-
-    async def run(self) -> None:
-        """Review for ever."""
-        await Background([self.job()]).run()
 
     def review(self) -> None:
         """End those who send.

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from cloudgate.background import Background, Job
+from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import (
     GOODBYE_SECONDS,
@@ -149,13 +149,6 @@ class TunnelTracker:
             interval_seconds=CHECKPOINT_SECONDS,
             longest_pause_seconds=CHECKPOINT_SECONDS,
         )
-
-    async def run(self) -> None:
-        """Write down for ever, and at the end."""
-        try:
-            await Background([self.job()]).run()
-        finally:
-            self.checkpoint()
 
     def _keep(self) -> None:
         self.checkpoint()  # which says itself when it cannot
