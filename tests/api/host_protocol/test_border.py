@@ -151,7 +151,7 @@ def test_whatever_is_no_word_of_the_protocol_is_refused_without_effect_and_shown
     assert host.poll().assignment is not None, "it is listened to as before"
 
 
-CALLS = ("join", "poll", "report", "usage", "demand", "answer")
+CALLS = ("join", "poll", "report", "usage", "demand", "answer", "own")
 
 
 def test_what_is_not_the_json_of_a_message_is_refused(host: ScriptedHost) -> None:

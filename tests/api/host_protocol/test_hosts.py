@@ -104,7 +104,7 @@ def test_what_a_revoked_host_says_is_refused_audited_and_without_effect(
     assert standing(running, host) == before
 
 
-@pytest.mark.parametrize("call", ["report", "poll", "usage", "demand", "answer"])
+@pytest.mark.parametrize("call", ["report", "poll", "usage", "demand", "answer", "own"])
 def test_what_a_host_says_malformed_is_refused_audited_and_without_effect(
     running: RunningManager, host: ScriptedHost, call: str
 ) -> None:
