@@ -31,6 +31,7 @@ def own_temporary_folder() -> Iterator[None]:
     """
     before = os.environ.get("TMPDIR")
     with tempfile.TemporaryDirectory(prefix="cloudgate-", dir=scratch_root()) as folder:
+        Path(folder).chmod(0o1777)  # as the system's: some tests start programs as somebody else
         _use(folder)
         try:
             yield

@@ -36,6 +36,7 @@ class SiteStore:
         self._journal = journal
         self.kept = StoredDocument(path, Site, journal)
         self._was_known = bool(journal and journal.get(_WAS_KNOWN))
+        self._was_heard = False
 
     @property
     def is_certain(self) -> bool:
@@ -48,12 +49,17 @@ class SiteStore:
 
     @property
     def revision(self) -> int:
-        """Of what is known; 0 when nothing is."""
-        return self._site.revision
+        """Of what was heard since the start; 0 when nothing was.
+
+        What was kept may be from another release of this service, which has left out what it did
+        not understand: so it is asked for anew.
+        """
+        return self._site.revision if self._was_heard else 0
 
     def replace(self, site: Site) -> None:
         """Know another state from now on, and over restarts."""
         self.kept.replace(site)
+        self._was_heard = True
         if self._journal is not None and not self._was_known:
             # Where there is no room for that, what is there now is not taken for lost later.
             with suppress(OSError, TooLongError):  # ENOSPC, EDQUOT, EROFS, EIO

@@ -51,7 +51,6 @@ def update_facts(work: UnitOfWork, server: ManagedServer, facts: protocol.HostFa
     if before is not None and before["version"] != facts.version:
         # Of what it was told it has kept what its release before understood, and no more.
         tell_anew(work, server)
-        touch_site(work, server.backup_server)
 
 
 def note_addresses(work: UnitOfWork, server: ManagedServer, seen: str) -> None:
