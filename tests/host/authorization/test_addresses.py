@@ -65,7 +65,7 @@ async def names(
     # Here all addresses are this machine's, which a name may not lead to.
     monkeypatch.setattr(resolver, "is_elsewhere", lambda address, own: True)
     found = Names(free_port())
-    monkeypatch.setattr(resolver, "_ask_the_system", found.find)
+    monkeypatch.setattr(resolver, "ask_the_system", found.find)
     await machine.leave()
     await machine.start()  # with a resolver that asks this one
     several = Target(endpoint=NAME, address=f"inside.example:{found.port}")

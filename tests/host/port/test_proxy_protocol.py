@@ -111,7 +111,7 @@ async def test_where_no_address_of_a_target_answers_a_tunnel_goes_to_none_that_t
     # Here all addresses are this machine's, which a name may not lead to.
     monkeypatch.setattr(resolver, "is_elsewhere", lambda address, own: True)
     dead = ["127.0.0.3", "127.0.0.4"]
-    monkeypatch.setattr(resolver, "_ask_the_system", lambda host, port: dead)
+    monkeypatch.setattr(resolver, "ask_the_system", lambda host, port: dead)
     await machine.leave()
     await machine.start()  # with a resolver that asks this one
     several = Target(endpoint=REPO, address=f"inside.example:{free_port()}")

@@ -66,18 +66,18 @@ class Resolver:
         self,
         clock_seconds: Callable[[], float] = time.monotonic,
         own: Callable[[], Collection[str]] = host_addresses,
-        find: Find = ask_the_system,
+        find: Find | None = None,
     ) -> None:
         """What it asks.
 
         Args:
             clock_seconds: a clock that only goes on.
             own: the addresses of this machine.
-            find: the addresses of a host and port; it blocks.
+            find: the addresses of a host and port; it blocks. By the system if not given.
         """
         self._own = own
         self._clock_seconds = clock_seconds
-        self._lookups = Lookups(_MOST_LOOKUPS, find)
+        self._lookups = Lookups(_MOST_LOOKUPS, find or ask_the_system)
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
         self._experience = AddressHistory(clock_seconds)
         self._looking: SingleFlight[str, tuple[str, ...]] = SingleFlight(goes_on=True)
