@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.trust.audit_chain import BEGINNING, Verdict, hash_of, span, verify_lines
+from cloudgate.trust import audit_chain
+from cloudgate.trust.audit_chain import (
+    BEGINNING,
+    RESTORED,
+    Verdict,
+    hash_of,
+    span,
+    verify_lines,
+)
 
 Line = dict[str, Any]
 
@@ -19,6 +27,18 @@ def chained(count: int, first: int = 1) -> list[Line]:
         digest = hash_of(said, previous)
         lines.append({**said, "previous": previous, "hash": digest})
         previous = digest
+    return lines
+
+
+def restored(after: Line, count: int, operation: str = RESTORED) -> list[Line]:
+    """What comes after a restore of a backup whose last entry that is."""
+    lines: list[Line] = []
+    previous = after["hash"]
+    for number in range(after["number"] + 1, after["number"] + 1 + count):
+        said = {"number": number, "operation": operation, "text": f"Anew {len(lines)}"}
+        digest = hash_of(said, previous)
+        lines.append({**said, "previous": previous, "hash": digest})
+        previous, operation = digest, "EditCloudTenant"
     return lines
 
 
@@ -91,6 +111,71 @@ def test_an_entry_that_was_made_anew_from_an_altered_one_on_breaks_where_it_meet
     forged = {**said, "previous": lines[0]["hash"], "hash": hash_of(said, lines[0]["hash"])}
     assert verify_lines([lines[0], forged]).wrong is None, "the end alone shows nothing"
     assert verify_lines([lines[0], forged, *lines[2:]]).wrong == 3
+
+
+@given(lengths, lengths, st.data())
+def test_after_a_restore_lines_go_on_from_the_backup_and_what_it_replaced_is_named(
+    before: int, after: int, data: st.DataObject
+) -> None:
+    lines = chained(before)
+    last = data.draw(st.integers(1, before))
+    again = data.draw(st.integers(0, last))  # the backup knew of no more that were delivered
+    anew = restored(lines[last - 1], after)
+    found = verify_lines([*lines, *lines[again:last], *anew, *anew])
+    replaced = ((last + 1, before),) if last < before else ()
+    expected = Verdict(before + after, 1, last + after, anew[-1]["hash"], replaced=replaced)
+    assert found == expected
+
+
+@given(lengths, lengths, st.data())
+def test_what_was_altered_is_named_also_after_a_restore(
+    before: int, after: int, data: st.DataObject
+) -> None:
+    lines = chained(before)
+    last = data.draw(st.integers(1, before))
+    anew = restored(lines[last - 1], after)
+    place = data.draw(st.integers(0, after - 1))
+    anew[place] = {**anew[place], "text": "another"}
+    found = verify_lines([*lines, *anew])
+    assert (found.wrong, found.entries) == (anew[place]["number"], before + place)
+    assert "is not as it was written" in found.message
+
+
+def test_of_several_restores_each_past_is_replaced_but_what_the_newest_goes_on_from() -> None:
+    first = chained(10)
+    second = restored(first[3], 3)
+    third = restored(first[7], 4)
+    fourth = restored(third[1], 1)
+    found = verify_lines([*first, *second, *third])
+    assert (found.message, found.last) == ("", 12)
+    assert found.replaced == ((9, 10), (5, 7))
+    found = verify_lines([*first, *second, *third, *fourth])
+    assert (found.message, found.last, found.hash) == ("", 11, fourth[-1]["hash"])
+    assert found.replaced == ((9, 10), (5, 7), (11, 12))
+
+
+def test_a_restore_goes_on_from_no_entry_that_the_file_should_have_and_has_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = chained(10)
+    other = {**lines[4], "hash": "another"}
+    assert verify_lines([*lines, *restored(other, 2)]).wrong == 6
+    assert verify_lines([*lines, *restored({**lines[4], "number": 5, **_hash(lines[3])}, 2)]).wrong
+    assert verify_lines([*lines, *restored(lines[4], 2, "EditCloudTenant")]).wrong == 6
+    monkeypatch.setattr(audit_chain, "REMEMBERED", 5)
+    assert verify_lines([*lines, *restored(lines[3], 2)]).wrong == 5, "nobody remembers it"
+    assert verify_lines([*lines, *restored(lines[6], 2)]).wrong is None
+
+
+def _hash(line: Line) -> Line:
+    return {"hash": line["hash"]}
+
+
+def test_a_restore_may_go_on_from_what_was_rotated_away() -> None:
+    lines = chained(10)
+    found = verify_lines([*lines[6:], *restored(lines[2], 2)])
+    assert (found.message, found.first, found.last) == ("", 7, 5)
+    assert found.replaced == ((7, 10),)
 
 
 def test_a_line_that_is_none_is_not_passed_over() -> None:

@@ -97,6 +97,11 @@ def complain(text: str) -> None:
     print(f"Error: {printable(text)}", file=sys.stderr)
 
 
+def note(text: str) -> None:
+    """Say on standard error what is to be known besides a result."""
+    print(printable(text), file=sys.stderr)
+
+
 def at(*path: str) -> Callable[[Json], str]:
     """A column: the value at a path of properties, for people."""
 

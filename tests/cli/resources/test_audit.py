@@ -4,7 +4,11 @@ import json
 import sqlite3
 from pathlib import Path
 
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import deliver, open_outlet
+from cloudgate.manager.backups.restore import RESTORED
+from cloudgate.trust.audit_chain import hash_of
 from tests.cli.conftest import Run
 from tests.support.running.manager import RunningManager
 
@@ -48,3 +52,22 @@ def test_the_audit_log_is_verified_with_what_was_noted_elsewhere(
     answer = running.logged_on("application/xml").get("/audit/verification")
     assert "<Intact>false</Intact>" in answer.text
     assert "<WrongNumber>2</WrongNumber>" in answer.text
+
+
+def test_entries_of_a_past_that_a_restore_has_replaced_are_named(
+    cloudgate: Run, running: RunningManager, tmp_path: Path
+) -> None:
+    outlet, file = open_outlet(str(tmp_path / "audit.jsonl")), tmp_path / "audit.jsonl"
+    deliver(running.manager, outlet)
+    last = json.loads(file.read_text().splitlines()[-1])
+    said = {"number": last["number"] + 1, "operation": "DeleteCloudTenant"}
+    lost = {**said, "previous": last["hash"], "hash": hash_of(said, last["hash"])}
+    with file.open("a") as opened:
+        opened.write(f"{json.dumps(lost)}\n")
+    with running.manager.changing() as work:
+        record(work, Change(RESTORED, "Backup"))
+    deliver(running.manager, outlet)
+    found = cloudgate("audit", "verify", "--file", str(file), "-o", "json")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["Intact"]
+    assert f"Entry {lost['number']} is of a past that a restore has replaced" in found.stderr

@@ -23,9 +23,10 @@ import pytest
 from cloudgate.background import Job
 from cloudgate.cli.service import backups
 from cloudgate.errors import CloudgateError
+from cloudgate.manager.audit.chain import verify
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry
+from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry, deliver
 from cloudgate.manager.audit.retention import remove_old_entries
 from cloudgate.manager.backups import archive, changes_since, restore, secrets
 from cloudgate.manager.backups.files import told_what_to_do
@@ -47,6 +48,7 @@ from cloudgate.manager.storage.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.storage.tables import Account, Counter, LogonSession
 from cloudgate.manager.tenants import certificates
 from cloudgate.manager.tenants import operations as tenants
+from cloudgate.trust.audit_chain import Verdict, verify_lines
 from tests.manager.backups.support import NOW, entry, opened
 from tests.support.machine.disks import needs_mounts, small_disk
 from tests.support.running.manager import Clock
@@ -75,10 +77,14 @@ def listing(folder: Path) -> set[str]:
     return {str(each.relative_to(folder)) for each in folder.rglob("*")}
 
 
-def content(file: Path) -> list[str]:
+AUDITED = ("audit_events", "audit_chain", "sqlite_sequence")
+"""Tables into which a restore writes that it was done."""
+
+
+def content(file: Path, *, besides: Sequence[str] = ()) -> list[str]:
     with closing(sqlite3.connect(file)) as connection:
         lines = list(connection.iterdump())
-    passing = ("counters", "directory_revisions", "installation_marks")
+    passing = ("counters", "directory_revisions", "installation_marks", *besides)
     return [line for line in lines if not any(f'INTO "{each}"' in line for each in passing)]
 
 
@@ -103,7 +109,8 @@ def test_a_backup_holds_all_that_a_manager_needs_and_is_its_owners_alone(
         "tls/manager-issuer.pem",
         "tls/gateway-issuer.pem",
     }
-    assert content(tmp_path / "new" / "cloudgate.db") == content(data / "cloudgate.db")
+    new, old = (each / "cloudgate.db" for each in (tmp_path / "new", data))
+    assert content(new, besides=AUDITED) == content(old, besides=AUDITED)
     assert (tmp_path / "new" / "tls" / "ca.pem").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "new" / "cloudgate.db").stat().st_mode & 0o777 == 0o600
     manager = opened(tmp_path / "new")
@@ -166,6 +173,49 @@ def test_after_a_restore_revisions_go_forward_and_sessions_and_tokens_are_worth_
         assert work.session.query(LogonSession).count() == 0
         assert certificates.authority(work).pem == signer, "tenants' certificates are good yet"
     manager.database.close()
+
+
+def test_a_restore_begins_a_past_in_the_audit_log_and_a_file_of_it_goes_on_with_that(
+    data: Path, tmp_path: Path
+) -> None:
+    file, deleted = tmp_path / "audit.jsonl", partial(Change, tenants.DELETED, tenants.TYPE)
+    outlet = FileOutlet(file)
+
+    def change(*names: str) -> Verdict:
+        manager = opened(data)
+        for each in names:
+            with manager.changing("boss") as work:
+                record(work, deleted(object_name=each))
+        deliver(manager, outlet)
+        with manager.reading() as work:
+            found = verify(work)
+        manager.database.close()
+        return found
+
+    kept = change("before", "last")
+    made = archive.create(data, tmp_path / "b", SECRET, NOW)
+    assert kept.last == made.last_audit_number
+    lost = change("lost", "lost, too")
+    later = NOW + timedelta(days=1)
+    restore.restore(tmp_path / "b", data, SECRET, later, replace=True)
+    now = change("after")
+    assert (now.message, now.last) == ("", made.last_audit_number + 2)
+    lines = [json.loads(each) for each in file.read_text().splitlines()]
+    told = lines[-2]
+    assert (told["operation"], told["previous"], told["account"]) == (
+        "RestoreBackup",
+        kept.hash,
+        "Cloudgate",
+    )
+    assert told["after"] == {
+        "BackupTime": NOW.isoformat(),
+        "LastNumber": kept.last,
+        "LastHash": kept.hash,
+    }
+    found = verify_lines(lines)
+    assert (found.message, found.hash) == ("", now.hash)
+    assert kept.last is not None
+    assert found.replaced == ((kept.last + 1, lost.last),)
 
 
 def damaged(file: Path, to: Path, change: Callable[[bytearray], None]) -> Path:
@@ -503,13 +553,23 @@ def test_who_finishes_a_restore_hears_what_the_first_would_have_said(
 
 
 def test_an_audit_log_that_ends_before_the_backup_says_nothing_of_what_came_after(
+    first: Path, later: Path, tmp_path: Path
+) -> None:
+    old = shutil.copytree(first, tmp_path / "old")
+    done = restore.restore(later, old, SECRET, NOW, replace=True)
+    assert done.since is None
+
+
+def test_an_audit_log_in_which_nothing_but_a_restore_came_after_the_backup_says_nothing_of_it(
     data: Path, backup: Path, later: Path
 ) -> None:
     first = restore.restore(backup, data, SECRET, NOW, replace=True)
     assert first.replaced is not None
     shutil.rmtree(first.replaced)
     done = restore.restore(later, data, SECRET, NOW, replace=True)
-    assert done.since is None
+    assert done.since is not None
+    assert done.since.is_of_another_past
+    assert not done.since.revocations
 
 
 class TwoPasts:
@@ -992,7 +1052,8 @@ def test_the_journal_of_a_past_that_a_restore_has_ended_is_put_aside(
     again.change("after it")
     again.manager.database.close()
     entries = [json.loads(each) for each in (again.folder / JOURNAL).read_text().splitlines()]
-    assert [each["object_name"] for each in entries] == ["after it"]
+    said = [(each["operation"], each["object_name"]) for each in entries]
+    assert said == [("RestoreBackup", ""), ("DeleteCloudTenant", "after it")]
     (aside,) = again.folder.glob("changes-until-*.jsonl")
     assert "lost with the restore" in aside.read_text()
 

@@ -9,10 +9,10 @@ import typer
 
 from cloudgate.cli import groups
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.output import complain
+from cloudgate.cli.output import complain, note
 from cloudgate.errors import InvalidRequestError
 from cloudgate.named_files import opened
-from cloudgate.trust.audit_chain import verify_lines
+from cloudgate.trust.audit_chain import span, verify_lines
 from cloudgate.values.numbers import whole
 
 PATH = "/audit/verification"
@@ -73,6 +73,11 @@ def _expect(call: Call, number: int, digest: str) -> None:
 def _verified(file: Path) -> tuple[int, str]:
     """The last entry of a file whose lines follow each other."""
     found = verify_lines(_lines(file))
+    for first, last in found.replaced:
+        note(
+            f"{file}: {span(first, last)} of a past that a restore has replaced: the manager's log"
+            " does not have it, and nothing but this file vouches for it."
+        )
     if found.message:
         raise InvalidRequestError(f"{file}: {found.message}")
     if found.last is None:

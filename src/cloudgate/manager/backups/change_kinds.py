@@ -106,6 +106,8 @@ HARMLESS = frozenset(
         "ReachEgressLevel",
         "ConfirmBackupProtection",
         "LoseBackupProtection",
+        # What it took away is what the later backup is brought back for.
+        "RestoreBackup",
     }
 )
 """Changes that take nothing away which a restore would give back."""

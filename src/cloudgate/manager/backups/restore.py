@@ -18,6 +18,9 @@ from sqlalchemy import delete, select, update
 
 from cloudgate.atomic_files import sync_folder, write_private
 from cloudgate.errors import CloudgateError
+from cloudgate.manager.audit.chain import hash_before
+from cloudgate.manager.audit.events import WARNING, Change, Event
+from cloudgate.manager.audit.log import record
 from cloudgate.manager.backups.archive import (
     Contents,
     contents_of,
@@ -35,7 +38,7 @@ from cloudgate.manager.backups.changes_since import (
     changes_since,
 )
 from cloudgate.manager.backups.revocations import ChangesSince
-from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealed_files import SealingSecret
@@ -51,8 +54,10 @@ from cloudgate.manager.storage.tables import (
     ManagedServer,
     TenantSession,
 )
+from cloudgate.trust import audit_chain
 from cloudgate.values import timestamps
 
+RESTORED = Event(audit_chain.RESTORED, "The manager was restored from a backup", WARNING)
 _PLAN = "ready"
 _MOVING = f"{installation.RESTORING}/{_PLAN}"
 """There once all is ready, and only has to be moved: who was cut short goes on."""
@@ -295,6 +300,7 @@ def _make_ready(staging: Path, contents: Contents, now: datetime) -> tuple[str, 
     manager = Manager(database, authority, sealing, clock=lambda: now)
     try:
         with manager.changing() as work:
+            _record_restore(work, contents)
             put_mark(work.session, BACKED_UP_AT, contents.made_at.isoformat())
             put_mark(work.session, RESTORED_AT, now.isoformat())
             work.next_directory_revision()
@@ -312,6 +318,17 @@ def _make_ready(staging: Path, contents: Contents, now: datetime) -> tuple[str, 
     finally:
         database.close()
     return tuple(sorted(waiting))
+
+
+def _record_restore(work: UnitOfWork, contents: Contents) -> None:
+    """The first entry of a new past says which backup it goes on from."""
+    number = contents.last_audit_number
+    document = {
+        "BackupTime": contents.made_at.isoformat(),
+        "LastNumber": number,
+        "LastHash": hash_before(work.session, number + 1),
+    }
+    record(work, Change(RESTORED, "Backup", after=document))
 
 
 def _move(data: Path, plan: _Plan) -> None:
