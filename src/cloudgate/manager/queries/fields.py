@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, func, or_, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    SQLColumnExpression,
+    and_,
+    false,
+    func,
+    literal,
+    or_,
+    true,
+)
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.queries.filter import AllOf, Comparison, Condition, Operator
@@ -125,7 +135,11 @@ def _sides(field: Field, said: Comparison, where: str) -> tuple[SQLColumnExpress
         if field.folded is not None:
             return field.folded, precis.key(said.value)
         return func.lower(field.column), func.lower(precis.name(said.value))
-    return field.column, value_of(field, said.value, where)
+    value = value_of(field, said.value, where)
+    if field.kind is Kind.NUMBER:
+        # As wide as the largest: PostgreSQL refuses one that does not fit into the column's type.
+        return field.column, literal(value, BigInteger)
+    return field.column, value
 
 
 def value_of(field: Field, text: str, where: str) -> Any:

@@ -39,6 +39,8 @@ MOST_LISTED = 2000
 """Tasks in one list; queries have all of them, page by page."""
 OK = "Ok"
 _PREFIX = "task-"
+_LARGEST_NUMBER = 2**31 - 1
+"""Of a task: PostgreSQL's column has 32 bits, and a larger one cannot even be asked for."""
 
 _log = structlog.get_logger(__name__)
 
@@ -250,7 +252,7 @@ def find_task(work: UnitOfWork, identifier: str, whose: TaskScope = ALL_TASKS) -
     Raises:
         NotFoundError: there is none, or it is somebody else's.
     """
-    number = whole(identifier.lower().removeprefix(_PREFIX), 0, 2**63 - 1)
+    number = whole(identifier.lower().removeprefix(_PREFIX), 0, _LARGEST_NUMBER)
     task = work.session.get(Task, number) if number is not None else None
     if (
         task is None
