@@ -241,6 +241,28 @@ def test_a_uid_is_compared_whole_or_bare(client: httpx2.Client) -> None:
         assert len(names(query(client, f"type=CloudTenant&filter=UID=={written}"))) == 1
 
 
+def test_a_text_that_is_no_name_is_found_as_it_was_written(client: httpx2.Client) -> None:
+    said = " cafe\N{COMBINING ACUTE ACCENT} "  # neither composed nor without blanks around it
+    spec = {"DnsNameOrIpAddress": "written.example", "Description": said}
+    client.post("/backupServers?action=create", json=spec).raise_for_status()
+    site = query(client, "type=BackupServer&filter=Name==written.example")["Refs"]["Refs"][0]
+    for collection, body in (
+        ("credentials", {"Username": said, "Description": said, "Password": "x"}),
+        ("passwords", {"Hint": said, "Password": "x"}),
+    ):
+        client.post(f"{site['Href']}/{collection}?action=create", json=body).raise_for_status()
+    for asked, field in (
+        ("BackupServer", "Description"),
+        ("Credentials", "Username"),
+        ("Credentials", "Description"),
+        ("Passwords", "Hint"),
+    ):
+        parameters = {"type": asked, "format": "Entities", "filter": f'{field}=="{said}"'}
+        found = client.get("/query", params=parameters).raise_for_status().json()
+        (listed,) = (found["Entities"] or found["Resources"]).values()
+        assert [len(each) for each in listed.values()] == [1], (asked, field)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -56,6 +56,8 @@ class Field:
     """What to sort by, where it is not the column."""
     folded: SQLColumnExpression[Any] | None = None
     """Of text: a column with the casefolded value, where one is kept."""
+    is_name: bool = True
+    """Of text: whether it is kept in the one form of names, and not as somebody wrote it."""
 
     @property
     def sort_key(self) -> SQLColumnExpression[Any]:
@@ -134,7 +136,8 @@ def _sides(field: Field, said: Comparison, where: str) -> tuple[SQLColumnExpress
     if field.kind is Kind.TEXT:
         if field.folded is not None:
             return field.folded, precis.key(said.value)
-        return func.lower(field.column), func.lower(precis.name(said.value))
+        wanted = precis.name(said.value) if field.is_name else said.value
+        return func.lower(field.column), func.lower(wanted)
     value = value_of(field, said.value, where)
     if field.kind is Kind.NUMBER:
         # As wide as the largest: PostgreSQL refuses one that does not fit into the column's type.

@@ -43,6 +43,10 @@ def _text(name: str, column: Any) -> Field:
     return Field(name, Kind.TEXT, column)
 
 
+def _free_text(name: str, column: Any) -> Field:
+    return Field(name, Kind.TEXT, column, is_name=False)
+
+
 def _site(uid_name: str = "BackupServerUid") -> tuple[Field, Field]:
     return (
         _uid(BackupServer.id, "BackupServer", uid_name),
@@ -61,7 +65,7 @@ GATEWAYS: Source[Any] = Source(
             _uid(CloudGateway.id, "CloudGateway"),
             _text("Name", CloudGateway.name),
             Field("Enabled", Kind.BOOLEAN, CloudGateway.confirmed["enabled"].as_boolean()),
-            _text("Description", CloudGateway.confirmed["description"].as_string()),
+            _free_text("Description", CloudGateway.confirmed["description"].as_string()),
             *_site("BackupServerUId"),
         ),
         {},
@@ -75,7 +79,7 @@ POOLS: Source[Any] = Source(
         (
             _uid(GatewayPool.id, "CloudGatewayPool"),
             _text("Name", GatewayPool.name),
-            _text("Description", GatewayPool.description),
+            _free_text("Description", GatewayPool.description),
             *_site(),
         ),
         {},
@@ -144,7 +148,7 @@ BACKUP_SERVERS: Source[Any] = Source(
         (
             _uid(BackupServer.id, "BackupServer"),
             _text("Name", BackupServer.name),
-            _text("Description", BackupServer.description),
+            _free_text("Description", BackupServer.description),
             _text("IpOrDnsName", BackupServer.name),
             Field("Port", Kind.NUMBER, BackupServer.port),
             _text("Version", literal(__version__)),
@@ -160,7 +164,7 @@ MANAGED_SERVERS: Source[Any] = Source(
         (
             _uid(ManagedServer.id, "ManagedServer"),
             _text("Name", ManagedServer.name),
-            _text("Description", ManagedServer.description),
+            _free_text("Description", ManagedServer.description),
             Field(
                 "ManagedServerType",
                 Kind.ENUMERATION,
@@ -193,7 +197,7 @@ CREDENTIALS: Source[Any] = Source(
         "Credentials",
         (
             _text("Username", Credentials.user_name),
-            _text("Description", Credentials.description),
+            _free_text("Description", Credentials.description),
             *_site(),
             _uid(Credentials.id, "Credentials", "CredentialsId"),
         ),
@@ -207,7 +211,7 @@ PASSWORDS: Source[Any] = Source(
         "Passwords",
         (
             _uid(PasswordKey.id, "PasswordKey", "PasswordKeyID"),
-            _text("Hint", PasswordKey.hint),
+            _free_text("Hint", PasswordKey.hint),
             *_site(),
         ),
         {},
@@ -249,7 +253,7 @@ AUDIT_EVENTS: Source[Any] = Source(
             Field("Code", Kind.NUMBER, AuditEvent.code),
             Field("Severity", Kind.ENUMERATION, AuditEvent.severity, values=("Info", "Warning")),
             _text("Operation", AuditEvent.operation),
-            _text("Text", AuditEvent.text),
+            _free_text("Text", AuditEvent.text),
             _text("ObjectType", AuditEvent.object_type),
             Field("ObjectId", Kind.IDENTIFIER, AuditEvent.object_id),
             _text("ObjectName", AuditEvent.object_name),
