@@ -4,7 +4,7 @@ They are part of what gateways know of their tenant, so each change gives the te
 in the directory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -104,7 +104,7 @@ def edit_subtenant(work: UnitOfWork, subtenant: Subtenant, change: SubtenantChan
     """
     before = _documented(subtenant)
     with work.session.no_autoflush:
-        _apply(subtenant, change)
+        _apply(subtenant, change, subtenant.resource)
     task = publish(work, subtenant.tenant, EDITED.operation)
     after = _documented(subtenant)
     if change.password_hash:
@@ -153,7 +153,8 @@ def _documented(subtenant: Subtenant) -> dict[str, Any]:
     }
 
 
-def _apply(subtenant: Subtenant, wanted: SubtenantChange) -> None:
+def _apply(subtenant: Subtenant, wanted: SubtenantChange, *before: TenantResource) -> None:
+    """Have it as is wanted; `before` is its tenant's quota that it had a part of."""
     if wanted.description is not None:
         subtenant.description = wanted.description
     if wanted.enabled is not None:
@@ -164,9 +165,16 @@ def _apply(subtenant: Subtenant, wanted: SubtenantChange) -> None:
         subtenant.networks = rules.allowed_networks(wanted.networks)
     if wanted.resource_id is not None:
         subtenant.resource = _resource(subtenant.tenant, wanted.resource_id)
+    # What it has not of its own is shown of its tenant's quota, of the one before in a change.
+    shown = (*before, subtenant.resource)
     if wanted.quota_name is not None:
-        subtenant.quota_name = wanted.quota_name
-    _set_quota(subtenant, wanted)
+        _set_quota_name(subtenant, wanted.quota_name, {each.name for each in shown})
+    _set_quota(subtenant, wanted, {each.quota_mb for each in shown})
+
+
+def _set_quota_name(subtenant: Subtenant, name: str, shown: Collection[str]) -> None:
+    if subtenant.quota_name or name not in shown:  # else it was sent back: nobody gave it
+        subtenant.quota_name = name
 
 
 def shown_quota_mb(subtenant: Subtenant) -> int:
@@ -174,14 +182,14 @@ def shown_quota_mb(subtenant: Subtenant) -> int:
     return subtenant.resource.quota_mb if subtenant.quota_mb is None else subtenant.quota_mb
 
 
-def _set_quota(subtenant: Subtenant, wanted: SubtenantChange) -> None:
+def _set_quota(subtenant: Subtenant, wanted: SubtenantChange, shown_mb: Collection[int]) -> None:
     """The limit that is wanted, checked against the tenant's unless it does not count."""
     known_mb, wanted_mb = subtenant.quota_mb, wanted.quota_mb
     unlimited = wanted.unlimited
     if unlimited is None:
         # Whoever gives a number alone wants it to hold.
         unlimited = wanted_mb is None and (bool(subtenant.unlimited) or known_mb is None)
-    if unlimited and known_mb is None and wanted_mb == subtenant.resource.quota_mb:
+    if unlimited and known_mb is None and wanted_mb in shown_mb:
         wanted_mb = None  # what was shown, sent back: nobody gave it
     subtenant.quota_mb = wanted_mb or known_mb
     subtenant.unlimited = unlimited

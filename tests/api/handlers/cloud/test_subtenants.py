@@ -137,6 +137,40 @@ def test_a_subtenant_is_changed_and_removed(client: httpx2.Client, tenant: dict[
     assert client.get(made["Href"]).status_code == 404
 
 
+def test_a_subtenant_that_is_sent_back_whole_goes_on_with_what_its_quota_says(
+    client: httpx2.Client, tenant: dict[str, Any]
+) -> None:
+    unlimited = spec(tenant, UnlimitedQuota=True, QuotaMb=None)
+    finished(client, client.post(users(tenant), json=unlimited).json())
+    attic = client.post("/repositories", json={"Name": "attic", "Endpoint": "a.example:1"}).json()
+    resources = f"/cloud/tenants/{tenant['UID']}/resources"
+    other = {"Name": "other", "RepositoryUid": attic["UID"], "QuotaMb": 4096}
+    finished(client, client.post(resources, json=other).json())
+    known = client.get(resources).json()["CloudTenantResources"]
+    (second,) = [each for each in known if each["Id"] != resource_id(tenant)]
+    (made,) = client.get(users(tenant)).json()["CloudSubtenants"]
+
+    def quota_after(change: dict[str, Any]) -> dict[str, Any]:
+        sent = {**made, "RepositoryQuota": {**made["RepositoryQuota"], **change}}
+        finished(client, client.put(made["Href"], json=sent).json())
+        found: dict[str, Any] = client.get(made["Href"]).json()["RepositoryQuota"]
+        return found
+
+    assert quota_after({}) == made["RepositoryQuota"]
+    moved = quota_after({"TenantResourceId": second["Id"]})
+    assert (moved["DisplayName"], moved["QuotaMb"]) == ("other", 4096)
+    assert quota_after({}) == made["RepositoryQuota"]
+    whole = client.get(tenant["Href"]).json()
+    for each in whole["Resources"]["CloudTenantResources"]:
+        if each["Id"] == resource_id(tenant):
+            each["RepositoryQuota"] |= {"DisplayName": "renamed", "Quota": 8192}
+    finished(client, client.put(tenant["Href"], json=whole).json())
+    (named,) = client.get(users(tenant)).json()["CloudSubtenants"]
+    assert named["RepositoryQuota"]["DisplayName"] == "renamed"
+    assert named["RepositoryQuota"]["QuotaMb"] == 8192
+    assert quota_after({"DisplayName": "its own"})["DisplayName"] == "its own"
+
+
 def test_bad_subtenants_are_refused_with_the_reason(
     client: httpx2.Client, tenant: dict[str, Any]
 ) -> None:
