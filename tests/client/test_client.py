@@ -102,6 +102,41 @@ def test_a_gateway_is_made_changed_and_taken_away_and_each_is_waited_for(
         cloudgate.gateways.delete(str(made.uid), end_tunnels=True)
 
 
+def test_what_belongs_to_a_tenant_is_named_as_everything_else_is(
+    cloudgate: Client, site: RunningManager
+) -> None:
+    cellar = cloudgate.repositories.create(
+        CreateRepositorySpec(name="cellar", endpoint="cellar.example:8")
+    )
+    cafe, large = "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "Caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    quota = BackupResource(name=cafe, repository_uid=cellar.uid, quota_mb=50_000)
+    spec = CreateCloudTenantSpec(name="named", password="a word of its own", resources=(quota,))
+    cloudgate.tenants.create(spec)
+    quotas, users = cloudgate.tenants.quotas("named"), cloudgate.tenants.subtenants("named")
+    made = quotas.list()[0]
+    user = CloudSubtenantCreateSpec(
+        name=cafe,
+        password="a word of the user's",
+        tenant_resource_id=made.id,
+        quota_mb=1024,
+        unlimited_quota=False,
+    )
+    of_user = users.create(user).id
+    wide = "".join(chr(ord(each) + 0xFEE0) for each in "CAF")
+    for word in (f"{wide}E\N{COMBINING ACUTE ACCENT}", f" {large} "):
+        assert quotas.get(word).id == made.id
+        assert users.get(word).id == of_user
+    for form in ("{}", "{{{}}}", "urn:veeam:{}:{}"):
+        for things, kind, identifier in (
+            (quotas, "CloudTenantResource", made.id),
+            (users, "CloudSubtenant", of_user),
+        ):
+            said = (identifier,) if form.count("{}") == 1 else (kind, identifier)
+            assert things.get(form.format(*said).upper()).id == identifier
+    with pytest.raises(NotFoundError, match="The tenant has no user named"):
+        users.get(f"urn:veeam:CloudTenantResource:{of_user}")
+
+
 def test_a_tenant_gets_quotas_users_and_passwords(cloudgate: Client, site: RunningManager) -> None:
     vault, attic = (
         cloudgate.repositories.create(CreateRepositorySpec(name=name, endpoint=f"{name}.example:8"))

@@ -1,5 +1,6 @@
 """Lookup: which thing does a word mean? By name or id, never a guess."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -52,8 +53,10 @@ def find(
         for reference in answer.body.get("Refs") or ()
         if site is None or _belongs_to(reference, site)
     ]
-    reference = _only(kind, word, references)
-    uid = str(reference["UID"])
+    named = _named(word, references, lambda one: str(one.get("Name") or ""))
+    if not named:
+        raise NotFoundError(f"There is no {kind.spoken} named {word!r}.")
+    uid = str(_only(kind, word, named, _candidate)["UID"])
     return EntityReference(f"{kind.path}/{uid.rpartition(':')[2]}", uid)
 
 
@@ -64,15 +67,25 @@ def find_inside(
 
     Raises:
         NotFoundError: it has none of that name or id.
+        InvalidRequestError: several have that name.
     """
     answer = yield from talk.get(collection)
     known: list[Json] = answer.body.get(kind.array) or []
-    for each in known:
-        identifier = str(each["Id"])
-        if word.strip().casefold() in (identifier.casefold(), _name_inside(each).casefold()):
-            return EntityReference(f"{collection}/{identifier}", identifier)
-    names = few(map(_name_inside, known)) or "none"
-    raise NotFoundError(f"The tenant has no {kind.spoken} named {word!r}; it has: {names}.")
+    said = identifiers.read(word)
+    found = [each for each in known if said and _is_of(kind, said, str(each["Id"]))]
+    found = found or _named(word.strip(), known, _name_inside)
+    if not found:
+        names = few(map(_name_inside, known)) or "none"
+        raise NotFoundError(f"The tenant has no {kind.spoken} named {word!r}; it has: {names}.")
+    identifier = str(_only(kind, word, found, lambda one: str(one["Id"]))["Id"])
+    return EntityReference(f"{collection}/{identifier}", identifier)
+
+
+def _is_of(kind: Kind, said: identifiers.Identifier, identifier: str) -> bool:
+    """Whether an id that was said is that of a thing of this kind."""
+    known = identifiers.read(identifier)
+    fits = not said.type or said.type.lower() == kind.type.lower()
+    return fits and known is not None and known.guid == said.guid
 
 
 def _name_inside(thing: Json) -> str:
@@ -110,20 +123,25 @@ def _belongs_to(reference: Json, site: str) -> bool:
     return wanted is not None and found is not None and wanted.guid == found.guid
 
 
-def _only(kind: Kind, name: str, references: list[Json]) -> Json:
-    """The one of a name; as it is written if there is one, else whatever its case."""
-    named = [one for one in references if one.get("Name") == name]
-    if not named:
-        wanted = precis.key(name)
-        named = [one for one in references if precis.key(str(one.get("Name"))) == wanted]
-    if not named:
-        raise NotFoundError(f"There is no {kind.spoken} named {name!r}.")
-    if len(named) > 1:
-        candidates = few(_candidate(one) for one in named)
+def _named(word: str, things: list[Json], name_of: Callable[[Json], str]) -> list[Json]:
+    """Those of a name; as it is written if there are some, else whatever its case."""
+    wanted = precis.key(word)
+    as_written = [one for one in things if name_of(one) == word]
+    return as_written or [one for one in things if precis.key(name_of(one)) == wanted]
+
+
+def _only(kind: Kind, name: str, found: list[Json], told: Callable[[Json], str]) -> Json:
+    """The one of that name.
+
+    Raises:
+        InvalidRequestError: there are several, each of which is told.
+    """
+    if len(found) > 1:
         raise InvalidRequestError(
-            f"{len(named)} {kind.many} are named {name!r}; give the id of one: {candidates}."
+            f"{len(found)} {kind.many} are named {name!r}; give the id of one:"
+            f" {few(map(told, found))}."
         )
-    return named[0]
+    return found[0]
 
 
 def _candidate(reference: Json) -> str:
