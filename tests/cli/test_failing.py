@@ -73,6 +73,22 @@ def test_results_that_cannot_be_written_are_told(cloudgate: Run) -> None:
     assert "m\\u00fcller" in shown.stdout
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cloudgate repository create LETTERS --endpoint one.example:1",
+        "cloudgate account create LETTERS --role 'portal user' --generate-password",
+        "cloudgate token list --user LETTERS",
+        "env -u CLOUDGATE_PASSWORD_FILE CLOUDGATE_PASSWORD=LETTERS cloudgate token list",
+    ],
+)
+def test_what_is_typed_in_another_encoding_is_told_and_not_shown(cloudgate: Run, line: str) -> None:
+    ended = typed(line.replace("LETTERS", "\"$(printf 'm\\374ller')\""))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: What was typed, or is in the environment, is not UTF-8")
+    assert "fc" not in ended.stderr
+
+
 def test_who_has_no_home_keeps_no_session_and_is_asked_for_a_data_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,9 @@ from cloudgate.errors import CloudgateError
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 """A full disk or quota, a file that is too large, a device that is broken or gone."""
 
+_UNDECODED = frozenset(map(chr, range(0xDC80, 0xDD00)))
+"""What Python has in place of bytes that are not UTF-8 (surrogateescape, PEP 383)."""
+
 
 def fail(message: str) -> NoReturn:
     """Say why, and end with 1."""
@@ -33,13 +36,9 @@ def failing_in_words() -> Iterator[None]:
     except CloudgateError as problem:
         message = problem.message
     except UnicodeEncodeError as problem:
-        if sys.stdout is None or problem.encoding != sys.stdout.encoding:
+        message = _unencodable(problem)
+        if not message:
             raise
-        letter = problem.object[problem.start]
-        message = (
-            f"Standard output is written in {problem.encoding}, which has no {letter!r}. Set"
-            " PYTHONIOENCODING=utf-8."
-        )
     except OSError as problem:
         if problem.errno not in _UNWRITABLE or not _is_refused():
             raise
@@ -49,6 +48,23 @@ def failing_in_words() -> Iterator[None]:
         return
     complain(message)
     raise typer.Exit(1) from None
+
+
+def _unencodable(problem: UnicodeEncodeError) -> str:
+    """What to say of a letter that cannot be sent or written; empty where nobody knows."""
+    letter = problem.object[problem.start]
+    if letter in _UNDECODED:
+        # It is no letter, and may be of a password.
+        return (
+            "What was typed, or is in the environment, is not UTF-8. Have the terminal, or the"
+            " program that starts this one, use UTF-8."
+        )
+    if sys.stdout is None or problem.encoding != sys.stdout.encoding:
+        return ""
+    return (
+        f"Standard output is written in {problem.encoding}, which has no {letter!r}. Set"
+        " PYTHONIOENCODING=utf-8."
+    )
 
 
 def _write_out() -> None:
