@@ -17,7 +17,7 @@ from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.admissions import Admissions, Occupancy
 from cloudgate.host.authorization.authenticator import AuthenticationResult, Authenticator
 from cloudgate.host.authorization.meter import AuthorizationMeter
-from cloudgate.host.authorization.own.broker import OwnRequestBroker, OwnResult
+from cloudgate.host.authorization.own.broker import LEAST_SECONDS, OwnRequestBroker, OwnResult
 from cloudgate.host.authorization.own.requests import OwnChange
 from cloudgate.host.authorization.peer_health import PeerHealthChecker
 from cloudgate.host.authorization.policy import (
@@ -358,7 +358,9 @@ class Authorizer:
         self, authorization: str | None, address: str, certificate: str = ""
     ) -> DiscoveryResult:
         """By which gateways somebody who comes from an IP address may come in, and where to."""
-        who, denial = await self._identify(authorization, address, certificate)
+        who, denial = await self._identify(
+            authorization, address, certificate, seconds=DEADLINE_SECONDS
+        )
         principal = who.principal
         if principal is None or denial is not None:
             return DiscoveryResult(who.name, denial=denial or BAD_REQUEST)
@@ -383,20 +385,28 @@ class Authorizer:
 
         `change` may be what is wrong with it, which is told to nobody who has not proved who it is.
         """
-        who, denial = await self._identify(authorization, address, certificate)
+        deadline_seconds = asyncio.get_running_loop().time() + DEADLINE_SECONDS
+        who, denial = await self._identify(
+            authorization, address, certificate, seconds=DEADLINE_SECONDS - LEAST_SECONDS
+        )
         if denial is None and self._gateway_status.is_revoked:
             denial = REVOKED
-        return await self.own.hand_on(who, authorization, address, denial or change)
+        return await self.own.hand_on(
+            who, authorization, address, denial or change, deadline_seconds
+        )
 
     async def _identify(
-        self, authorization: str | None, address: str, certificate: str
+        self, authorization: str | None, address: str, certificate: str, *, seconds: float
     ) -> tuple[AuthenticationResult, Denial | None]:
         """Who asks for something that is no tunnel, and why it may not."""
         nobody = AuthenticationResult("")
         if (authorization or certificate) and not self._directory.revision:
             return nobody, NOBODY_KNOWN
         try:
-            who = await self._authenticator.authenticate(authorization, address, certificate)
+            async with asyncio.timeout(seconds):
+                who = await self._authenticator.authenticate(authorization, address, certificate)
+        except TimeoutError:
+            return nobody, NOT_IN_TIME
         except TooManyPendingError:
             return nobody, TOO_MANY_PASSWORDS
         principal = who.principal

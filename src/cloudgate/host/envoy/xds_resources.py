@@ -65,7 +65,7 @@ OWN_BYTES = 8192
 """What a tenant may send that wants something for itself. It is read before anybody has proved
 anything."""
 OWN_SECONDS = 25
-"""How long that may take, the manager's answer and the wait after a wrong password included."""
+"""How long that may take until it has come whole and the authorizer has answered."""
 
 WHAT_THIS_IS = (
     "This is a cloud gateway. It is an HTTPS proxy and only takes CONNECT to a repository.\n"

@@ -2,13 +2,14 @@
 
 import asyncio
 import base64
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cloudgate.errors import UnavailableError
+from cloudgate.host.authorization import authorizer
 from cloudgate.host.authorization.admissions import Admissions
 from cloudgate.host.authorization.authorizer import Authorizer
 from cloudgate.host.authorization.own import broker
@@ -20,20 +21,25 @@ from cloudgate.host.authorization.own.broker import (
     OwnResult,
 )
 from cloudgate.host.authorization.own.requests import OwnChange
-from cloudgate.host.authorization.policy import Denial
+from cloudgate.host.authorization.policy import NOT_IN_TIME, Denial
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import DirectoryChange, OwnAnswer, OwnRequest, Refusal
 from tests.host.scripted_parts import EmptyGateway
 from tests.support.running.tenant import HASHER, PASSWORD, PASSWORD_HASH, tenant
-from tests.support.waiting import until_async
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 NEW = "another good one"
 NEW_HASH = HASHER.hash(NEW)
 WANTED = OwnChange(new_password=NEW, old_password_seconds=60)
 PEM = "-----BEGIN CERTIFICATE REQUEST-----\n"
 DONE = OwnAnswer(status=200)
+
+
+def credentials(password: str = PASSWORD) -> str:
+    """The header by which the tenant proves itself."""
+    return "Basic " + base64.b64encode(f"acme:{password}".encode()).decode()
 
 
 class Door:
@@ -66,8 +72,7 @@ class Door:
 
     async def request(self, change: OwnChange = WANTED, password: str = PASSWORD) -> OwnResult:
         """What is said to the tenant who wants that."""
-        login = base64.b64encode(f"acme:{password}".encode()).decode()
-        return await self.judge.ask_manager(change, f"Basic {login}", "192.0.2.1")
+        return await self.judge.ask_manager(change, credentials(password), "192.0.2.1")
 
     async def _ask(self, request: OwnRequest) -> OwnAnswer:
         self.asked.append(request)
@@ -125,6 +130,47 @@ async def test_a_manager_that_does_not_answer_is_said_to_be_away(
     assert (await door.request()).denial is AWAY
     door.judge.own.ask = None
     assert (await door.request()).denial is AWAY
+
+
+FOREVER_SECONDS = 3600.0
+
+
+async def soon(told: Awaitable[OwnResult]) -> OwnResult:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await told
+
+
+@pytest.mark.anyio
+async def test_who_asks_is_told_while_envoy_waits_whatever_takes_long(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.hears = False
+    await door.request(OwnChange(certificate_request=PEM))  # the password is known from now on
+    monkeypatch.setattr(broker, "ANSWER_SECONDS", FOREVER_SECONDS)
+    monkeypatch.setattr(broker, "HEARD_SECONDS", FOREVER_SECONDS)
+    monkeypatch.setattr(authorizer, "LEAST_SECONDS", 0.1)
+    monkeypatch.setattr(authorizer, "DEADLINE_SECONDS", 0.2)
+    assert (await soon(door.request())).denial is None, "it was done"
+    door.may_answer.clear()
+    assert (await soon(door.request())).denial is AWAY, "whether it was is not known"
+
+
+@pytest.mark.anyio
+async def test_the_manager_is_not_asked_when_too_little_time_is_left(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorizer, "DEADLINE_SECONDS", broker.LEAST_SECONDS)
+    assert (await door.request()).denial is NOT_IN_TIME
+    assert not door.asked
+
+
+@pytest.mark.anyio
+async def test_who_asks_for_gateways_is_told_while_envoy_waits(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorizer, "DEADLINE_SECONDS", 0.0)
+    told = await door.judge.describe_gateways(credentials(), "192.0.2.1")
+    assert told.denial is NOT_IN_TIME
 
 
 @pytest.mark.anyio

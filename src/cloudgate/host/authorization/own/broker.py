@@ -20,9 +20,11 @@ from cloudgate.protocol import OwnAnswer, OwnRequest, Refusal
 
 MOST_AT_ONCE = 8
 ANSWER_SECONDS = 9.0
-"""How long the manager has. Envoy waits longer."""
+"""How long the manager has, where as much is left."""
+LEAST_SECONDS = 2.0
+"""How much has to be left for it to be asked: whoever is told too late knows of nothing."""
 HEARD_SECONDS = 3.0
-"""How long a gateway waits then to hear of it itself."""
+"""How long a gateway waits then to hear of it itself, where as much is left."""
 RETRY_SECONDS = 10
 BUSY = Denial(503, "The gateway hands on enough already; try again.", RETRY_SECONDS)
 AWAY = Denial(
@@ -69,6 +71,7 @@ class OwnRequestBroker:
         authorization: str | None,
         address: str,
         change: OwnChange | Denial,
+        deadline_seconds: float,
     ) -> OwnResult:
         """Have the manager do what somebody who has proved it to be that one wants.
 
@@ -77,6 +80,7 @@ class OwnRequestBroker:
             authorization: the value of the header that it came with, if it did.
             address: where it comes from.
             change: what it wants, or why it is refused.
+            deadline_seconds: when it is to be told, by the clock of the event loop.
         """
         principal, denial = who.principal, self._denial(who, change)
         if (
@@ -92,7 +96,7 @@ class OwnRequestBroker:
             return OwnResult(who.name, denial=OUT_OF_BOUNDS)
         self._asking.add(request.tenant_id)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout_at(_earlier(deadline_seconds, ANSWER_SECONDS)):
                 answer = await self.ask(request)
         except (CloudgateError, TimeoutError):
             return OwnResult(who.name, denial=AWAY)
@@ -100,13 +104,12 @@ class OwnRequestBroker:
             self._asking.discard(request.tenant_id)
         told = _result_of(who.name, answer)
         if told.denial is None and change.new_password is not None:
-            await self._heard_of_change(principal)
+            await self._heard_of_change(principal, _earlier(deadline_seconds, HEARD_SECONDS))
         return told
 
-    async def _heard_of_change(self, before: Principal) -> None:
+    async def _heard_of_change(self, before: Principal, deadline_seconds: float) -> None:
         """Wait a moment until this gateway knows of a new password, so that it is good at once."""
-        deadline = asyncio.get_running_loop().time() + HEARD_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
+        while asyncio.get_running_loop().time() < deadline_seconds:
             now = self._directory.find(before.name)
             if now is None or now.password_hash != before.password_hash:
                 return
@@ -121,6 +124,10 @@ class OwnRequestBroker:
             return OLD_PASSWORD
         tenant_id = who.principal.tenant.tenant_id if who.principal else None
         return BUSY if tenant_id in self._asking or len(self._asking) >= MOST_AT_ONCE else None
+
+
+def _earlier(deadline_seconds: float, seconds: float) -> float:
+    return min(deadline_seconds, asyncio.get_running_loop().time() + seconds)
 
 
 def _request(
