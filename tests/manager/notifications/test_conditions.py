@@ -103,7 +103,8 @@ def test_whether_somebody_can_be_told_is_not_known_until_it_is_tried_again(
         work.session.flush()
         key = f"NeedsALook:Manager:manager:{operations.warning_kind(receiver.id)}"
         assert key not in see_all(running.manager, work).awaited
-        (batch,) = outbox.due(work)
+        (due,) = outbox.due(work)
+        batch = outbox.batch_of(work, due)
         outbox.finish(work, batch, "It is away.")
         assert key in see_all(running.manager, work).awaited
         outbox.finish(work, batch, "")

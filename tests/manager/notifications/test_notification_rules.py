@@ -9,7 +9,7 @@ import pytest
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.notifications import mail, rules, webhooks
-from cloudgate.manager.notifications.outbox import Batch
+from cloudgate.manager.notifications.outbox import Due
 from cloudgate.manager.notifications.rules import Audience, Condition, Kind, Severity
 from cloudgate.manager.notifications.worker import MOST_AT_ONCE, MOST_OF_TENANTS, has_place
 from cloudgate.manager.settings.outgoing import MailServer, OutgoingSettings, mail_server
@@ -185,16 +185,16 @@ def test_a_mail_server_is_named_by_its_address_and_always_has_tls() -> None:
 def test_tenants_have_half_of_the_places_and_each_of_them_one() -> None:
     own, acme, other = None, uuid4(), uuid4()
 
-    def batch(tenant: UUID | None) -> Batch:
-        return Batch(uuid4(), "name", tenant, (), ())
+    def due(tenant: UUID | None) -> Due:
+        return Due(uuid4(), tenant)
 
-    def told(*tenants: UUID | None) -> list[Batch]:
-        return [batch(each) for each in tenants]
+    def told(*tenants: UUID | None) -> list[Due]:
+        return [due(each) for each in tenants]
 
-    assert has_place(batch(acme), told())
-    assert not has_place(batch(acme), told(acme)), "one call of a tenant at a time"
-    assert has_place(batch(other), told(acme, own))
+    assert has_place(due(acme), told())
+    assert not has_place(due(acme), told(acme)), "one call of a tenant at a time"
+    assert has_place(due(other), told(acme, own))
     many = [uuid4() for _ in range(MOST_OF_TENANTS)]
-    assert not has_place(batch(acme), told(*many))
-    assert has_place(batch(own), told(*many)), "the provider's own are not kept waiting"
-    assert not has_place(batch(own), told(*[own] * MOST_AT_ONCE))
+    assert not has_place(due(acme), told(*many))
+    assert has_place(due(own), told(*many)), "the provider's own are not kept waiting"
+    assert not has_place(due(own), told(*[own] * MOST_AT_ONCE))

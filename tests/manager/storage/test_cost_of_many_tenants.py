@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event, func, insert, select
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import operations as gateways
-from cloudgate.manager.notifications import outbox
+from cloudgate.manager.notifications import outbox, rules
 from cloudgate.manager.pools import operations as pools
 from cloudgate.manager.pools.operations import PoolChange
 from cloudgate.manager.probes.operations import ProbeChange, set_probe
@@ -246,10 +246,17 @@ def test_who_is_told_of_events_is_read_without_the_tenants_that_it_is_told_about
         work.session.execute(insert(NotificationReceiver), names)
         with _mapped() as seen:
             assert outbox.has_receivers(work)
-            assert seen == []
-            found = [outbox.audience_of(each) for each in outbox.receivers(work)]
-        assert {each.tenant_id for each in found} == {site.tenant_id}
-    assert {type(each) for each in seen} == {NotificationReceiver}
+            found = outbox.receivers(work)
+        condition = rules.Condition(
+            kind=rules.Kind.QUOTA_LEVEL,
+            subject="acme",
+            name="acme",
+            object_type="CloudTenant",
+            text="It is full.",
+            tenant_id=site.tenant_id,
+        )
+        assert len(list(found.that_hear_of(condition))) == TENANTS
+    assert seen == []
 
 
 @contextmanager

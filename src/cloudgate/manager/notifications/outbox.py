@@ -1,13 +1,13 @@
 """Outbox: what is still to be told to whom? In the database, so that nothing of it is lost."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, not_, or_, select, update
-from sqlalchemy.orm import lazyload
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, not_, or_, select, update
 
 from cloudgate.manager.core.unit_of_work import SETTLED, UnitOfWork
 from cloudgate.manager.notifications import rules
@@ -28,23 +28,77 @@ KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What one receiver is to be told now."""
+class Due:
+    """A receiver that is to be told something now."""
 
     receiver_id: UUID
-    name: str
-    """Of the receiver."""
     tenant_id: UUID | None
     """Whose it is; None of the provider's own."""
+
+
+@dataclass(frozen=True)
+class Batch(Due):
+    """What one receiver is to be told now."""
+
+    name: str
+    """Of the receiver."""
     numbers: tuple[int, ...]
     events: tuple[dict[str, Any], ...]
 
 
-def receivers(work: UnitOfWork) -> Sequence[NotificationReceiver]:
-    """All that are told anything, by name."""
-    # Alone: each tenant may have one, and comes with its quotas and pools.
-    query = select(NotificationReceiver).options(lazyload("*")).order_by(NotificationReceiver.name)
-    return work.session.scalars(query.where(NotificationReceiver.enabled.is_(True))).all()
+@dataclass(frozen=True)
+class Receiver:
+    """Somebody who is told, of what, and when."""
+
+    id: UUID
+    wants: Audience
+    quiet: tuple[str, str]
+    digest_minutes: int
+
+    def due_at(self, now: datetime, condition: Condition) -> datetime:
+        """When it is to be told of what is so, or over, from now on."""
+        severity = RULES[condition.kind].severity
+        return rules.due_at(now, severity, self.quiet, self.digest_minutes)
+
+
+class Receivers:
+    """All that are told anything. Each tenant may have some, which hear of nothing but it."""
+
+    def __init__(self, found: Iterable[Receiver]) -> None:
+        self._of_tenants: dict[UUID | None, list[Receiver]] = defaultdict(list)
+        """By tenant; the operators' by None."""
+        for each in found:
+            self._of_tenants[each.wants.tenant_id].append(each)
+
+    def that_hear_of(self, condition: Condition) -> Iterator[Receiver]:
+        """Those that are told of something. No other tenant's is looked at."""
+        for whose in dict.fromkeys((None, condition.tenant_id)):
+            for each in self._of_tenants.get(whose, ()):
+                if each.wants.hears_of(condition):
+                    yield each
+
+
+def receivers(work: UnitOfWork) -> Receivers:
+    """All that are told anything."""
+    row = NotificationReceiver
+    # Without their tenants, which would come with their quotas and pools.
+    wanted = (row.id, row.role, row.backup_server_id, row.tenant_id, row.events)
+    columns = (*wanted, row.quiet_from, row.quiet_until, row.digest_minutes)
+    found = work.session.execute(select(*columns).where(row.enabled.is_(True)).order_by(row.name))
+    return Receivers(
+        Receiver(
+            id=each.id,
+            wants=Audience(
+                role=each.role,
+                site_id=each.backup_server_id,
+                tenant_id=each.tenant_id,
+                events=None if each.events is None else frozenset(each.events),
+            ),
+            quiet=(each.quiet_from, each.quiet_until),
+            digest_minutes=each.digest_minutes,
+        )
+        for each in found
+    )
 
 
 def has_receivers(work: UnitOfWork) -> bool:
@@ -57,16 +111,6 @@ def receiver_ids(work: UnitOfWork) -> set[UUID]:
     """All that are told anything."""
     query = select(NotificationReceiver.id).where(NotificationReceiver.enabled.is_(True))
     return set(work.session.scalars(query))
-
-
-def audience_of(receiver: NotificationReceiver) -> Audience:
-    """Of which events a receiver hears."""
-    return Audience(
-        role=receiver.role,
-        site_id=receiver.backup_server_id,
-        tenant_id=receiver.tenant_id,
-        events=None if receiver.events is None else frozenset(receiver.events),
-    )
 
 
 def told_so_far(work: UnitOfWork) -> dict[str, int]:
@@ -87,10 +131,13 @@ def still_told(work: UnitOfWork, kinds: Collection[Kind], keys: Collection[str])
     ]
 
 
-def enqueue(work: UnitOfWork, found: Iterable[Condition]) -> None:
-    """Have receivers told of what is so now and was not, and of what is over. Each once."""
+def enqueue(work: UnitOfWork, found: Iterable[Condition], told: Receivers) -> None:
+    """Have receivers told of what is so now and was not, and of what is over. Each once.
+
+    `told` may have been read before: who was removed or disabled since is told nothing.
+    """
     known = {each.key: each for each in work.session.scalars(select(NotificationCondition))}
-    audience = [(each, audience_of(each)) for each in receivers(work)]
+    news: list[dict[str, Any]] = []
     for condition in {each.key: each for each in found}.values():
         before = known.pop(condition.key, None)
         if before is None:
@@ -100,31 +147,34 @@ def enqueue(work: UnitOfWork, found: Iterable[Condition]) -> None:
         before.level = condition.level
         if is_news:
             before.document = condition.document()
-            _queue_for(work, audience, condition)
+            news += _deliveries(work.now, told, condition)
     for over in known.values():
         condition = rules.from_document(over.document)
         work.session.delete(over)
         if condition.cleared:
-            _queue_for(work, audience, condition, is_over=True)
+            news += _deliveries(work.now, told, condition, is_over=True)
+    _queue(work, news)
 
 
-def _queue_for(
-    work: UnitOfWork,
-    audience: Iterable[tuple[NotificationReceiver, Audience]],
-    condition: Condition,
-    *,
-    is_over: bool = False,
-) -> None:
-    event = event_of(condition, work.now, is_over=is_over)
-    severity = RULES[condition.kind].severity
-    for receiver, wants in audience:
-        if wants.hears_of(condition):
-            quiet = (receiver.quiet_from, receiver.quiet_until)
-            due = rules.due_at(work.now, severity, quiet, receiver.digest_minutes)
-            work.session.add(
-                NotificationDelivery(receiver_id=receiver.id, event=event, at=work.now, due_at=due)
-            )
-            work.news_for.add(NEWS)
+def _deliveries(
+    now: datetime, told: Receivers, condition: Condition, *, is_over: bool = False
+) -> list[dict[str, Any]]:
+    event = event_of(condition, now, is_over=is_over)
+    return [
+        {"receiver_id": each.id, "event": event, "at": now, "due_at": each.due_at(now, condition)}
+        for each in told.that_hear_of(condition)
+    ]
+
+
+def _queue(work: UnitOfWork, news: Sequence[Mapping[str, Any]]) -> None:
+    """Write it down for those that are there still: nobody can be removed from here on."""
+    if not news:
+        return
+    there = receiver_ids(work)
+    rows = [dict(each) for each in news if each["receiver_id"] in there]
+    if rows:
+        work.session.execute(insert(NotificationDelivery), rows)
+        work.news_for.add(NEWS)
 
 
 def event_of(condition: Condition, now: datetime, *, is_over: bool = False) -> dict[str, Any]:
@@ -147,14 +197,20 @@ def identifier_of(events: Sequence[Mapping[str, Any]]) -> str:
     return str(uuid5(NAMESPACE_OID, " ".join(str(each["Id"]) for each in events)))
 
 
-def due(work: UnitOfWork) -> list[Batch]:
-    """What is to be told now, receiver by receiver; who could not be told waits with all of it."""
-    ids = work.session.scalars(
-        select(NotificationDelivery.receiver_id)
+def due(work: UnitOfWork) -> list[Due]:
+    """Who is to be told something now; who could not be told waits with all of it.
+
+    The provider's own first, then who waits longest.
+    """
+    whose = NotificationReceiver.tenant_id
+    found = work.session.execute(
+        select(NotificationDelivery.receiver_id, whose)
+        .join(NotificationReceiver, NotificationReceiver.id == NotificationDelivery.receiver_id)
         .where(_waits(), _is_due(work.now), NotificationDelivery.receiver_id.not_in(_pausing(work)))
-        .distinct()
-    ).all()
-    return [_batch(work, each) for each in ids]
+        .group_by(NotificationDelivery.receiver_id, whose)
+        .order_by(whose.is_not(None), func.min(NotificationDelivery.number))
+    )
+    return [Due(receiver_id, tenant_id) for receiver_id, tenant_id in found]
 
 
 def _waits() -> ColumnElement[bool]:
@@ -187,21 +243,24 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _batch(work: UnitOfWork, receiver_id: UUID) -> Batch:
+def batch_of(work: UnitOfWork, who: Due) -> Batch:
+    """What is to be told to one of those that are due."""
     rows = work.session.scalars(
         select(NotificationDelivery)
         .where(
-            NotificationDelivery.receiver_id == receiver_id,
+            NotificationDelivery.receiver_id == who.receiver_id,
             NotificationDelivery.finished_at.is_(None),
             _is_due(work.now),
         )
         .order_by(NotificationDelivery.number)
         .limit(MOST_AT_ONCE)
     ).all()
-    receiver = work.session.get_one(NotificationReceiver, receiver_id)
+    # Alone: it would come with its tenant, and that with its quotas and pools.
+    name = select(NotificationReceiver.name).where(NotificationReceiver.id == who.receiver_id)
     numbers = tuple(each.number for each in rows)
     events = tuple(each.event for each in rows)
-    return Batch(receiver_id, receiver.name, receiver.tenant_id, numbers, events)
+    found = work.session.scalars(name).one()
+    return Batch(who.receiver_id, who.tenant_id, found, numbers, events)
 
 
 def untold(work: UnitOfWork) -> set[UUID]:

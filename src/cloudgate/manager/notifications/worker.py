@@ -5,7 +5,7 @@ of its own, so that a server that hangs holds up nobody else.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.threads import run_in_daemon_thread, run_in_thread
 from cloudgate.manager.notifications import operations, outbox
 from cloudgate.manager.notifications.conditions import Seen, see_all
-from cloudgate.manager.notifications.outbox import Batch
+from cloudgate.manager.notifications.outbox import Batch, Due
 from cloudgate.manager.notifications.rules import (
     LONGEST_PAUSE,
     RULES,
@@ -39,6 +39,8 @@ LOOK_SECONDS = 15.0
 LARGEST_PART = 0.25
 """Of a processor, for looking: one that takes so much of `LOOK_SECONDS` makes looks no rarer."""
 LONGEST_PAUSE_SECONDS = 15.0
+SENDING_REST_SECONDS = 0.05
+"""Of all who were told within it, the places are given away together."""
 MOST_AT_ONCE = 8
 """Receivers that are told at a time."""
 MOST_OF_TENANTS = 4
@@ -65,7 +67,17 @@ class _Deferral:
     """In a row."""
 
 
-def has_place(wanted: Batch, told_now: Collection[Batch]) -> bool:
+@dataclass(frozen=True)
+class _ToBeTold:
+    """Who is to be told something, and what those that have a place."""
+
+    due: Sequence[Due]
+    batches: Sequence[Batch]
+    pause_seconds: float
+    """Until there may be more."""
+
+
+def has_place(wanted: Due, told_now: Collection[Due]) -> bool:
     """Whether one more may be told beside those that are being told. Pure."""
     if len(told_now) >= MOST_AT_ONCE:
         return False
@@ -116,6 +128,7 @@ class NotificationWorker:
                 name=SENDING,
                 attempt=self._send,
                 interval_seconds=LONGEST_PAUSE_SECONDS,
+                rest_seconds=SENDING_REST_SECONDS,
                 news=self._news,
             ),
         )
@@ -135,9 +148,10 @@ class NotificationWorker:
             found = outbox.still_told(work, seen.unseen, seen.awaited)
             found += self._lasting(list(seen.conditions), work.now)
             is_news = {each.key: each.level for each in found} != outbox.told_so_far(work)
-        if is_news:
+            receivers = outbox.receivers(work) if is_news else None
+        if receivers is not None:
             with manager.changing(shown=False) as work:
-                outbox.enqueue(work, found)
+                outbox.enqueue(work, found, receivers)
         self._check_all_seen(seen)
 
     def _check_all_seen(self, seen: Seen) -> None:
@@ -168,19 +182,16 @@ class NotificationWorker:
     async def _send(self) -> float:
         """Begin to tell who is to be told; how many seconds until there may be more."""
         # Who is being told while this is read may be done by its end, and would be told again.
-        busy = set(self._sending)
-        batches, pause = await run_in_thread(partial(self._due, busy))
-        self._forget_all_but(busy | {each.receiver_id for each in batches})
-        for each in batches:
-            if each.receiver_id in busy or self._is_put_off(each.receiver_id):
-                continue
-            if not has_place(each, [other for other, _ in self._sending.values()]):
-                continue
+        told_now = [each for each, _ in self._sending.values()]
+        put_off = {each for each in self._put_off if self._is_put_off(each)}
+        found = await run_in_thread(partial(self._due, told_now, put_off))
+        self._forget_all_but({each.receiver_id for each in (*told_now, *found.due)})
+        for each in found.batches:
             carry_out = partial(self._carry_out, each)
             sending = asyncio.create_task(run_in_daemon_thread("notification", carry_out))
             self._sending[each.receiver_id] = each, sending
             sending.add_done_callback(partial(self._done, each))
-        return pause
+        return found.pause_seconds
 
     def _forget_all_but(self, known: set[UUID]) -> None:
         """Whoever is not to be told anything more, as who was removed, waits for nothing."""
@@ -195,15 +206,22 @@ class NotificationWorker:
             found.until, self._manager.clock(), LONGEST_PAUSE
         )
 
-    def _due(self, busy: Collection[UUID]) -> tuple[list[Batch], float]:
+    def _due(self, told_now: Collection[Due], put_off: Collection[UUID]) -> _ToBeTold:
+        """Only of those that have a place it is read what they are to be told: many may wait."""
+        busy = {each.receiver_id for each in told_now}
         with self._manager.reading() as work:
             told = outbox.receiver_ids(work)
-            batches, then = outbox.due(work), outbox.next_due(work)
+            due, then = outbox.due(work), outbox.next_due(work)
             operations.end_warnings_but(self._manager, told.union(busy))
-            if then is None or batches:
-                return batches, LONGEST_PAUSE_SECONDS
+            begun: list[Batch] = []
+            for each in due:
+                waits = each.receiver_id in busy or each.receiver_id in put_off
+                if not waits and has_place(each, [*told_now, *begun]):
+                    begun.append(outbox.batch_of(work, each))
+            if then is None or due:
+                return _ToBeTold(due, begun, LONGEST_PAUSE_SECONDS)
             left = (then - work.now).total_seconds()
-        return batches, min(max(left, 0.5), LONGEST_PAUSE_SECONDS)
+        return _ToBeTold(due, begun, min(max(left, 0.5), LONGEST_PAUSE_SECONDS))
 
     def _carry_out(self, batch: Batch) -> None:
         told = self._told.get(batch.receiver_id)
