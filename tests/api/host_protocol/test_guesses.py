@@ -86,7 +86,7 @@ def test_what_was_told_to_the_manager_before_is_known_by_the_log_and_looked_for_
     running: RunningManager, host: ScriptedHost
 ) -> None:
     say(host, guess()).raise_for_status()
-    running.manager.strangers.heard = ReportedGuesses()
+    running.manager.hosts.guesses = ReportedGuesses()
     looked: list[str] = []
 
     def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:

@@ -23,7 +23,6 @@ from cloudgate.manager.registries.hosts.host_faults import HostFaults
 from cloudgate.manager.registries.hosts.host_figures import HostFiguresRegistry
 from cloudgate.manager.registries.hosts.host_queries import HostQueries
 from cloudgate.manager.registries.hosts.host_registry import HostRegistry
-from cloudgate.manager.registries.hosts.shared_tunnels import SharedTunnels
 from cloudgate.manager.registries.limits.rate_allocator import RateAllocator
 from cloudgate.manager.registries.limits.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.openid_cache import OpenIdCache
@@ -242,8 +241,6 @@ class Manager:
     refused_polls: UnknownHosts = field(default_factory=UnknownHosts)
     own_addresses: Callable[[], Sequence[str]] = tuple
     host_queries: HostQueries = field(default_factory=HostQueries)
-    tunnels: SharedTunnels = field(default_factory=SharedTunnels)
-    """Live ones, for the many who look."""
     reachable: ReachableTargets = field(default_factory=ReachableTargets)
     pending_sessions: PendingSessions = field(default_factory=PendingSessions)
     used_codes: UsedCodes = field(default_factory=UsedCodes)

@@ -57,10 +57,10 @@ def _record_all(
         return
     told = [(guess, _documented(server, guess)) for guess in guesses]
     texts = [_text(said) for _, said in told]
-    known = work.strangers.heard.of(server.id, event.operation, texts)
+    known = work.hosts.guesses.of(server.id, event.operation, texts)
     if known is None:
         known = _told_before(work, event, {said["Name"] for _, said in told})
-    heard = partial(work.strangers.heard.add, server.id, event.operation, texts)
+    heard = partial(work.hosts.guesses.add, server.id, event.operation, texts)
     work.once_it_holds.append(heard)
     for guess, said in told:
         if _text(said) in known:

@@ -58,6 +58,13 @@ class AuditThrottle:
             self._add(sender if times else ANYBODY, call, now, count)
             return False
 
+    def is_idle(self, now: datetime) -> bool:
+        """Whether it would allow what a new one would, and has no sums."""
+        with self._lock:
+            return not self._more and all(
+                now - since >= NOTED_EVERY for since, _ in self._noted.values()
+            )
+
     def copy(self) -> "AuditThrottle":
         """One that allows from here on what this one would, and has no sums."""
         found = AuditThrottle(self._most, self._first)

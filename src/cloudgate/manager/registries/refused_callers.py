@@ -12,7 +12,6 @@ from cloudgate.manager.registries.audit_throttle import (
     AuditThrottle,
     SuppressedRefusals,
 )
-from cloudgate.manager.registries.reported_guesses import ReportedGuesses
 from cloudgate.trust.login_throttle import client_network
 
 FIRST_LOGONS = 4
@@ -31,8 +30,6 @@ class RefusedCallers:
     """Counts who was refused lately, by audit operation. Any thread may call."""
 
     def __init__(self) -> None:
-        self.heard = ReportedGuesses()
-        """What gateways have told of them."""
         self._refusals: defaultdict[str, AuditThrottle] = defaultdict(AuditThrottle)
         self._refusals["LogOn"] = AuditThrottle(first=FIRST_LOGONS)
         self._refusals["LogOnCloudTenant"] = AuditThrottle(first=FIRST_LOGONS)
@@ -79,15 +76,20 @@ class RefusedCallers:
     def copy_for(self, gateway: str) -> "RefusedCallers":
         """One that says of guesses at a gateway what this one would, and in which they count."""
         found = RefusedCallers()
-        found._guesses_at[gateway] = self._guesses_at[gateway].copy()
+        known = self._guesses_at.get(gateway)
+        if known is not None:
+            found._guesses_at[gateway] = known.copy()
         for each in (GUESSES, OUTSIDERS):
             found._refusals[each] = self._refusals[each].copy()
         return found
 
     def due(self, now: datetime, *, all_of_them: bool = False) -> list[SuppressedRefusals]:
         """The sums whose minute is over."""
-        for each in list(self._guesses_at.values()):
+        for gateway, each in list(self._guesses_at.items()):
             each.due(now)  # they are summed up over all gateways
+            if each.is_idle(now):
+                # What is noted in it at this moment is noted once more, at worst.
+                self._guesses_at.pop(gateway, None)
         found = list(self._refusals.values())
         sums = [more for each in found for more in each.due(now, all_of_them=all_of_them)]
         return [more for more in sums if more.count]

@@ -10,8 +10,11 @@ from hashlib import blake2b
 from threading import Lock
 from uuid import UUID
 
-MOST_OF_HOST = 1000
-"""Several reports full of them; the oldest are forgotten first."""
+from cloudgate.protocol import MOST_GUESSES
+
+MOST_OF_HOST = 2 * MOST_GUESSES
+"""Of each kind, as many as two reports are full of: what a host tells again, it told in its last.
+The oldest are forgotten first."""
 
 
 class ReportedGuesses:
@@ -36,6 +39,12 @@ class ReportedGuesses:
                 known.move_to_end(_key(each))
             while len(known) > MOST_OF_HOST:
                 known.popitem(last=False)
+
+    def forget(self, server_id: UUID) -> None:
+        """The host has no business here any more, or has to be heard anew."""
+        with self._lock:
+            for key in [each for each in self._heard if each[0] == server_id]:
+                del self._heard[key]
 
 
 def _key(told: str) -> bytes:

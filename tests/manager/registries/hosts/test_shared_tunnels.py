@@ -1,6 +1,8 @@
 """Is a host asked for its tunnels once for all who look, and held up by none of them?"""
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -75,6 +77,27 @@ def test_a_host_that_is_silent_is_waited_for_by_one_and_unknown_to_all(
     host.now += shared_tunnels.SILENT_SECONDS + 0.01
     host.is_silent, host.tunnels = False, (tunnel("a", ACME),)
     assert host.seen(ACME) == ["a"]
+
+
+def test_what_a_host_said_is_kept_neither_for_long_nor_when_it_is_gone() -> None:
+    host = AskedHost()
+    asked = tunnel("a", ACME)
+    host.tunnels = (asked,)
+    said = weakref.ref(asked)
+    assert host.seen(ACME) == ["a"]
+    del asked
+    host.tunnels = ()
+    gc.collect()
+    assert said() is not None, "for those who look at the same moment"
+    host.now += shared_tunnels.KNOWN_SECONDS + 0.01
+    host.shared.of(ACME, [], host.questions, host.ring)
+    gc.collect()
+    assert said() is None
+    host.tunnels = (tunnel("b", ACME),)
+    assert host.seen(ACME) == ["b"]
+    host.shared.forget(HOST)
+    host.tunnels = ()
+    assert host.seen(ACME) == [], "it is another one"
 
 
 def test_who_looks_while_a_host_is_asked_has_what_it_said_before(

@@ -92,7 +92,9 @@ def live_tunnels(call: Call, tenant: CloudTenant) -> LiveTunnels:
         carrying = tunnel_hosts_of(
             work, tenant, manager.figures.tenants.with_live_tunnels(tenant.id)
         )
-    said = manager.tunnels.of(tenant.id, carrying.asked, manager.host_queries, manager.wakeups.wake)
+    said = manager.hosts.tunnels.of(
+        tenant.id, carrying.asked, manager.host_queries, manager.wakeups.wake
+    )
     found = ((server, each) for server, tunnels in said.items() for each in tunnels or ())
     unknown = carrying.unknown + sum(tunnels is None for tunnels in said.values())
     return LiveTunnels(tuple(sorted(found, key=lambda each: each[1].started_at)), unknown)

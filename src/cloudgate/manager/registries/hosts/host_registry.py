@@ -8,9 +8,11 @@ from cloudgate.manager.registries.hosts.fact_changes import FactChangeThrottle
 from cloudgate.manager.registries.hosts.host_refusals import HostRefusals
 from cloudgate.manager.registries.hosts.listening_time import ListeningTime
 from cloudgate.manager.registries.hosts.presence import Presence
+from cloudgate.manager.registries.hosts.shared_tunnels import SharedTunnels
 from cloudgate.manager.registries.hosts.source_addresses import SourceAddresses
 from cloudgate.manager.registries.message_order import MessageOrder
 from cloudgate.manager.registries.poll_order import PollOrder
+from cloudgate.manager.registries.reported_guesses import ReportedGuesses
 
 
 class HostRegistry:
@@ -33,6 +35,10 @@ class HostRegistry:
         self.fact_changes = FactChangeThrottle()
         self.order = MessageOrder()
         self.polls = PollOrder()
+        self.guesses = ReportedGuesses()
+        """What it told of strangers."""
+        self.tunnels = SharedTunnels()
+        """Live ones, for the many who look."""
 
     def forget(self, server_id: UUID) -> None:
         """The host has no business here any more, or has to be heard anew."""
@@ -44,5 +50,7 @@ class HostRegistry:
             self.fact_changes,
             self.order,
             self.polls,
+            self.guesses,
+            self.tunnels,
         ):
             each.forget(server_id)

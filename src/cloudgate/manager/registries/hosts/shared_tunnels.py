@@ -35,6 +35,10 @@ class _HostQuery:
     before: "_HostQuery | None" = None
     """What it was asked before, while it has not answered yet."""
 
+    def is_over(self, now: float) -> bool:
+        """Whether what it said is good no more."""
+        return self.done.is_set() and self.until < now
+
 
 class SharedTunnels:
     """What hosts said lately. All methods may be called from any thread."""
@@ -62,11 +66,15 @@ class SharedTunnels:
             now = self._clock_seconds()
             for each in server_ids:
                 known = self._asked.get(each)
-                if known is None or (known.done.is_set() and known.until < now):
+                if known is None or known.is_over(now):
                     known = self._asked[each] = mine[each] = _HostQuery(before=known)
                 elif not known.done.is_set():
                     known = known.before or known
                 found[each] = known
+            # A host has thousands of them.
+            self._asked = {
+                server_id: each for server_id, each in self._asked.items() if not each.is_over(now)
+            }
         if mine:
             self._ask(mine, questions, wake)
         for asked in found.values():
@@ -75,6 +83,11 @@ class SharedTunnels:
             server_id: None if asked.tunnels is None else asked.tunnels.get(tenant_id, ())
             for server_id, asked in found.items()
         }
+
+    def forget(self, server_id: UUID) -> None:
+        """The host has no business here any more, or has to be heard anew."""
+        with self._lock:
+            self._asked.pop(server_id, None)
 
     def _ask(
         self,
