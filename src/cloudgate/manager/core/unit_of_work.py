@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, select, update
+from sqlalchemy import ColumnElement, Table, delete, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
@@ -43,7 +43,14 @@ from cloudgate.manager.settings.signing_in import SigningInSettings
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import OTHERS_WRITE
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.manager.storage.tables import Base, CloudTenant, Counter, DirectoryRevision
+from cloudgate.manager.storage.tables import (
+    Base,
+    CloudTenant,
+    Counter,
+    DirectoryRevision,
+    PoolStay,
+    RemovedTenant,
+)
 from cloudgate.manager.storage.touched_tables import EVERY, touched
 from cloudgate.monitoring.recorder import Recorder
 
@@ -52,6 +59,9 @@ Row = TypeVar("Row", bound=Base)
 DIRECTORY = "directory"
 REVISIONS_KEPT = timedelta(days=60)
 """A host that was away for longer is told everything."""
+REMOVED_KEPT = timedelta(days=460)
+"""Tenants that are not there any more: until no host tells of them what is believed, nor serves
+them as it was not told."""
 SETTLED = timedelta(hours=1)
 """For how long a clock has to go on without a step for things to go because of their age."""
 _COUNTERS = cast("Table", Counter.__table__)
@@ -153,8 +163,16 @@ class UnitOfWork:
         if known is None or known // _LOOKED_FOR_OLD_EVERY != found // _LOOKED_FOR_OLD_EVERY:
             oldest = next_revision(0, self.now - REVISIONS_KEPT)
             connection.execute(_REVISIONS.delete().where(_REVISIONS.c.revision < oldest))
+            self._forget_removed_tenants()
         connection.execute(_REVISIONS.insert(), {"revision": found})
         return found
+
+    def _forget_removed_tenants(self) -> None:
+        oldest = next_revision(0, self.settled - REMOVED_KEPT)
+        removed, stay = RemovedTenant.directory_revision, PoolStay.until
+        self.session.execute(delete(RemovedTenant).where(removed < oldest))
+        is_gone = PoolStay.tenant_id.not_in(select(CloudTenant.id))
+        self.session.execute(delete(PoolStay).where(stay < oldest, is_gone))
 
     def touch_tenant(self, tenant: CloudTenant) -> None:
         """Have gateways learn of a change of it: a new revision, for the hosts of its site."""

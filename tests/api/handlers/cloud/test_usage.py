@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from cloudgate.api.table import ROUTES
-from cloudgate.manager.core.unit_of_work import SETTLED
+from cloudgate.manager.core.unit_of_work import REMOVED_KEPT, REVISIONS_KEPT, SETTLED, UnitOfWork
 from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.registries.refused_callers import FIRST_LOGONS
 from cloudgate.manager.servers.backup_servers import (
@@ -17,7 +17,7 @@ from cloudgate.manager.servers.backup_servers import (
     create_backup_server,
     list_backup_servers,
 )
-from cloudgate.manager.servers.tenant_scope import NO_POOL
+from cloudgate.manager.servers.tenant_scope import NO_POOL, note_moving
 from cloudgate.manager.sessions.operations import note_failed_logon
 from cloudgate.manager.storage import tables
 from cloudgate.manager.storage.tables import (
@@ -247,6 +247,33 @@ def remove_without_a_name(running: RunningManager, tenant_id: UUID) -> None:
             )
         )
         work.session.add(PoolStay(tenant_id=tenant_id, pool_id=NO_POOL, since=0, until=revision))
+
+
+@pytest.mark.both_databases
+def test_who_was_removed_is_known_for_as_long_as_usage_of_it_is_believed_and_no_longer(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    gone = UUID(int=9)
+    remove_without_a_name(running, gone)
+    everyone = ({gone}, {gone, tenant_id})
+    with running.rolled_back() as work:
+        note_moving(work, tenant_id, [UUID(int=1)], ())
+        began = work.now
+        assert known_of(work, began + OLDEST + REVISIONS_KEPT) == everyone
+        assert known_of(work, began + REMOVED_KEPT + timedelta(days=1)) == (set(), {tenant_id})
+    with running.rolled_back() as work:
+        note_moving(work, tenant_id, [UUID(int=1)], ())
+        running.manager.hosts.listening.beat(work.now)
+        running.clock.stepped += timedelta(days=3650)
+        assert known_of(work, running.clock()) == everyone, "it is ahead, perhaps for a moment"
+
+
+def known_of(work: UnitOfWork, now: datetime) -> tuple[set[UUID], set[UUID]]:
+    """Of whom is known that they were removed, and in which pools they were, after a change."""
+    work.now = now
+    work.next_directory_revision()
+    removed = set(work.session.scalars(select(RemovedTenant.tenant_id)))
+    return removed, set(work.session.scalars(select(PoolStay.tenant_id)))
 
 
 def usage_of_all(client: httpx2.Client, query: str = "") -> list[dict[str, Any]]:
