@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import tarfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,38 @@ def test_settings_of_a_manager_are_written_if_they_are_right_and_once(tmp_path: 
     assert drop_in.read_text().splitlines()[-3:] == ["[Service]", *writable]
     again = ansible.role("manager", **given, manager_settings={**settings, **folders})
     assert "changed=0 " in again
-    to_syslog = {**settings, "audit_log": "syslog"}
+    to_syslog = {**settings, "audit_log": "syslog", "backup_folder": None}
     assert "changed=2 " in ansible.role("manager", **given, manager_settings=to_syslog)
     assert not drop_in.exists(), "the service writes nowhere else any more"
     wrong = ansible.role("manager", succeeds=False, **given, manager_settings={"prot": 1})
     assert "prot" in wrong
     assert "failed=1 " in wrong
     assert "9399" in file.read_text()
+
+
+def test_settings_are_toml_whatever_their_values_are(tmp_path: Path) -> None:
+    said = {"name": 'Kopie "süß" \U0001f510', "port": 9399, "flag": True, "many": ["\U0001f512"]}
+    kinds = ("manager", "host")
+    rendered = Ansible(tmp_path).play(
+        *(
+            {
+                "ansible.builtin.template": {
+                    "src": str(COLLECTION / "roles" / kind / "templates" / f"{kind}.toml.j2"),
+                    "dest": str(tmp_path / f"{kind}.toml"),
+                }
+            }
+            for kind in kinds
+        ),
+        vars={
+            **{f"{kind}_settings": {**said, "nothing": None} for kind in kinds},
+            "manager_data": "/var/lib/cloudgate",
+            "manager_admin_password_file": None,
+        },
+    )
+    assert [each["changed"] for each in rendered] == [True, True], rendered
+    manager, host = (tomllib.loads((tmp_path / f"{kind}.toml").read_text()) for kind in kinds)
+    assert host == said
+    assert manager == {**said, "data": "/var/lib/cloudgate"}
 
 
 @needs_root
