@@ -139,6 +139,7 @@ async def test_a_gateway_that_the_tenant_named_and_no_list_has_is_heard(
         await until_known(connected, healthy=3, of=3)
         gateways.list(1, 2)
         await until_listed(connected, gateways.address(1), gateways.address(2))
+        await until_asked_anew(connected, gateways.address(1))
         gateways.list(2, by=[0])
         await until_listed(connected, gateways.address(2))
 
